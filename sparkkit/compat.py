@@ -1,0 +1,31 @@
+"""Everything that differs between Spark 3.5 and later, in one place: the rest of the code asks here."""
+from __future__ import annotations
+
+from functools import cache
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+
+@cache
+def version() -> tuple[int, int]:
+    """The running PySpark's major and minor version, such as (3, 5)."""
+    import pyspark
+
+    major, minor = pyspark.__version__.split(".")[:2]
+    return int(major), int(minor)
+
+
+def is_connect(frame_or_session: DataFrame | SparkSession) -> bool:
+    """Whether a frame or session speaks Spark Connect (no JVM of its own at hand)."""
+    return ".connect." in type(frame_or_session).__module__
+
+
+def valid_utf8(text: Column) -> Column:
+    """boolean: whether the bytes of a string are UTF-8 (Spark's text source keeps them as they are).
+
+    Spark 4 has `is_valid_utf8`; before it, bytes that are not UTF-8 change when they are decoded and encoded again.
+    """
+    if version() >= (4, 0):
+        return F.is_valid_utf8(text)
+    return F.encode(F.decode(text.cast("binary"), "UTF-8"), "UTF-8") == text.cast("binary")
