@@ -29,6 +29,9 @@ class Column:
     """One column: `type` is Spark's DDL (`decimal(10,2)`, `array<struct<a:int,b:string>>`).
 
     `required` means no null; `key` is its place in the primary key (1, 2, …) or 0; `tags` are free words.
+    `reader` holds what of `Contract.reader` is different for this column. `limits` are the standard's own options
+    (`minimum`, `maxLength`, `pattern`, `enum`, …) as JSON values; `sparkkit.schema.limits` makes rules of them, and
+    `odcs` has put these rules into `Contract.rules`, so that engines need look at the rules only.
     """
 
     name: str
@@ -39,6 +42,9 @@ class Column:
     pii: bool = False
     description: str = ""
     tags: tuple[str, ...] = ()
+    classification: str = ""
+    reader: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Contract:
-    """A data contract. `reader` holds the options of `sparkkit.reader.*` as text; `policy` only what differs from the defaults."""
+    """A data contract. `reader` holds the options of `sparkkit.reader.*` as text; `policy` only what differs from the defaults.
+
+    `quality` keeps the standard's quality items that speak of a whole table, as they stand; nothing runs them yet.
+    """
 
     name: str
     columns: tuple[Column, ...]
@@ -63,10 +72,15 @@ class Contract:
     rules: tuple[Rule, ...] = ()
     description: str = ""
     owner: str = ""
+    quality: tuple[Mapping[str, Any], ...] = ()
 
     def on(self, what: str) -> str:
         """The answer to one of `POLICIES`: `quarantine`, `stop` or `allow`."""
         return self.policy.get(what, DEFAULT_POLICY[what])
+
+    def column(self, name: str) -> Column:
+        """The column of that name; KeyError where there is none."""
+        return {column.name: column for column in self.columns}[name]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -98,4 +112,5 @@ class Contract:
         data: dict[str, Any] = json.loads(text)
         columns = tuple(Column(**{**c, "tags": tuple(c.get("tags", ()))}) for c in data.pop("columns"))
         rules = tuple(Rule(**rule) for rule in data.pop("rules", ()))
-        return cls(columns=columns, rules=rules, **data)
+        quality = tuple(data.pop("quality", ()))
+        return cls(columns=columns, rules=rules, quality=quality, **data)

@@ -1,0 +1,31 @@
+# Shared by spark-submit.sh and the scripts here: where things are and whether set-up is done. Needs `root`.
+# shellcheck shell=bash
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+die() { printf 'setup: %s\n' "$*" >&2; exit 2; }
+
+if command -v sha256sum >/dev/null; then sha() { (cd "$root" && sha256sum "$@"); }
+else sha() { (cd "$root" && shasum -a 256 "$@"); }; fi
+
+# The stamp of an environment holds the hashes of the locks that it was made from.
+is_set_up() { # VENV PYTHON_LOCK
+    local stamp="$root/$1/.sparkkit" want
+    [[ -f $stamp && -x $root/$1/bin/python ]] && want=$(sha "conf/$2" conf/jars.lock) && [[ $want == "$(<"$stamp")" ]]
+}
+
+has_java() { [[ -n ${JAVA_HOME:-} && -x $JAVA_HOME/bin/java ]] || command -v java >/dev/null; }
+
+# Names of files and text are UTF-8, also where the machine has no locale set.
+[[ -n ${LC_ALL:-}${LC_CTYPE:-}${LANG:-} ]] || export LC_ALL=C.UTF-8
+
+# Sets `python` and PYTHONPATH: a cluster's own Spark and Python where SPARK_HOME is set, else the environment.
+use_python() {
+    python="$root/.venv/bin/python"
+    local path="$root" zip
+    if [[ -n ${SPARK_HOME:-} ]]; then
+        python="${PYSPARK_DRIVER_PYTHON:-${PYSPARK_PYTHON:-python3}}"
+        path+=":$SPARK_HOME/python"
+        for zip in "$SPARK_HOME"/python/lib/py4j-*-src.zip; do path+=":$zip"; done
+    fi
+    export PYTHONPATH="$path${PYTHONPATH:+:$PYTHONPATH}"
+}

@@ -1,0 +1,161 @@
+"""The `sparkkit` command: a verb a function; nothing is imported before the verb that needs it is known."""
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sparkkit.errors import SparkkitError, UsageError, nearest
+
+PASS_ON = ("run", "submit")
+"""Verbs whose arguments after JOB are the job's own."""
+
+
+def entry() -> None:
+    """The console script: ends the process with the verb's exit code."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs one verb; returns the exit code."""
+    try:
+        if argv and argv[0] in PASS_ON and not (len(argv) > 1 and argv[1] in ("-h", "--help")):
+            return VERBS[argv[0]](list(argv[1:]))
+        if argv and argv[0] not in VERBS and not argv[0].startswith("-"):
+            close = nearest(argv[0], VERBS)
+            raise UsageError(f"no verb {argv[0]!r}", hint=f"did you mean {close!r}?" if close else "`sparkkit --help` lists the verbs")
+        args = parser().parse_args(list(argv) or ["--help"])
+        return VERBS[args.verb](args)
+    except SparkkitError as error:
+        print(f"sparkkit: {error} (exit {error.exit_code})", file=sys.stderr)
+        return error.exit_code
+    except SystemExit as done:
+        return int(done.code or 0)
+    except (BrokenPipeError, KeyboardInterrupt):
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The verbs and their options."""
+    made = argparse.ArgumentParser(prog="sparkkit", description="Spark jobs as pure functions, with every row accounted for.")
+    verbs = made.add_subparsers(dest="verb", metavar="VERB")
+    verbs.add_parser("list", help="the jobs of this project, a line each")
+    describe = verbs.add_parser("describe", help="a job's inputs, outputs, options, and each setting in force with its origin")
+    describe.add_argument("job")
+    describe.add_argument("--env")
+    verbs.add_parser("run", help="run JOB [job options]; `sparkkit run JOB --help` lists them")
+    verbs.add_parser("submit", help="submit [--target local] [spark options] JOB [job options]")
+    dry = verbs.add_parser("dry-run", help="build a job on empty frames: no data is touched")
+    dry.add_argument("job")
+    dry.add_argument("options", nargs=argparse.REMAINDER)
+    _schema_parser(verbs)
+    init = verbs.add_parser("init", help="a new project in an empty folder, or a new job in a project; it runs and has a passing test")
+    init.add_argument("name", nargs="?", default="", help="the new job's name (default: a project with the job word_count)")
+    pack = verbs.add_parser("package", help="one zip for --py-files: sparkkit, compiled conf and contracts")
+    pack.add_argument("output", nargs="?", default="dist/sparkkit_package.zip")
+    verbs.add_parser("doctor", help="what is installed, what is missing, what to do")
+    shell = verbs.add_parser("shell", help="a Python shell with a session, and a job's inputs as frames")
+    shell.add_argument("job", nargs="?")
+    shell.add_argument("options", nargs=argparse.REMAINDER)
+    return made
+
+
+def _schema_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    schema = verbs.add_parser("schema", help="contracts: infer PATH, diff OLD NEW, show NAME")
+    nouns = schema.add_subparsers(dest="noun", metavar="infer|diff|show", required=True)
+    infer = nouns.add_parser("infer", help="write a contract to start from, out of data")
+    infer.add_argument("path")
+    infer.add_argument("--name")
+    infer.add_argument("--format", dest="kind")
+    infer.add_argument("--output", metavar="FILE", help="default: standard output")
+    diff = nouns.add_parser("diff", help="the changes between two contracts; exit code 4 if one is breaking")
+    diff.add_argument("old")
+    diff.add_argument("new")
+    show = nouns.add_parser("show", help="a contract as a table")
+    show.add_argument("name")
+
+
+def _run(argv: list[str]) -> int:
+    from sparkkit.command import command
+    from sparkkit.submission import local
+
+    if not argv:
+        raise UsageError("run needs a JOB", reason="wrong_option", hint="`sparkkit list` shows the jobs")
+    return command(local.load_job(argv[0]), argv[1:], prog=f"sparkkit run {argv[0]}")
+
+
+def _submit(argv: list[str]) -> int:
+    from sparkkit.submission import local
+
+    return local.submit(argv)
+
+
+def _list(args: argparse.Namespace) -> int:
+    import ast
+
+    from sparkkit import project
+
+    home = project.find()
+    for name in home.jobs():
+        tree = ast.parse((home.root / "jobs" / f"{name}.py").read_text(encoding="utf-8"))
+        print(f"{name:24}{(ast.get_docstring(tree) or '').splitlines()[0] if ast.get_docstring(tree) else ''}".rstrip())
+    if not home.jobs():
+        print(f"no jobs in {home.root / 'jobs'}: `sparkkit init` makes one")
+    return 0
+
+
+def _describe(args: argparse.Namespace) -> int:
+    from sparkkit.report import describe
+    from sparkkit.submission import local
+
+    print(describe.job(local.load_job(args.job), args.env))
+    return 0
+
+
+def _dry_run(args: argparse.Namespace) -> int:
+    from sparkkit import dry
+    from sparkkit.submission import local
+
+    return dry.run(local.load_job(args.job), args.options)
+
+
+def _schema(args: argparse.Namespace) -> int:
+    from sparkkit.report import schemas
+
+    return schemas.VERBS[args.noun](args)
+
+
+def _init(args: argparse.Namespace) -> int:
+    from sparkkit import scaffold
+
+    for path in scaffold.init(Path.cwd(), args.name):
+        print(f"wrote {path}")
+    print(scaffold.NEXT.format(name=args.name or "word_count"))
+    return 0
+
+
+def _package(args: argparse.Namespace) -> int:
+    from sparkkit import project
+    from sparkkit.submission import package
+
+    print(package.build(project.find(), Path(args.output)))
+    return 0
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from sparkkit import doctor
+
+    return doctor.main()
+
+
+def _shell(args: argparse.Namespace) -> int:
+    from sparkkit import shell
+
+    return shell.main(args.job, args.options)
+
+
+VERBS: dict[str, Callable[..., int]] = {
+    "list": _list, "describe": _describe, "run": _run, "submit": _submit, "dry-run": _dry_run, "schema": _schema, "init": _init,
+    "package": _package, "doctor": _doctor, "shell": _shell,
+}

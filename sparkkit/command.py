@@ -1,0 +1,265 @@
+"""One job's command line: options to settings, a session, the road, a record, one readable last word and an exit code."""
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import os
+import re
+import signal
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+from sparkkit import conf as confs
+from sparkkit import failures, project, session
+from sparkkit.conf import Conf
+from sparkkit.errors import SparkkitError, UsageError
+from sparkkit.job import Job
+from sparkkit.ledger import Record, code_version, new_run_id
+from sparkkit.report import text as report
+
+STATUS = {0: "done", 2: "refused", 4: "refused", 5: "locked"}
+
+
+class Interrupted(BaseException):
+    """SIGTERM or SIGINT reached the run."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"interrupted by {signal.Signals(number).name}")
+        self.exit_code = 128 + number
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that raises `UsageError` instead of leaving the process."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises what argparse would have printed."""
+        raise UsageError(message, reason="wrong_option", hint=f"`{self.prog} --help` lists the options")
+
+
+def main(job: Job) -> None:
+    """Runs a job with the process's arguments and ends the process with the run's exit code."""
+    sys.exit(command(job, sys.argv[1:]))
+
+
+def command(job: Job, argv: Sequence[str], submit_args: Sequence[str] = (), prog: str | None = None) -> int:
+    """Runs a job with command-line arguments; returns the exit code, never raises."""
+    record = Record(new_run_id(job.name), job.name)
+    where = _record_path(argv, record)
+    verbose, as_json = "--verbose" in argv, "--json" in argv
+    try:
+        args = parser(job, prog).parse_args(list(argv))
+        with signals():
+            where = _go(job, args, submit_args, record) or where
+    except SystemExit as done:
+        return int(done.code or 0)
+    except (Interrupted, KeyboardInterrupt) as stop:
+        code = stop.exit_code if isinstance(stop, Interrupted) else 130
+        _end(record, "interrupted", code, "interrupted", str(stop) or "interrupted by Ctrl-C: nothing was published")
+    except BaseException as error:
+        if verbose:
+            import traceback
+
+            traceback.print_exc()
+        found = failures.explain(error, getattr(error, "sparkkit_step", ""))
+        _end(record, STATUS.get(found.exit_code, "failed"), found.exit_code, found.reason, str(found))
+    return _last_words(record, where, as_json)
+
+
+def parser(job: Job, prog: str | None = None) -> Parser:
+    """The options of a job: the reserved ones, those of `build`, those of its edges."""
+    made = Parser(prog=prog or job.name, description=job.summary, allow_abbrev=False)
+    own = made.add_argument_group("the job's own options")
+    for option in (*job.options, *job.edge_options):
+        option.add_to(own)
+    every = made.add_argument_group("options of every job")
+    inputs, outputs = ", ".join(job.inputs) or "none", ", ".join(job.outputs)
+    every.add_argument("--input", action="append", default=[], metavar="[NAME=]PATH", help=f"an input's path, repeatable ({inputs})")
+    every.add_argument("--output", action="append", default=[], metavar="[NAME=]PATH", help=f"an output's path ({outputs})")
+    every.add_argument("--output-format", metavar="FORMAT", help="parquet, csv, json, orc, text, avro, delta or table")
+    every.add_argument("--mode", metavar="MODE", help=", ".join(confs.MODES))
+    every.add_argument("--date", type=dt.date.fromisoformat, metavar="DATE", help="the logical date, YYYY-MM-DD")
+    every.add_argument("--env", metavar="NAME", help="lay conf/env/NAME.toml over the job's conf")
+    every.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="set one key, such as inputs.x.format=csv")
+    every.add_argument("--record", metavar="FILE", help="where the run's record goes (default runs/<run_id>.json)")
+    every.add_argument("--show", type=int, metavar="N", help="print N rows of each output")
+    every.add_argument("--json", action="store_true", help="print the record instead of the table")
+    every.add_argument("--verbose", action="store_true", help="Spark's log and the full stack of an error")
+    return made
+
+
+def settings(job: Job, args: argparse.Namespace, home: project.Project) -> tuple[Conf, dict[str, Any]]:
+    """The conf in force and the parameters of `build`, from the conf files and the command line."""
+    given = vars(args)
+    edges = {o.parameter: given.get(o.parameter, o.default) for o in job.edge_options}
+    over = dict(job.edges(**edges)) if job.edges else {}
+    over |= _paths(job, args) | dict(_pair(text) for text in args.set)
+    loaded = confs.load(home, job.name, inputs=job.inputs, outputs=job.outputs, params=[o.parameter for o in job.options],
+                        env=args.env, base=job.settings, over=over)
+    return loaded, _params(job, given, loaded)
+
+
+def _params(job: Job, given: Mapping[str, Any], loaded: Conf) -> dict[str, Any]:
+    params = {}
+    for option in job.options:
+        if option.parameter in given:
+            params[option.parameter] = given[option.parameter]
+        elif option.parameter in loaded.params:
+            where = loaded.origins[f"params.{option.parameter}"]
+            params[option.parameter] = option.value(loaded.params[option.parameter], f"{where}: params.{option.parameter}")
+        elif option.required:
+            raise UsageError(f"option {option.flag} is required", reason="wrong_option")
+        else:
+            params[option.parameter] = option.default
+    return params
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    key, found, value = text.partition("=")
+    if not found or not key:
+        raise UsageError(f"--set {text!r} is not KEY=VALUE", reason="wrong_option")
+    try:
+        return key, tomllib.loads(f"v = {value}")["v"]
+    except tomllib.TOMLDecodeError:
+        return key, value
+
+
+def _paths(job: Job, args: argparse.Namespace) -> dict[str, Any]:
+    over: dict[str, Any] = {}
+    for text in args.input:
+        name, path = _named(text, job.inputs, "input")
+        over.setdefault(f"inputs.{name}.path", []).append(path)
+    for text in args.output:
+        found, path = _split(text, job.outputs)
+        for name in [found] if found else job.outputs:
+            over[f"outputs.{name}.path"] = path if found or len(job.outputs) == 1 else f"{path.rstrip('/')}/{name}"
+    for key, value in (("format", args.output_format), ("mode", args.mode)):
+        over |= {f"outputs.{n}.{key}": value for n in job.outputs if value}
+    return over
+
+
+def _split(text: str, declared: Sequence[str]) -> tuple[str | None, str]:
+    """A name only where the text before the first `=` is declared; else the whole is a path."""
+    name, found, path = text.partition("=")
+    return (name, path) if found and name in declared else (None, text)
+
+
+def _named(text: str, declared: Sequence[str], what: str) -> tuple[str, str]:
+    name, path = _split(text, declared)
+    if name is None and len(declared) != 1:
+        raise UsageError(f"--{what} {text!r} names no {what}", reason="wrong_option",
+                         hint=f"write --{what} NAME=PATH with one of {', '.join(declared)}" if declared else f"the job has no {what}")
+    return name or declared[0], path
+
+
+def _go(job: Job, args: argparse.Namespace, submit_args: Sequence[str], record: Record) -> Path | None:
+    home = project.find(job.file)
+    conf, params = settings(job, args, home)
+    record.params, record.env = params, args.env
+    record.date = args.date.isoformat() if args.date else None
+    record.code_version = code_version(job.file, home.root)
+    where = _where(args, conf, record)
+    session.refuse(conf.spark)
+    with record.step("start"):
+        spark = _session(conf, args, submit_args, record, where)
+    try:
+        from sparkkit import run
+
+        request = run.Request(job, conf, home, params, record.date)
+        staged = run.run(spark, request, record)
+        _end(record, "done", 0, None, None)
+        if args.show:
+            for name, done in staged.items():
+                print(report.frame(name, run.published(spark, done), args.show), file=sys.stderr if args.json else sys.stdout)
+    finally:
+        session.stop(spark)
+    return where
+
+
+def _session(conf: Conf, args: argparse.Namespace, submit_args: Sequence[str], record: Record, where: Path) -> Any:
+    settings = dict(conf.spark)
+    if conf.run.get("event_log", True):
+        folder = where.with_name(f"{record.run_id}.events")
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        record.event_log = str(folder)
+        settings = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": folder.resolve().as_uri(),
+                    "spark.eventLog.rolling.enabled": "false"} | settings
+    kinds = {edge.format for edge in (*conf.inputs.values(), *conf.outputs.values())}
+    spark = session.start(settings, app_name=args_name(record), profile=conf.run.get("profile", "default"),
+                          submit_args=submit_args, needs_delta="delta" in kinds, verbose=args.verbose)
+    record.spark_version = spark.version
+    return spark
+
+
+def args_name(record: Record) -> str:
+    """The application's name in Spark: the run's id."""
+    return record.run_id
+
+
+def _where(args: argparse.Namespace, conf: Conf, record: Record) -> Path:
+    return Path(args.record) if args.record else Path(conf.run.get("records", "runs")) / f"{record.run_id}.json"
+
+
+def _record_path(argv: Sequence[str], record: Record) -> Path:
+    """Where the record goes when the options can't even be parsed."""
+    for i, word in enumerate(argv):
+        if word.startswith("--record="):
+            return Path(word.partition("=")[2])
+        if word == "--record" and i + 1 < len(argv):
+            return Path(argv[i + 1])
+    return Path("runs") / f"{record.run_id}.json"
+
+
+@contextmanager
+def signals() -> Iterator[None]:
+    """SIGTERM and SIGINT raise `Interrupted` in the run."""
+    def stop(number: int, _frame: Any) -> NoReturn:
+        raise Interrupted(number)
+
+    try:
+        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    except ValueError:  # not the main thread: whoever started us handles signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(record: Record, status: str, code: int, reason: str | None, message: str | None) -> None:
+    record.status, record.exit_code, record.reason = status, code, reason
+    record.message = redact(message) if message else None
+
+
+def redact(text: str) -> str:
+    """A text without what looks like a secret: `password=…`, keys in URLs.
+
+    >>> redact("s3a://user:hunter2@bucket/x password=abc")
+    's3a://***@bucket/x password=***'
+    """
+    text = re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
+    return re.sub(r"(?i)\b((?:\w*_?)(?:password|passwd|pwd|secret|token|api_?key|access_?key)\w*\s*[=:]\s*)[^\s,;]+", r"\1***", text)
+
+
+def _last_words(record: Record, where: Path, as_json: bool) -> int:
+    try:
+        record.write(where)
+    except SparkkitError as error:
+        if record.exit_code == 0:
+            _end(record, "failed", error.exit_code, error.reason, str(error))
+        else:
+            print(f"sparkkit: {error}", file=sys.stderr)
+    if as_json:
+        print(record.to_json())
+    elif record.exit_code == 0:
+        print(report.summary(asdict(record), str(where)))
+    if record.exit_code:
+        sys.stdout.flush()
+        print(f"sparkkit: {record.job}: {record.message} (exit {record.exit_code}, record {where})", file=sys.stderr)
+    return record.exit_code

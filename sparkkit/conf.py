@@ -1,0 +1,198 @@
+"""Layered settings: job, conf file, environment, local file, command line; each key knows where it came from."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sparkkit.errors import UsageError, nearest
+from sparkkit.project import Project
+
+MODES = ("append", "overwrite", "overwrite_partitions", "error")
+INPUT_KEYS: Mapping[str, type] = {"path": list, "format": str, "contract": str, "filter": str, "keep_source": bool}
+OUTPUT_KEYS: Mapping[str, type] = {
+    "path": str, "format": str, "mode": str, "contract": str, "quarantine": str, "partition_by": list, "target_file_size": str,
+}
+RUN_KEYS: Mapping[str, type] = {"records": str, "event_log": bool, "profile": str}
+FREE = ("options",)
+"""Tables of an input or output whose keys are the format's own."""
+
+
+@dataclass(frozen=True)
+class InputConf:
+    """Where one input is and how to read it. `filter` is SQL that reaches the scan, before the accounting."""
+
+    path: tuple[str, ...] = ()
+    format: str | None = None
+    contract: str | None = None
+    filter: str | None = None
+    keep_source: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OutputConf:
+    """Where one output goes and how it is written. `target_file_size` is a size such as `128MB`."""
+
+    path: str | None = None
+    format: str = "parquet"
+    mode: str = "error"
+    contract: str | None = None
+    quarantine: str | None = None
+    partition_by: tuple[str, ...] = ()
+    target_file_size: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Conf:
+    """All settings of one run, with the origin of each key that was set."""
+
+    inputs: Mapping[str, InputConf]
+    outputs: Mapping[str, OutputConf]
+    run: Mapping[str, Any]
+    spark: Mapping[str, str]
+    params: Mapping[str, Any]
+    origins: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One value with the place it came from."""
+
+    value: Any
+    origin: str
+
+
+def layers(project: Project, job: str, env: str | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The conf files of a job, weakest first, each with its name.
+
+    Raises:
+        UsageError: if the environment has no file.
+    """
+    for relative in (f"{job}.toml", f"env/{env}.toml" if env else None, "local.toml"):
+        found = project.toml(relative) if relative else None
+        if found is not None:
+            yield f"conf/{relative}", found
+        elif relative and relative.startswith("env/"):
+            known = project.environments()
+            close = nearest(str(env), known)
+            raise UsageError(f"no conf/{relative} for --env {env}", reason="unknown_env",
+                             hint=f"did you mean {close!r}?" if close else f"known are: {', '.join(known) or 'none'}")
+
+
+def load(
+    project: Project, job: str, *, inputs: tuple[str, ...], outputs: tuple[str, ...], params: Iterable[str],
+    env: str | None = None, base: Mapping[str, Any] | None = None, over: Mapping[str, Any] | None = None,
+) -> Conf:
+    """The settings of a job: `base` (the job's own), its conf files, `over` (the command line), each over the one before.
+
+    Raises:
+        UsageError: for an unknown key or a wrong type, with the file, the key and the nearest known key.
+    """
+    known = _known(inputs, outputs, tuple(params))
+    settings: dict[str, Setting] = {}
+    for origin, layer in [(f"job {job}", _nest(base or {})), *layers(project, job, env)]:
+        settings.update({k: Setting(v, origin) for k, v in _flat(layer, known, origin)})
+    settings.update({k: Setting(v, "command line") for k, v in _flat(_nest(over or {}), known, "command line")})
+    return _conf(settings, inputs, outputs)
+
+
+def _known(inputs: tuple[str, ...], outputs: tuple[str, ...], params: tuple[str, ...]) -> Mapping[str, type]:
+    keys: dict[str, type] = {f"inputs.{n}.{k}": t for n in inputs for k, t in INPUT_KEYS.items()}
+    keys |= {f"outputs.{n}.{k}": t for n in outputs for k, t in OUTPUT_KEYS.items()}
+    keys |= {f"run.{k}": t for k, t in RUN_KEYS.items()}
+    return keys | {f"params.{p}": object for p in params}
+
+
+def _nest(flat: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Dotted keys as the tables that TOML would have made of them; `options.*` and `spark.*` keep the rest of the key."""
+    tree: dict[str, Any] = {}
+    for key, value in flat.items():
+        head, *rest = key.split(".")
+        if head == "spark":
+            tree.setdefault("spark", {})[key] = value
+            continue
+        node = tree.setdefault(head, {}) if rest else tree
+        while len(rest) > 1 and rest[0] not in FREE:
+            node = node.setdefault(rest.pop(0), {})
+        if len(rest) > 1:
+            node.setdefault(rest[0], {})[".".join(rest[1:])] = value
+        else:
+            node[rest[0] if rest else head] = value
+    return tree
+
+
+def _flat(layer: Mapping[str, Any], known: Mapping[str, type], origin: str, at: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in layer.items():
+        path = f"{at}.{key}" if at else key
+        if path == "spark" and isinstance(value, Mapping):
+            yield from _spark(value, origin)
+        elif at.count(".") == 1 and key in FREE and at.split(".")[0] in ("inputs", "outputs"):
+            yield from ((f"{path}.{k}", _text(v)) for k, v in _table(value, path, origin).items())
+        elif path in known:
+            yield path, _typed(value, known[path], path, origin)
+        elif isinstance(value, Mapping) and any(k.startswith(path + ".") for k in known):
+            yield from _flat(value, known, origin, path)
+        else:
+            raise _unknown(path, known, origin)
+
+
+def _unknown(path: str, known: Mapping[str, type], origin: str) -> UsageError:
+    stems = {k.rsplit(".", n)[0] for k in known for n in (0, 1, 2)} | {"spark"}
+    close = nearest(path, sorted(stems | set(known)))
+    return UsageError(f"{origin}: unknown key {path!r}", reason="unknown_key",
+                      hint=f"did you mean {close!r}?" if close else "`sparkkit describe JOB` prints the keys of a job")
+
+
+def _spark(table: Mapping[str, Any], origin: str, at: str = "spark") -> Iterator[tuple[str, str]]:
+    for key, value in table.items():
+        path = key if key.startswith("spark.") and at == "spark" else f"{at}.{key}"
+        if isinstance(value, Mapping):
+            yield from _spark(value, origin, path)
+        else:
+            yield path, _text(value)
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _table(value: Any, path: str, origin: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{origin}: {path} is {value!r}, expected a table of options", reason="wrong_conf")
+    return value
+
+
+def _typed(value: Any, kind: type, path: str, origin: str) -> Any:
+    if kind is list and isinstance(value, str):
+        value = [value]
+    if kind is bool and value in ("true", "false"):
+        value = value == "true"
+    wrong = not isinstance(value, kind) or (kind is list and not all(isinstance(v, str) for v in value))
+    if wrong:
+        expected = "a text or a list of texts" if kind is list else {"str": "a text", "bool": "true or false"}[kind.__name__]
+        raise UsageError(f"{origin}: {path} is {value!r}, expected {expected}", reason="wrong_conf")
+    if path.startswith("outputs.") and path.endswith(".mode") and value not in MODES:
+        close = nearest(value, MODES)
+        raise UsageError(f"{origin}: {path} is {value!r}, expected one of {', '.join(MODES)}", reason="wrong_conf",
+                         hint=f"did you mean {close!r}?" if close else None)
+    return tuple(value) if kind is list else value
+
+
+def _conf(settings: Mapping[str, Setting], inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Conf:
+    def part(prefix: str) -> dict[str, Any]:
+        return {k[len(prefix):]: s.value for k, s in settings.items() if k.startswith(prefix)}
+
+    def one(kind: type, prefix: str) -> Any:
+        found = part(prefix)
+        options = {k[8:]: found.pop(k) for k in list(found) if k.startswith("options.")}
+        return kind(**found, options=options)
+
+    return Conf(
+        inputs={n: one(InputConf, f"inputs.{n}.") for n in inputs},
+        outputs={n: one(OutputConf, f"outputs.{n}.") for n in outputs},
+        run=part("run."), params=part("params."),
+        spark={k: s.value for k, s in settings.items() if k.startswith("spark.")},
+        origins={k: s.origin for k, s in settings.items()},
+    )

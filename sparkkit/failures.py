@@ -1,0 +1,78 @@
+"""What an exception means to the person on call: its exit code, a stable reason and one readable paragraph."""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from sparkkit.errors import ContractError, InfrastructureError, JobError, NotReadyError, SparkkitError, UsageError
+
+KINDS: tuple[tuple[str, type[SparkkitError], str, str], ...] = (
+    (r"AccessControlException|Permission denied|AccessDenied|Access Denied|403 Forbidden|NOT_AUTHORIZED", UsageError,
+     "access_denied", "give the user the right to it, or choose another path"),
+    (r"No space left on device|Disk quota exceeded|DSQuotaExceeded", InfrastructureError, "disk_full",
+     "free space and run again: nothing was published"),
+    (r"PATH_NOT_FOUND|Path does not exist|FAILED_READ_FILE.FILE_NOT_EXIST|FileNotFoundException", NotReadyError, "input_missing",
+     "check the path, or wait until it is delivered"),
+    (r"OutOfMemoryError|exceeds spark.driver.maxResultSize|Container killed|exit code 137|ExecutorLostFailure", InfrastructureError,
+     "out_of_memory", "give it more memory (--driver-memory 4g) or smaller partitions"),
+    (r"Py4JNetworkError|Connection refused|Connection reset|Answer from Java side is empty|gateway|SparkContext was shut down"
+     r"|has been stopped|StatusCode.UNAVAILABLE", InfrastructureError, "jvm_died", "run again; if it dies again, give it more memory"),
+    (r"UnknownHostException|SocketTimeoutException|ConnectException|NoRouteToHost|SafeModeException|StandbyException",
+     InfrastructureError, "network", "run again when the service is back"),
+    (r"could not open checksum|incorrect page data|could not verify CRC|CRC checksum|is not a Parquet file|CANNOT_READ_FILE_FOOTER"
+     r"|FAILED_READ_FILE|Malformed ORC|EOFException|ZipException|invalid stored block|SnappyError|corrupt", ContractError,
+     "unreadable_file", "a file is damaged: write it again, or take it out of the input"),
+    (r"NoClassDefFoundError|ClassNotFoundException|DATA_SOURCE_NOT_FOUND|Failed to find data source", UsageError, "missing_jar",
+     "run scripts/setup.sh, or name the jar by spark.jars"),
+)
+
+
+def explain(error: BaseException, doing: str = "") -> SparkkitError:
+    """The error as one of ours; ours are handed on as they are. `doing` says which step it happened in.
+
+    >>> explain(OSError("No space left on device")).exit_code
+    6
+    >>> explain(ZeroDivisionError("division by zero"), "build").exit_code
+    1
+    """
+    if isinstance(error, SparkkitError):
+        return error
+    text = " | ".join(_texts(error))
+    where = f" in {doing}" if doing else ""
+    for pattern, kind, reason, hint in KINDS:
+        if doing != "build" and re.search(pattern, text):
+            return kind(f"{_first(error)}{where}", reason=reason, hint=hint)
+    return JobError(f"{_name(error)}{where}: {_first(error)}", reason="job_failed")
+
+
+def _texts(error: BaseException | None) -> Iterator[str]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield f"{type(error).__name__}: {error}"[:20_000]
+        java = getattr(error, "java_exception", None)
+        if java is not None:
+            yield _java(java)
+        error = error.__cause__ or error.__context__
+
+
+def _java(java: object) -> str:
+    try:
+        return str(java.toString())[:20_000]  # type: ignore[attr-defined]
+    except Exception as error:
+        return f"Py4JNetworkError: the JVM does not answer ({type(error).__name__})"
+
+
+def _name(error: BaseException) -> str:
+    condition = getattr(error, "getCondition", getattr(error, "getErrorClass", None))
+    found = condition() if callable(condition) else None
+    return f"{type(error).__name__} {found}" if found else type(error).__name__
+
+
+def _first(error: BaseException) -> str:
+    """The sentence that matters: Spark's own condition where there is one, else the first line."""
+    text = str(error).strip()
+    conditions = re.findall(r"(\[[A-Z_.]{4,}\][^\n]*)", text)
+    causes = re.findall(r"Caused by: ([^\n]+)", text)
+    line = (conditions or causes or text.splitlines() or [type(error).__name__])[-1 if conditions or causes else 0]
+    return re.sub(r" SQLSTATE: \w+.*$", "", line)[:600]

@@ -1,0 +1,65 @@
+"""What a format is: how it lands rows and how it writes them; the interface between the road and each format's file."""
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
+
+from sparkkit.schema.contract import Contract
+from sparkkit.storage.hadoop import File, Hadoop
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a file that a person should know: `reason` is a stable word, `detail` a sentence."""
+
+    file: str
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What is to be read: files already listed, the folder they were found under, contract and options."""
+
+    spark: SparkSession
+    files: tuple[File, ...]
+    root: str
+    contract: Contract | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    filter: str | None = None
+    hadoop: Hadoop | None = None
+    table: str = ""
+
+    @property
+    def paths(self) -> list[str]:
+        """The files' paths, as Spark's readers take them."""
+        return [file.path for file in self.files]
+
+
+@dataclass(frozen=True)
+class Land:
+    """A landed input. `rows` counts by storage, apart from the landed frame; `promised` is the source's own word."""
+
+    frame: DataFrame
+    rows: Callable[[], int]
+    promised: Callable[[], int] | None = None
+    headers: int = 0
+    findings: tuple[Finding, ...] = ()
+    unreadable: tuple[Finding, ...] = ()
+    single_header: Callable[[DataFrame], DataFrame] | None = None
+    wrong_files: Callable[[], tuple[Finding, ...]] | None = None
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format: `land` reads, `write` sets up a writer (None: not for writing), `count` counts what was staged."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    land: Callable[[Scan], Land] | None
+    write: Callable[[DataFrameWriter, Mapping[str, str]], DataFrameWriter] | None = None
+    count: Callable[[SparkSession, str, Mapping[str, str]], int] | None = None
+    read_options: frozenset[str] = frozenset()
+    files: bool = True

@@ -1,0 +1,139 @@
+"""Taking an input in: conform it, watch it, and settle its account after the run: `read = passed + quarantined`."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkkit.accounting import Count, Watch, observed_once, stops_short, watch, watch_verdict
+from sparkkit.errors import ContractError
+from sparkkit.formats.base import Finding
+from sparkkit.schema.contract import Contract
+from sparkkit.schema.landing import BAD, FILE, LANDING, RAW
+from sparkkit.sources import Source, unreadable
+
+SOURCE_FILE = "_source_file"
+
+
+@dataclass
+class Intake:
+    """One input on its way: `passed` goes to `build`, `conformed` holds every row with its verdict."""
+
+    source: Source
+    conformed: DataFrame
+    passed: DataFrame
+    read: Watch
+    verdict: Watch
+    findings: list[Finding] = field(default_factory=list)
+
+
+def take(source: Source) -> Intake:
+    """Conforms and watches a landed input, lazily."""
+    landed, read = watch(source.frame)
+    plain = judge(source.frame, source.contract)
+    judged, verdict = watch_verdict(judge(landed, source.contract))
+    columns = [f"`{c}`" for c in judged.columns if c not in LANDING]
+    keep = [F.col(FILE).alias(SOURCE_FILE)] if source.conf.keep_source else []
+    passed = judged.where(F.col(BAD).isNull()).select(*columns, *keep)
+    return Intake(source, plain, passed, read, verdict)
+
+
+def judge(frame: DataFrame, contract: Contract | None) -> DataFrame:
+    """The frame conformed to its contract; as it is where there is none."""
+    if contract is None:
+        return frame
+    from sparkkit.schema.conform import conform  # here, so that a run without a contract does not pay for it
+
+    return conform(frame, contract)
+
+
+def rejects(intake: Intake) -> DataFrame:
+    """The rows that did not pass: `source_file`, `raw`, `reason`, `rule`; each file's one header line is not a row."""
+    bad = intake.conformed.where(F.col(BAD).isNotNull()).select(FILE, RAW, BAD)
+    single = intake.source.land.single_header
+    rows = single(bad) if single else bad
+    return rows.select(F.col(FILE).alias("source_file"), F.col(RAW).alias("raw"), f"{BAD}.reason", f"{BAD}.rule")
+
+
+def settle(intake: Intake, plans: list[str]) -> tuple[Count, bool]:
+    """The input's account after the run, and whether there are rows for the quarantine.
+
+    The figures are the observation's where it can be trusted, and else a recount of what is stored. `quarantined_by` is
+    filled from the quarantine that was staged, not here.
+    """
+    fast = _observed(intake, plans)
+    if fast is not None:
+        return fast
+    total, passed, bad = _recount(intake)
+    seen = (intake.read.figures() or {}).get("rows")
+    short = seen is None or seen - intake.source.land.headers < total
+    why = _why(intake, plans) if short else None
+    return Count(total, passed, complete=not short, why=why, counted_by="recount"), bad > 0
+
+
+def _observed(intake: Intake, plans: list[str]) -> tuple[Count, bool] | None:
+    seen, verdict = intake.read.figures(), intake.verdict.figures()
+    if seen is None or verdict is None or not intake.read.once():
+        return None
+    land = intake.source.land
+    rows = seen["rows"] - land.headers
+    bad = verdict["bad"] + verdict["headers"] - land.headers
+    if land.promised is not None:
+        trusted = rows == land.promised()
+    else:
+        whole = all(stops_short(plan) is None for plan in plans)
+        trusted = whole and rows > 0 and any(observed_once(plan, intake.read) for plan in plans)
+    if not trusted or rows != verdict["passed"] + bad:
+        return None
+    return Count(rows, verdict["passed"]), bad > 0
+
+
+def _recount(intake: Intake) -> tuple[int, int, int]:
+    land = intake.source.land
+    total = land.rows() - land.headers
+    promised = land.promised() if land.promised is not None else total
+    if promised != total:
+        raise _broken_promise(intake, promised, total)
+    found = intake.conformed.groupBy(f"{BAD}.reason").agg(F.count("*").alias("n")).toLocalIterator()
+    by: Mapping[Any, int] = {row["reason"]: row["n"] for row in found}
+    bad = sum(n for reason, n in by.items() if reason is not None) - land.headers
+    return total, by.get(None, 0), bad
+
+
+def _broken_promise(intake: Intake, promised: int, total: int) -> ContractError:
+    """Names the files whose rows are not those that their footers promise."""
+    source = intake.source
+    wrong = source.land.wrong_files() if source.land.wrong_files else ()
+    if wrong:
+        found = unreadable(source.name, tuple(wrong), len(source.files))
+        return ContractError(found.message, reason="unreadable_file", hint=found.hint)
+    return ContractError(f"input {source.name!r}: its footers promise {promised} rows, but {total} were read",
+                         reason="unreadable_file", hint="a file is damaged: write it again")
+
+
+def _why(intake: Intake, plans: list[str]) -> str:
+    operator = next((found for plan in plans if (found := stops_short(plan))), None)
+    if operator:
+        return f"the plan need not read it whole ({operator})"
+    return "the plan did not need it whole (a part was pruned, or another side of a join was empty)"
+
+
+def refuse_stopping(intake: Intake, count: Count) -> None:
+    """Stops the run where the contract says that a reason which was found stops it.
+
+    Raises:
+        ContractError: with the reason and the number of rows.
+    """
+    contract = intake.source.contract
+    if contract is None or not count.quarantined:
+        return
+    from sparkkit.schema.conform import stopping
+
+    stop = {r: n for r, n in count.quarantined_by.items() if r in stopping(contract)}
+    if stop:
+        what = ", ".join(f"{n} rows {r}" for r, n in sorted(stop.items()))
+        raise ContractError(f"input {intake.source.name!r}: {what}, and its contract says to stop", reason=min(stop),
+                            hint="mend the data, or set sparkkit.on.… to quarantine in the contract")

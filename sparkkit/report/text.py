@@ -1,0 +1,78 @@
+"""The end of a run in plain text: rows, files, bytes, time, quarantine by reason, and where to look."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def number(value: Any) -> str:
+    """A count with thousands separators; what is not known is a dash.
+
+    >>> number(7260), number(None)
+    ('7,260', '-')
+    """
+    return "-" if value is None else f"{value:,}"
+
+
+def size(value: int | None) -> str:
+    """Bytes for people.
+
+    >>> size(1536), size(None)
+    ('1.5 KiB', '-')
+    """
+    if value is None:
+        return "-"
+    amount, unit = float(value), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024 or unit == "TiB":
+            break
+        amount /= 1024
+    return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Aligned columns: the first to the left, the others to the right."""
+    lines = [list(head), *[list(r) for r in rows]]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    return "\n".join("  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))).rstrip()
+                     for line in lines)
+
+
+def summary(record: Mapping[str, Any], where: str) -> str:
+    """The table at the end of a run that is done."""
+    rows = [_row(f"read {n}", i, "read", "passed") for n, i in record["inputs"].items()]
+    rows += [_row(f"wrote {n}", o, "built", "written") for n, o in record["outputs"].items()]
+    lines = [f"{record['job']}: {record['status']} in {record['seconds']['total']:.1f} s",
+             table(("", "rows", "kept", "quarantined", "files", "size"), rows)]
+    lines += [f"quarantine: {edge}: {n:,} {reason}" for edge, reason, n in _reasons(record)]
+    lines += [f"not whole: {n}: {i['why']}" for n, i in record["inputs"].items() if i["complete"] is False]
+    lines += [f"note: {f['reason']}: {f['file']} {f['detail']}".rstrip() for f in _findings(record)]
+    lines += [f"output: {o['path']}" for o in record["outputs"].values()]
+    if record["quarantine"]:
+        lines.append(f"quarantine: {record['quarantine']}")
+    return "\n".join([*lines, f"record: {where}"])
+
+
+def _row(name: str, edge: Mapping[str, Any], total: str, good: str) -> list[str]:
+    return [name, number(edge[total]), number(edge[good]), number(edge["quarantined"]), number(edge["files"]), size(edge["bytes"])]
+
+
+def _reasons(record: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+    edges = {**record["inputs"], **record["outputs"]}
+    return [(n, r, c) for n, e in edges.items() for r, c in sorted((e["quarantined_by"] or {}).items())]
+
+
+def _findings(record: Mapping[str, Any], most: int = 5) -> list[Mapping[str, Any]]:
+    found = [f for i in record["inputs"].values() for f in i["findings"]]
+    more = [{"reason": "and more", "file": f"{len(found) - most} more findings are in the record", "detail": ""}]
+    return found[:most] + (more if len(found) > most else [])
+
+
+def frame(name: str, rows: DataFrame, limit: int) -> str:
+    """A few rows of an output as an aligned table."""
+    head = rows.columns
+    body = [["NULL" if v is None else str(v) for v in row] for row in rows.limit(limit).toLocalIterator()]
+    return f"{name}:\n{table(head, body)}" if head else f"{name}: no columns"

@@ -1,0 +1,148 @@
+"""The one road of every run: read, conform, build, check, write, record. Nothing else calls these six in order."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from sparkkit import compat, intake, sinks, sources
+from sparkkit.accounting import plan_of
+from sparkkit.conf import Conf
+from sparkkit.errors import JobError, UsageError
+from sparkkit.intake import Intake
+from sparkkit.job import Job
+from sparkkit.ledger import UNKNOWN_INPUT, UNKNOWN_OUTPUT, Record
+from sparkkit.project import Project
+from sparkkit.schema.contract import Contract
+from sparkkit.sinks import Staged
+from sparkkit.storage.hadoop import Hadoop
+
+
+@dataclass(frozen=True)
+class Request:
+    """One run as asked for: a job, its settings and parameters."""
+
+    job: Job
+    conf: Conf
+    project: Project
+    params: Mapping[str, Any] = field(default_factory=dict)
+    date: str | None = None
+
+
+def run(spark: SparkSession, request: Request, record: Record) -> dict[str, Staged]:
+    """Takes a job down the road and fills the record; what was staged is published only when every figure adds up.
+
+    Raises:
+        SparkkitError: with the exit code of what went wrong; nothing was published then.
+    """
+    job, conf = request.job, request.conf
+    contracts = _contracts(request, record)
+    hadoop = _hadoop(spark, request)
+    targets = {n: sinks.target(hadoop, n, conf.outputs[n], record.run_id) for n in job.outputs}
+    record.outputs = {n: {**UNKNOWN_OUTPUT, "path": t.path, "format": t.conf.format, "mode": t.conf.mode} for n, t in targets.items()}
+    quarantine = sinks.Quarantine(spark, hadoop, next(iter(targets.values())).quarantine, record.run_id, request.date)
+    record.inputs = {n: dict(UNKNOWN_INPUT, paths=list(conf.inputs[n].path)) for n in job.inputs}
+    try:
+        with record.step("read"):
+            taken = {n: intake.take(sources.read(spark, n, conf.inputs[n], contracts.get(n))) for n in job.inputs}
+            _note_inputs(record, taken)
+        with record.step("build"):
+            built = build(job, {n: t.passed for n, t in taken.items()}, request.params)
+            judged = {n: intake.judge(f, contracts.get(n)) for n, f in built.items()}
+        with record.step("write"):
+            plans = [plan_of(frame) for frame in judged.values()]
+            staged = {n: sinks.stage(spark, hadoop, targets[n], f, checked=n in contracts) for n, f in judged.items()}
+        with record.step("checks"):
+            _settle(quarantine, record, taken, staged, plans)
+        with record.step("publish"):
+            _publish(spark, hadoop, record, staged, quarantine)
+    finally:
+        sinks.discard(hadoop, targets.values())
+        quarantine.discard()
+    return staged
+
+
+def build(job: Job, frames: Mapping[str, DataFrame], params: Mapping[str, Any]) -> dict[str, DataFrame]:
+    """The frames that a job builds, by output name.
+
+    Raises:
+        JobError: if `build` raises, or returns something else than it declares.
+    """
+    result = job.build(*(frames[n] for n in job.inputs), **params)
+    named = dict(result) if isinstance(result, Mapping) else {job.outputs[0]: result}
+    if set(named) != set(job.outputs):
+        raise JobError(f"build returned {sorted(named)}, but job {job.name!r} declares {sorted(job.outputs)}", reason="wrong_outputs")
+    for name, frame in named.items():
+        if not hasattr(frame, "sparkSession"):
+            raise JobError(f"build returned {type(frame).__name__} for {name!r}, not a DataFrame", reason="wrong_outputs")
+    return {n: named[n] for n in job.outputs}
+
+
+def published(spark: SparkSession, done: Staged) -> DataFrame:
+    """An output as it was published."""
+    conf = done.target.conf
+    return spark.table(done.target.path) if conf.format == "table" else spark.read.format(conf.format).options(**conf.options).load(done.target.path)
+
+
+def _contracts(request: Request, record: Record) -> dict[str, Contract]:
+    job, conf = request.job, request.conf
+    edges = {**conf.inputs, **conf.outputs}
+    names = {n: edge.contract or job.contracts.get(n) for n, edge in edges.items()}
+    found = {n: request.project.contract(c) for n, c in names.items() if c}
+    record.contracts = {c.name: {"version": c.version, "hash": c.hash} for c in found.values()}
+    return found
+
+
+def _hadoop(spark: SparkSession, request: Request) -> Hadoop:
+    if compat.is_connect(spark):
+        plain = [n for n, o in request.conf.outputs.items() if o.format not in ("delta", "table")]
+        raise UsageError(f"output {', '.join(plain)}: plain files are not published over Spark Connect", reason="connect_no_files",
+                         hint="write Delta or a table there, or run on a classic session")
+    return Hadoop.of(spark)
+
+
+def _note_inputs(record: Record, taken: Mapping[str, Intake]) -> None:
+    for name, one in taken.items():
+        source = one.source
+        record.inputs[name] |= {
+            "format": source.format, "files": len(source.files) if source.files else None, "bytes": source.bytes,
+            "findings": [asdict(f) for f in (*source.findings, *source.land.unreadable)],
+        }
+
+
+def _settle(
+    quarantine: sinks.Quarantine, record: Record, taken: Mapping[str, Intake], staged: Mapping[str, Staged], plans: list[str],
+) -> None:
+    """Every account, checked; what was rejected is in the staged quarantine, and was counted there."""
+    accounts = {}
+    for name, one in taken.items():
+        count, any_bad = intake.settle(one, plans)
+        by = quarantine.add(name, intake.rejects(one)) if any_bad else {}
+        accounts[name] = count.quarantined_as(by)
+        record.inputs[name] |= {
+            "read": count.total, "passed": count.good, "quarantined": sum(by.values()), "quarantined_by": by,
+            "complete": count.complete, "why": count.why, "counted_by": count.counted_by,
+        }
+    for name, done in staged.items():
+        if done.rejects is not None:
+            done.count = done.count.quarantined_as(quarantine.add(name, done.rejects))
+        c = done.count
+        record.outputs[name] |= {"built": c.total, "written": c.good, "quarantined": c.quarantined, "quarantined_by": dict(c.quarantined_by)}
+    record.quarantine = quarantine.path if quarantine.used else None
+    for name, count in accounts.items():
+        count.check(f"input {name!r}", ("read", "passed"))
+        intake.refuse_stopping(taken[name], count)
+    for name, done in staged.items():
+        done.count.check(f"output {name!r}", ("built", "written"))
+
+
+def _publish(
+    spark: SparkSession, hadoop: Hadoop, record: Record, staged: Mapping[str, Staged], quarantine: sinks.Quarantine,
+) -> None:
+    quarantine.publish()
+    for name, done in staged.items():
+        sinks.publish(spark, hadoop, done)
+        record.outputs[name] |= {"files": done.files, "bytes": done.bytes, "partitions": done.published or None}
+

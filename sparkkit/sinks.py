@@ -1,0 +1,277 @@
+"""Writing outputs: everything is staged beside its target, counted there, and published only after the verdict."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from sparkkit import formats
+from sparkkit.accounting import Count, Watch, watch
+from sparkkit.conf import OutputConf
+from sparkkit.errors import AccountingError, UsageError
+from sparkkit.schema.landing import BAD, LANDING
+from sparkkit.storage.hadoop import Hadoop, is_hidden
+
+SPLIT = "_sparkkit_reason"
+"""The staged folder level that parts good rows (null) from rejected ones (`reason|rule`), in one write."""
+
+GOOD = f"{SPLIT}=__HIVE_DEFAULT_PARTITION__"
+WRITERS_AT_ONCE = "spark.sql.maxConcurrentOutputFileWriters"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where one output goes: the qualified path, its staging and quarantine folders."""
+
+    name: str
+    conf: OutputConf
+    path: str
+    staging: str
+    quarantine: str
+
+    @property
+    def table(self) -> bool:
+        """Whether the output is a table of Delta or of the catalog, which commits by itself."""
+        return self.conf.format in ("delta", "table")
+
+    def staged_as(self, checked: bool) -> formats.Format:
+        """The format of the staged files: the output's own, or Parquet where rows are still to be parted or committed to a table."""
+        return formats.known("parquet" if checked or self.table else self.conf.format)
+
+
+@dataclass
+class Staged:
+    """What was staged for one output: where the good rows are, and the account."""
+
+    target: Target
+    data: str
+    count: Count
+    kind: str
+    rejects: DataFrame | None = None
+    files: int | None = None
+    bytes: int | None = None
+    published: list[str] = field(default_factory=list)
+
+
+def target(hadoop: Hadoop | None, name: str, conf: OutputConf, run_id: str) -> Target:
+    """The places of an output.
+
+    Raises:
+        UsageError: if it has no path, or its mode is `error` and something is there.
+    """
+    if not conf.path:
+        raise UsageError(f"output {name!r} has no path", reason="no_path", hint=f"give --output PATH or set outputs.{name}.path")
+    form = formats.known(conf.format)
+    if form.write is None:
+        raise UsageError(f"output {name!r}: format {conf.format!r} can't be written", reason="unknown_format")
+    if hadoop is None:
+        return Target(name, conf, conf.path, "", conf.quarantine or f"{conf.path}.quarantine")
+    path = conf.path if conf.format == "table" else hadoop.qualified(conf.path).rstrip("/")
+    folder, _, last = path.rpartition("/")
+    staging = f"{folder}/.{last}.staging-{run_id}"
+    found = Target(name, conf, path, staging, conf.quarantine or f"{path}.quarantine")
+    if conf.mode == "error" and conf.format != "table" and hadoop.exists(path):
+        raise UsageError(f"output {name!r}: {conf.path} exists and the mode is error", reason="output_exists",
+                         hint="choose another path, or --mode overwrite or append")
+    return found
+
+
+def stage(spark: SparkSession, hadoop: Hadoop, target: Target, built: DataFrame, *, checked: bool) -> Staged:
+    """Writes a built frame to its staging folder in one pass, good and rejected rows apart, and counts both from there.
+
+    `checked` says that the frame is a conformed one, with `BAD` for each row.
+    """
+    frame, seen = watch(built)
+    columns = [f"`{c}`" for c in built.columns if c not in LANDING]
+    form = target.staged_as(checked)
+    by = [] if target.table else list(target.conf.partition_by)
+    if checked:
+        split = F.concat_ws("|", F.col(f"{BAD}.reason"), F.substring_index(F.col(f"{BAD}.rule"), ":", 1))
+        frame = frame.withColumn(SPLIT, F.when(F.col(BAD).isNotNull(), split)).select(*columns, SPLIT)
+        by = [SPLIT, *by]
+    assert form.write is not None and form.count is not None
+    writer = form.write(frame.write.mode("error"), target.conf.options if form.name == target.conf.format else {})
+    with _many_writers(spark):
+        (writer.partitionBy(*by) if by else writer).format(form.name).save(target.staging)
+    return _counted(spark, hadoop, target, seen, checked)
+
+
+def _counted(spark: SparkSession, hadoop: Hadoop, target: Target, seen: Watch, checked: bool) -> Staged:
+    form = target.staged_as(checked)
+    assert form.count is not None
+    total = form.count(spark, target.staging, target.conf.options)
+    if seen.once():
+        observed = (seen.figures() or {}).get("rows")
+        if observed is not None and observed != total:
+            raise AccountingError(f"output {target.name!r}: {observed} rows were built, but {total} were staged at {target.staging}",
+                                  hint="nothing was published; run again with --verbose and report it")
+    data = f"{target.staging}/{GOOD}" if checked else target.staging
+    rejects = _rejects(spark, hadoop, target.staging) if checked else None
+    by = {} if rejects is None else {r["reason"]: r["n"] for r in
+                                     rejects.groupBy("reason").agg(F.count("*").alias("n")).toLocalIterator()}
+    good = total if not checked else (form.count(spark, data, {}) if hadoop.exists(data) else 0)
+    return Staged(target, data, Count(total, good, by, counted_by="staged"), form.name, rejects)
+
+
+class _many_writers:
+    """Lets a partitioned write keep several files open, so that it needs no sort; put back after the write."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self.spark = spark
+
+    def __enter__(self) -> None:
+        self.before = self.spark.conf.get(WRITERS_AT_ONCE)
+        self.spark.conf.set(WRITERS_AT_ONCE, "32")
+
+    def __exit__(self, *_: object) -> None:
+        self.spark.conf.set(WRITERS_AT_ONCE, str(self.before))
+
+
+def _rejects(spark: SparkSession, hadoop: Hadoop, staging: str) -> DataFrame | None:
+    folders = [s.getPath().toString() for s in hadoop.glob(f"{staging}/{SPLIT}=*") if not s.getPath().getName() == GOOD]
+    if not folders:
+        return None
+    frame = spark.read.option("basePath", staging).parquet(*folders)
+    reason = F.col(SPLIT).cast("string")
+    data = [F.col(f"`{c}`") for c in frame.columns if c != SPLIT]
+    return frame.select(
+        F.to_json(F.struct(*data)).alias("raw"), F.substring_index(reason, "|", 1).alias("reason"),
+        F.expr(f"substring({SPLIT}, instr({SPLIT}, '|') + 1)").alias("rule"),
+    )
+
+
+def publish(spark: SparkSession, hadoop: Hadoop, staged: Staged) -> None:
+    """Moves what was staged into place by the output's mode. Nothing is moved before every verdict is known."""
+    target = staged.target
+    if not hadoop.exists(staged.data):
+        _empty(spark, staged)
+    if staged.kind != target.conf.format:
+        _rewrite(spark, staged)
+    staged.files, staged.bytes = _size(hadoop, staged.data)
+    {"append": _append, "overwrite_partitions": _replace_partitions}.get(target.conf.mode, _replace)(hadoop, staged)
+    hadoop.delete(target.staging)
+
+
+def _empty(spark: SparkSession, staged: Staged) -> None:
+    frame = spark.read.parquet(staged.target.staging).drop(SPLIT).limit(0)
+    frame.write.parquet(staged.data)
+
+
+def _rewrite(spark: SparkSession, staged: Staged) -> None:
+    """Good rows were staged as Parquet beside the rejected ones: write them in the output's own format."""
+    target, form = staged.target, formats.known(staged.target.conf.format)
+    assert form.write is not None and form.count is not None
+    frame, data = spark.read.parquet(staged.data), f"{target.staging}/data"
+    by = list(target.conf.partition_by)
+    writer = form.write(frame.write.mode("error"), target.conf.options)
+    (writer.partitionBy(*by) if by else writer).format(form.name).save(data)
+    written = form.count(spark, data, target.conf.options)
+    if written != staged.count.good:
+        raise AccountingError(f"output {target.name!r}: {staged.count.good} good rows, but {written} were written as {form.name}",
+                              hint="nothing was published")
+    staged.data = data
+
+
+def _size(hadoop: Hadoop, folder: str) -> tuple[int, int]:
+    files = [f for s in hadoop.glob(folder) for f in hadoop.walk(s) if not is_hidden(f.path.rsplit("/", 1)[-1])]
+    return len(files), sum(f.size for f in files)
+
+
+def _replace(hadoop: Hadoop, staged: Staged) -> None:
+    path, old = staged.target.path, f"{staged.target.staging}-old"
+    if hadoop.exists(path):
+        hadoop.rename(path, old)
+    hadoop.rename(staged.data, path)
+    hadoop.delete(old)
+
+
+def _append(hadoop: Hadoop, staged: Staged) -> None:
+    _move(hadoop, staged.data, staged.target.path, _leaves(hadoop, staged.data))
+
+
+def _replace_partitions(hadoop: Hadoop, staged: Staged) -> None:
+    if not staged.target.conf.partition_by:
+        raise UsageError(f"output {staged.target.name!r}: mode overwrite_partitions needs partition_by", reason="wrong_conf")
+    leaves = list(_leaves(hadoop, staged.data))
+    for folder in sorted({leaf.rsplit("/", 1)[0] for leaf in leaves}):
+        hadoop.delete(f"{staged.target.path}/{folder}")
+        staged.published.append(folder)
+    _move(hadoop, staged.data, staged.target.path, leaves)
+
+
+def _leaves(hadoop: Hadoop, folder: str) -> Iterable[str]:
+    """The data files below a folder, as paths relative to it."""
+    def below(status: Any, at: str) -> Iterable[str]:
+        for child in status.getPath().getFileSystem(hadoop.conf).listStatus(status.getPath()):
+            name = child.getPath().getName()
+            if child.isDirectory():
+                yield from below(child, f"{at}{name}/")
+            elif not is_hidden(name):
+                yield at + name
+
+    return list(below(hadoop.glob(folder)[0], ""))
+
+
+def _move(hadoop: Hadoop, source: str, path: str, leaves: Iterable[str]) -> None:
+    for leaf in leaves:
+        hadoop.make_folder(f"{path}/{leaf}".rsplit("/", 1)[0])
+        hadoop.rename(f"{source}/{leaf}", f"{path}/{leaf}")
+
+
+def discard(hadoop: Hadoop, targets: Iterable[Target]) -> None:
+    """Deletes what a refused or broken run staged."""
+    for one in targets:
+        if one.staging:
+            hadoop.delete(one.staging)
+
+
+@dataclass
+class Quarantine:
+    """The rejected rows of a run: staged beside the outputs, Parquet partitioned by `run_id`, owner-only."""
+
+    spark: SparkSession
+    hadoop: Hadoop
+    path: str
+    run_id: str
+    date: str | None
+    staged: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.path = self.hadoop.qualified(self.path).rstrip("/")
+
+    @property
+    def used(self) -> bool:
+        """Whether any row was rejected."""
+        return bool(self.staged)
+
+    @property
+    def _staging(self) -> str:
+        folder, _, last = self.path.rpartition("/")
+        return f"{folder}/.{last}.staging-{self.run_id}"
+
+    def add(self, edge: str, rows: DataFrame) -> dict[str, int]:
+        """Stages the rejected rows of one input or output; the number of rows by reason, as counted from what was staged."""
+        folder = f"{self._staging}/{len(self.staged)}"
+        source = F.col("source_file") if "source_file" in rows.columns else F.lit(None).cast("string")
+        rows.select(
+            F.lit(edge).alias("input"), source.alias("source_file"), "raw", "reason", "rule", F.lit(self.date).cast("date").alias("date"),
+        ).write.parquet(f"{folder}/run_id={self.run_id}")
+        self.staged.append(folder)
+        found = self.spark.read.parquet(f"{folder}/run_id={self.run_id}").groupBy("reason").agg(F.count(F.lit(1)).alias("n"))
+        return {row["reason"]: row["n"] for row in found.orderBy("reason").toLocalIterator()}
+
+    def publish(self) -> None:
+        """Moves the staged rows into place, for their owner's eyes only."""
+        for folder in self.staged:
+            self.hadoop.make_folder(self.path)
+            self.hadoop.owner_only(self.path)
+            _move(self.hadoop, folder, self.path, _leaves(self.hadoop, folder))
+        self.discard()
+
+    def discard(self) -> None:
+        """Deletes what is still staged."""
+        if self.staged:
+            self.hadoop.delete(self._staging)

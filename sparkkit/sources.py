@@ -1,0 +1,159 @@
+"""Reading inputs: lists the files, tells hidden, empty and missing ones apart, and lands the rows by the input's format."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pyspark.sql import DataFrame, SparkSession
+
+from sparkkit import compat, formats
+from sparkkit.conf import InputConf
+from sparkkit.errors import ContractError, NotReadyError, SparkkitError, UsageError
+from sparkkit.formats.base import Finding, Land, Scan
+from sparkkit.schema.contract import Contract
+from sparkkit.storage.hadoop import File, Hadoop
+
+MARKERS = ("_SUCCESS", ".crc", "_committed", "_started", ".DS_Store", "_metadata", "_common_metadata")
+"""Hidden files that writers leave behind: of no interest to a person."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input as it was found: its files, its landed rows, and what a person should know about it."""
+
+    name: str
+    conf: InputConf
+    contract: Contract | None
+    format: str
+    files: tuple[File, ...]
+    land: Land
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def frame(self) -> DataFrame:
+        """The landed rows."""
+        return self.land.frame
+
+    @property
+    def bytes(self) -> int | None:
+        """The bytes of all files; None for a table."""
+        return sum(f.size for f in self.files) if self.files else None
+
+
+def read(spark: SparkSession, name: str, conf: InputConf, contract: Contract | None) -> Source:
+    """Lands one input, lazily.
+
+    Raises:
+        NotReadyError: if a path is not there, or holds no file.
+        UsageError: if no path is given, or the format is not supported.
+        ContractError: if a file can't be read and the contract does not let it go to the quarantine.
+    """
+    if not conf.path:
+        raise UsageError(f"input {name!r} has no path", reason="no_path", hint=f"give --input {name}=PATH or set inputs.{name}.path")
+    if conf.format in ("delta", "table"):
+        return _table(spark, name, conf, contract)
+    hadoop = Hadoop.of(spark)
+    listed, root = listing(hadoop, name, conf.path)
+    visible = tuple(f for f in listed if not f.hidden)
+    kind = conf.format or ("delta" if _is_delta(listed) else format_of(name, conf.path, visible))
+    if kind == "delta":
+        return _table(spark, name, replace(conf, format="delta"), contract)
+    findings = tuple(_hidden(listed)) + tuple(Finding(f.path, "empty_file", "0 bytes") for f in visible if f.size == 0)
+    options = {**(contract.reader if contract else {}), **conf.options}
+    full = tuple(f for f in visible if f.size or kind in ("text", "csv", "json"))
+    scan = Scan(spark, full, root, contract, options, conf.filter, hadoop)
+    land = _landed(kind, scan, name)
+    return Source(name, conf, contract, kind, visible, land, findings + land.findings)
+
+
+def _landed(kind: str, scan: Scan, name: str) -> Land:
+    form = formats.known(kind)
+    if form.land is None:
+        raise UsageError(f"input {name!r}: format {kind!r} can't be read", reason="unknown_format")
+    land = form.land(scan)
+    policy = scan.contract.on("unreadable_file") if scan.contract else "stop"
+    if land.unreadable and policy == "stop":
+        raise unreadable(name, land.unreadable, len(scan.files))
+    return land
+
+
+def unreadable(name: str, found: tuple[Finding, ...], files: int) -> SparkkitError:
+    """The error that names every unreadable file of an input, not only the first."""
+    shown = "; ".join(f"{f.file} ({f.detail})" for f in found[:5])
+    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+    return ContractError(
+        f"input {name!r}: {len(found)} of {files} files can't be read: {shown}{more}", reason="unreadable_file",
+        hint="mend or remove them, or set sparkkit.on.unreadable_file: quarantine in the contract to go on without them",
+    )
+
+
+def _table(spark: SparkSession, name: str, conf: InputConf, contract: Contract | None) -> Source:
+    if len(conf.path) != 1:
+        raise UsageError(f"input {name!r}: a table is one path or name, {len(conf.path)} were given", reason="wrong_use")
+    kind = str(conf.format)
+    scan = Scan(spark, (), conf.path[0], contract, conf.options, conf.filter,
+                None if compat.is_connect(spark) else Hadoop.of(spark), table=conf.path[0])
+    return Source(name, conf, contract, kind, (), _landed(kind, scan, name))
+
+
+def listing(hadoop: Hadoop, name: str, paths: tuple[str, ...]) -> tuple[tuple[File, ...], str]:
+    """The files at paths, folders and globs, sorted, and the folder they have in common.
+
+    Raises:
+        NotReadyError: if nothing is at a path, or there is no file that Spark would read.
+    """
+    found: dict[str, File] = {}
+    for path in paths:
+        statuses = hadoop.glob(path)
+        if not statuses:
+            raise NotReadyError(f"input {name!r}: nothing is at {path}", reason="input_missing",
+                                hint="check the path, or wait until it is delivered")
+        found |= {f.path: f for status in statuses for f in hadoop.walk(status)}
+    files = tuple(found[p] for p in sorted(found))
+    if not any(not f.hidden for f in files):
+        hidden = [f.path for f in _interesting(files)]
+        what = f"only hidden files ({', '.join(hidden[:3])})" if hidden else "no files"
+        raise NotReadyError(f"input {name!r}: {what} at {', '.join(paths)}", reason="no_files",
+                            hint="names that begin with _ or . are hidden: rename them" if hidden else None)
+    return files, _root(hadoop, paths)
+
+
+def _root(hadoop: Hadoop, paths: tuple[str, ...]) -> str:
+    path = paths[0]
+    while any(c in path for c in "*?[{"):
+        path = path.rsplit("/", 1)[0] if "/" in path else "."
+    statuses = hadoop.glob(path)
+    folder = bool(statuses) and statuses[0].isDirectory()
+    return hadoop.qualified(path if folder else (path.rsplit("/", 1)[0] or "/" if "/" in path else "."))
+
+
+def _is_delta(files: tuple[File, ...]) -> bool:
+    return any("/_delta_log/" in f.path for f in files)
+
+
+def _interesting(files: tuple[File, ...]) -> list[File]:
+    return [f for f in files if f.hidden and not f.path.endswith(MARKERS) and "/_delta_log/" not in f.path]
+
+
+def _hidden(files: tuple[File, ...]) -> list[Finding]:
+    return [Finding(f.path, "hidden_file", "its name begins with _ or ., so it was not read") for f in _interesting(files)]
+
+
+def format_of(name: str, paths: tuple[str, ...], files: tuple[File, ...]) -> str:
+    """The format that the files' names tell; Delta where a path holds a `_delta_log`.
+
+    Raises:
+        UsageError: if they tell several formats, or none.
+    """
+    told: Mapping[str, str] = {}
+    for file in files:
+        kind = formats.of_path(file.path)
+        if kind:
+            told = {**told, kind: file.path} if kind not in told else told
+    if len(told) > 1:
+        raise UsageError(f"input {name!r}: files of several formats: {', '.join(f'{k} ({p})' for k, p in told.items())}",
+                         reason="mixed_formats", hint=f"name one by --set inputs.{name}.format=…, and a path that holds only it")
+    if not told:
+        raise UsageError(f"input {name!r}: the names at {', '.join(paths)} tell no format", reason="unknown_format",
+                         hint=f"--set inputs.{name}.format=csv (or {', '.join(formats.WHERE)})")
+    return next(iter(told))

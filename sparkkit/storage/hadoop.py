@@ -1,0 +1,143 @@
+"""Files on any Hadoop filesystem (local disk, HDFS, S3), by Spark's own client on the driver; a few calls a file, no row data."""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pyspark.sql import SparkSession
+
+from sparkkit.compat import is_connect
+from sparkkit.errors import UsageError
+
+THREADS = 16
+"""Calls to the filesystem under way at once: enough to hide a store's latency, few enough for its rate limit."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class File:
+    """One file: `path` is a URI as `_metadata.file_path` gives it (percent-encoded), sizes in bytes, `modified` in ms since 1970."""
+
+    path: str
+    size: int
+    modified: int
+    hidden: bool = False
+
+
+@dataclass(frozen=True)
+class Hadoop:
+    """The filesystems that a session reaches, through its JVM."""
+
+    jvm: Any
+    conf: Any
+
+    @classmethod
+    def of(cls, spark: SparkSession) -> Hadoop:
+        """The filesystems of a session.
+
+        Raises:
+            UsageError: on Spark Connect, which has no filesystem at hand.
+        """
+        if is_connect(spark):
+            raise UsageError("plain files can't be listed or published over Spark Connect", reason="connect_no_files",
+                             hint="use Delta or a table there, or run on a classic session")
+        jvm: Any = spark._jvm  # type: ignore[attr-defined]
+        return cls(jvm, spark._jsc.hadoopConfiguration())  # type: ignore[attr-defined]
+
+    def path(self, text: str) -> Any:
+        """A Hadoop `Path`; a text with a percent-encoded scheme part is taken as a URI."""
+        if text.startswith(("file:", "hdfs:", "s3", "wasb", "abfs", "gs:")) and "%" in text:
+            return self.jvm.org.apache.hadoop.fs.Path(self.jvm.java.net.URI(text))
+        return self.jvm.org.apache.hadoop.fs.Path(text)
+
+    def system(self, text: str) -> Any:
+        """The filesystem of a path."""
+        return self.path(text).getFileSystem(self.conf)
+
+    def exists(self, text: str) -> bool:
+        """Whether something is at the path."""
+        return bool(self.system(text).exists(self.path(text)))
+
+    def qualified(self, text: str) -> str:
+        """The path with scheme and absolute, not percent-encoded."""
+        return str(self.system(text).makeQualified(self.path(text)).toString())
+
+    def glob(self, text: str) -> list[Any]:
+        """The statuses that a path or glob pattern matches; a path that exists as it is written matches itself."""
+        system, path = self.system(text), self.path(text)
+        if system.exists(path):
+            return [system.getFileStatus(path)]
+        return list(system.globStatus(path) or ())
+
+    def walk(self, status: Any, hidden: bool = False) -> Iterator[File]:
+        """The files at and below a status; hidden ones (`_x`, `.x`, and what is in such folders) are marked, not left out."""
+        path = status.getPath()
+        if not status.isDirectory():
+            uri = _file_uri(path.toUri().toString())
+            yield File(uri, status.getLen(), status.getModificationTime(), hidden or is_hidden(path.getName()))
+            return
+        for child in path.getFileSystem(self.conf).listStatus(path):
+            yield from self.walk(child, hidden or (child.isDirectory() and is_hidden(child.getPath().getName())))
+
+    def head(self, file: str, size: int) -> bytes:
+        """The first bytes of a file, decompressed where its name says it is compressed."""
+        path = self.path(file)
+        stream = path.getFileSystem(self.conf).open(path)
+        try:
+            codec = self.jvm.org.apache.hadoop.io.compress.CompressionCodecFactory(self.conf).getCodec(path)
+            return bytes((codec.createInputStream(stream) if codec else stream).readNBytes(size))
+        finally:
+            stream.close()
+
+    def read(self, file: str) -> bytes:
+        """A small file, whole."""
+        return self.head(file, 2**31 - 8)
+
+    def each(self, files: Iterable[str], call: Callable[[str], T]) -> Mapping[str, T | Exception]:
+        """`call` on every file, many at once; an error is that file's value, so that one bad file hides no other."""
+        def guarded(file: str) -> T | Exception:
+            try:
+                return call(file)
+            except Exception as error:
+                return error
+
+        names = list(files)
+        if len(names) == 1:
+            return {names[0]: guarded(names[0])}
+        with ThreadPoolExecutor(THREADS) as pool:
+            return dict(zip(names, pool.map(guarded, names), strict=True))
+
+    def make_folder(self, text: str) -> None:
+        """Makes a folder and those above it."""
+        self.system(text).mkdirs(self.path(text))
+
+    def owner_only(self, text: str) -> None:
+        """Takes every right on a path from all but its owner, where the filesystem knows rights."""
+        permission = self.jvm.org.apache.hadoop.fs.permission.FsPermission("700")
+        self.system(text).setPermission(self.path(text), permission)
+
+    def rename(self, old: str, new: str) -> None:
+        """Moves a file or folder on one filesystem; an `OSError` where the filesystem says no."""
+        if not self.system(old).rename(self.path(old), self.path(new)):
+            raise OSError(f"{old} could not be renamed to {new}")
+
+    def delete(self, text: str) -> None:
+        """Deletes a file or a whole folder; nothing there is fine."""
+        self.system(text).delete(self.path(text), True)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether Spark's readers skip a file or folder of this name; `_x=1` is a partition, not hidden.
+
+    >>> [is_hidden(n) for n in ("_SUCCESS", ".crc", "part-0", "_year=2020")]
+    [True, True, False, False]
+    """
+    return (name.startswith("_") and "=" not in name) or name.startswith(".")
+
+
+def _file_uri(uri: str) -> str:
+    """`file:/x` as `file:///x`, the form of `_metadata.file_path`."""
+    return "file:///" + uri[6:] if uri.startswith("file:/") and not uri.startswith("file://") else uri

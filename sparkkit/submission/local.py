@@ -1,0 +1,128 @@
+"""JOB as a file or a stem, and the local target: the job runs in this process, spark-submit's options are handed on."""
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sparkkit import project
+from sparkkit.command import command
+from sparkkit.errors import UsageError, nearest
+from sparkkit.job import Job
+
+FLAGS = frozenset({"--verbose", "-v", "--supervise", "--version", "--usage-error"})
+"""Options of spark-submit that take no value."""
+
+WITH_VALUE = frozenset(
+    "--master --deploy-mode --class --name --jars --packages --exclude-packages --repositories --py-files --files --archives"
+    " --conf -c --properties-file --driver-memory --driver-java-options --driver-library-path --driver-class-path"
+    " --executor-memory --proxy-user --driver-cores --total-executor-cores --executor-cores --num-executors --principal --keytab"
+    " --queue --remote".split()
+)
+
+
+def job_file(name: str) -> Path:
+    """The file of a job given as a path or as a stem of `jobs/`.
+
+    Raises:
+        UsageError: if there is none.
+    """
+    path = Path(name)
+    if path.suffix == ".py":
+        if path.is_file():
+            return path
+        raise UsageError(f"no job file {name}", reason="unknown_job")
+    home = project.find()
+    found = home.root / "jobs" / f"{name}.py"
+    if found.is_file():
+        return found
+    close = nearest(name, home.jobs())
+    raise UsageError(f"no job {name!r} in {home.root / 'jobs'}", reason="unknown_job",
+                     hint=f"did you mean {close!r}?" if close else "`sparkkit list` shows the jobs")
+
+
+def load_job(name: str) -> Job:
+    """The `JOB` of a job file.
+
+    Raises:
+        UsageError: if the file can't be imported, or defines no `JOB`.
+    """
+    file = job_file(name).resolve()
+    sys.path.insert(0, str(file.parent.parent))
+    spec = importlib.util.spec_from_file_location(f"sparkkit_job_{file.stem}", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise UsageError(f"{file}:{error.lineno}: {error.msg}", reason="wrong_job") from error
+    except ImportError as error:
+        raise UsageError(f"{file} can't be imported: {error}", reason="wrong_job",
+                         hint="`sparkkit doctor` says what is missing") from error
+    job = getattr(module, "JOB", None)
+    if not isinstance(job, Job):
+        raise UsageError(f"{file} defines no JOB", reason="wrong_job", hint="write JOB = Job(build)")
+    return job
+
+
+def split(argv: Sequence[str]) -> tuple[list[str], str, list[str]]:
+    """spark-submit's options, JOB, and the job's own options.
+
+    >>> split(["--conf", "a=b", "--master=local[2]", "jobs/x.py", "--since", "3"])
+    (['--conf', 'a=b', '--master=local[2]'], 'jobs/x.py', ['--since', '3'])
+    """
+    rest = list(argv)
+    spark: list[str] = []
+    while rest and rest[0].startswith("-"):
+        word = rest.pop(0)
+        name = word.partition("=")[0]
+        if name not in FLAGS | WITH_VALUE:
+            close = nearest(name, FLAGS | WITH_VALUE)
+            raise UsageError(f"{name} is no option of spark-submit", reason="wrong_option",
+                             hint=f"did you mean {close}?" if close else "the job's own options stand after JOB")
+        spark.append(word)
+        if name in WITH_VALUE and "=" not in word:
+            if not rest:
+                raise UsageError(f"{name} needs a value", reason="wrong_option")
+            spark.append(rest.pop(0))
+    if not rest:
+        raise UsageError("submit needs a JOB", reason="wrong_option", hint="spark-submit.sh [spark options] JOB [job options]")
+    return spark, rest[0], rest[1:]
+
+
+def value_of(option: str, spark: Sequence[str], default: str) -> str:
+    """The value of one of spark-submit's options, the last one given.
+
+    >>> value_of("--master", ["--master=yarn"], "local[*]")
+    'yarn'
+    """
+    found = default
+    for i, word in enumerate(spark):
+        if word == option and i + 1 < len(spark):
+            found = spark[i + 1]
+        elif word.startswith(f"{option}="):
+            found = word.partition("=")[2]
+    return found
+
+
+def submit(argv: Sequence[str]) -> int:
+    """Runs a job as `spark-submit` would: here for a local master, through the real `spark-submit` for any other."""
+    rest, printing = list(argv), False
+    while rest and rest[0] in ("--target", "--print"):
+        word = rest.pop(0)
+        printing = printing or word == "--print"
+        if word == "--target" and (not rest or rest.pop(0) != "local"):
+            raise UsageError("the only target yet is local", reason="unknown_target")
+    spark, name, options = split(rest)
+    local = value_of("--master", spark, "local[*]").startswith("local[") or value_of("--master", spark, "local") == "local"
+    if printing or not local or value_of("--deploy-mode", spark, "client") == "cluster":
+        words = ["spark-submit", *spark, str(job_file(name)), *options]
+        if printing:
+            print(shlex.join(words))
+            return 0
+        os.execvp(words[0], words)
+    return command(load_job(name), options, submit_args=spark, prog=f"spark-submit.sh {name}")
