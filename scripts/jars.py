@@ -1,6 +1,7 @@
 """Fetches the jars of conf/jars.lock for this Python's Spark, by Spark's own resolver, and checks each one.
 
-Exit codes: 0 all there, or the registry can't be reached (said, and written to jars/UNAVAILABLE); 2 a jar does not match.
+Exit codes: 0 all there, or the registry can't be reached (said, and written to jars/UNAVAILABLE);
+2 a jar does not match.
 `--relock` writes what the resolver gives now into conf/jars.lock, in place of the hashes of this Spark line.
 """
 from __future__ import annotations
@@ -21,7 +22,7 @@ from sparkkit import jars  # noqa: E402
 LOCK = ROOT / "conf" / "jars.lock"
 
 
-class Unreachable(Exception):
+class UnreachableError(Exception):
     """The resolver did not give the jars; the message is its reason on one line."""
 
 
@@ -32,23 +33,27 @@ def resolve(group: jars.Group, into: Path) -> list[Path]:
     home = Path(pyspark.__file__).parent
     nothing = into / "nothing.py"
     nothing.write_text("")
-    command = [home / "bin" / "spark-submit", "--master", "local[1]", "--packages", ",".join(group.packages),
-               "--conf", f"spark.jars.excludes={','.join(group.excludes)}", "--conf", f"spark.jars.ivy={into / 'ivy'}", nothing]
-    env = {**os.environ, "SPARK_HOME": str(home), "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable,
-           "SPARK_LOCAL_IP": "127.0.0.1"}
+    command = [
+        home / "bin" / "spark-submit", "--master", "local[1]", "--packages", ",".join(group.packages),
+        "--conf", f"spark.jars.excludes={','.join(group.excludes)}", "--conf", f"spark.jars.ivy={into / 'ivy'}",
+        nothing,
+    ]
+    own = {"SPARK_HOME": str(home), "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
+    env = {**os.environ, **own, "SPARK_LOCAL_IP": "127.0.0.1"}
     try:
         done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
     except subprocess.TimeoutExpired as error:
-        raise Unreachable("the resolver gave no answer within 600 s") from error
+        raise UnreachableError("the resolver gave no answer within 600 s") from error
     if done.returncode:
-        raise Unreachable(reason(done.stderr + done.stdout))
+        raise UnreachableError(reason(done.stderr + done.stdout))
     return sorted((into / "ivy" / "jars").glob("*.jar"))
 
 
 def reason(log: str) -> str:
     """The line of a resolver's log that says most."""
-    for pattern in (r"Host .* not found.*", r"Server access error.*", r".*(Connection refused|timed out).*", r".*unresolved dependency:.*",
-                    r"Exception in thread.*"):
+    patterns = (r"Server access error.*", r".*(Connection refused|timed out).*", r"unresolved dependency:[^\]]*",
+                r"Exception in thread.*")
+    for pattern in patterns:
         if found := re.search(pattern, log, re.IGNORECASE):
             return found[0].strip()
     return (log.strip().splitlines() or ["the resolver failed without a word"])[-1].strip()
@@ -97,10 +102,10 @@ def bring(group: jars.Group, where: Path, note: Path) -> bool:
     note.unlink(missing_ok=True)
     try:
         refused = fetch(group, where)
-    except Unreachable as error:
+    except UnreachableError as error:
         note.write_text(f"{error}\n", encoding="utf-8")
-        say(f"the jar registry can't be reached ({error}); all that needs no {group.name} jar still runs, "
-            "and scripts/setup.sh tries again")
+        say(f"the jar registry can't be reached, or lacks them ({error}); all that needs no {group.name} jar still "
+            "runs, and scripts/setup.sh tries again")
         return True
     for name in refused:
         say(f"refused: {name} from the jar registry does not match its SHA-256 in conf/jars.lock, or did not come")

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sparkkit.errors import SparkkitError, UsageError, nearest
+from sparkkit.errors import ContractError, SparkkitError, UsageError, nearest
 
-PASS_ON = ("run", "submit")
-"""Verbs whose arguments after JOB are the job's own."""
+PASS_ON = ("run", "submit", "dry-run", "shell")
+"""Verbs that parse their arguments themselves: those after JOB are the job's own."""
 
 
 def entry() -> None:
@@ -46,18 +46,14 @@ def parser() -> argparse.ArgumentParser:
     describe.add_argument("--env")
     verbs.add_parser("run", help="run JOB [job options]; `sparkkit run JOB --help` lists them")
     verbs.add_parser("submit", help="submit [--target local] [spark options] JOB [job options]")
-    dry = verbs.add_parser("dry-run", help="build a job on empty frames: no data is touched")
-    dry.add_argument("job")
-    dry.add_argument("options", nargs=argparse.REMAINDER)
+    verbs.add_parser("dry-run", help="build JOB on empty frames: no data is touched; takes the options of `run`")
     _schema_parser(verbs)
     init = verbs.add_parser("init", help="a new project in an empty folder, or a new job in a project; it runs and has a passing test")
     init.add_argument("name", nargs="?", default="", help="the new job's name (default: a project with the job word_count)")
     pack = verbs.add_parser("package", help="one zip for --py-files: sparkkit, compiled conf and contracts")
     pack.add_argument("output", nargs="?", default="dist/sparkkit_package.zip")
     verbs.add_parser("doctor", help="what is installed, what is missing, what to do")
-    shell = verbs.add_parser("shell", help="a Python shell with a session, and a job's inputs as frames")
-    shell.add_argument("job", nargs="?")
-    shell.add_argument("options", nargs=argparse.REMAINDER)
+    verbs.add_parser("shell", help="shell [JOB [job options]]: Python with a session, and the job's inputs as frames")
     return made
 
 
@@ -66,8 +62,9 @@ def _schema_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     nouns = schema.add_subparsers(dest="noun", metavar="infer|diff|show", required=True)
     infer = nouns.add_parser("infer", help="write a contract to start from, out of data")
     infer.add_argument("path")
-    infer.add_argument("--name")
-    infer.add_argument("--format", dest="kind")
+    infer.add_argument("--name", help="default: by the path")
+    infer.add_argument("--format", dest="kind", help="default: by the files' names")
+    infer.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="a reader option, such as delimiter=;")
     infer.add_argument("--output", metavar="FILE", help="default: standard output")
     diff = nouns.add_parser("diff", help="the changes between two contracts; exit code 4 if one is breaking")
     diff.add_argument("old")
@@ -106,32 +103,82 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _describe(args: argparse.Namespace) -> int:
+    from sparkkit import conf, project
     from sparkkit.report import describe
     from sparkkit.submission import local
 
-    print(describe.job(local.load_job(args.job), args.env))
+    job = local.load_job(args.job)
+    home = project.find(job.file)
+    loaded = conf.load(home, job.name, inputs=job.inputs, outputs=job.outputs, params=[o.parameter for o in job.options],
+                       env=args.env, base=job.settings)
+    print(describe.job(job, loaded, home.contract))
     return 0
 
 
-def _dry_run(args: argparse.Namespace) -> int:
+def _dry_run(argv: list[str]) -> int:
     from sparkkit import dry
     from sparkkit.submission import local
 
-    return dry.run(local.load_job(args.job), args.options)
+    if not argv:
+        raise UsageError("dry-run needs a JOB", reason="wrong_option", hint="`sparkkit list` shows the jobs")
+    return dry.run(local.load_job(argv[0]), argv[1:])
 
 
 def _schema(args: argparse.Namespace) -> int:
+    return {"infer": _infer, "diff": _diff, "show": _show}[args.noun](args)
+
+
+def _infer(args: argparse.Namespace) -> int:
+    from sparkkit import session
+    from sparkkit.report import schemas
+    from sparkkit.schema import infer
+
+    target = Path(args.output) if args.output else None
+    if target is not None and target.exists():
+        raise UsageError(f"{target} exists and is not overwritten", reason="output_exists", hint="choose another --output")
+    name = args.name or schemas.name_of(args.path)
+    options = dict(text.partition("=")[::2] for text in args.option)
+    spark = session.start(app_name="schema-infer", profile="test")
+    try:
+        text = infer.to_yaml(schemas.infer(spark, name, args.path, args.kind, options))
+    finally:
+        session.stop(spark)
+    if target is None:
+        print(text, end="")
+        return 0
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")
+    print(f"wrote {target}: read it, and say what each column means before others rely on it")
+    return 0
+
+
+def _diff(args: argparse.Namespace) -> int:
+    from sparkkit import project
     from sparkkit.report import schemas
 
-    return schemas.VERBS[args.noun](args)
+    home = project.find()
+    text, breaking = schemas.changes(home.contract(args.old), home.contract(args.new))
+    print(text)
+    return ContractError.exit_code if breaking else 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    from sparkkit import project
+    from sparkkit.report import schemas
+
+    print(schemas.page(project.find().contract(args.name)))
+    return 0
 
 
 def _init(args: argparse.Namespace) -> int:
     from sparkkit import scaffold
 
-    for path in scaffold.init(Path.cwd(), args.name):
+    done = scaffold.init(Path.cwd(), args.name)
+    for path in done.wrote:
         print(f"wrote {path}")
-    print(scaffold.NEXT.format(name=args.name or "word_count"))
+    for path in done.stand:
+        print(f"stands as it was: {path}")
+    print(done.next)
     return 0
 
 
@@ -149,10 +196,10 @@ def _doctor(args: argparse.Namespace) -> int:
     return doctor.main()
 
 
-def _shell(args: argparse.Namespace) -> int:
+def _shell(argv: list[str]) -> int:
     from sparkkit import shell
 
-    return shell.main(args.job, args.options)
+    return shell.main(argv)
 
 
 VERBS: dict[str, Callable[..., int]] = {

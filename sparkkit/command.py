@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sparkkit import conf as confs
 from sparkkit import failures, project, session
@@ -21,6 +21,9 @@ from sparkkit.errors import SparkkitError, UsageError
 from sparkkit.job import Job
 from sparkkit.ledger import Record, code_version, new_run_id
 from sparkkit.report import text as report
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 STATUS = {0: "done", 2: "refused", 4: "refused", 5: "locked"}
 
@@ -46,15 +49,20 @@ def main(job: Job) -> None:
     sys.exit(command(job, sys.argv[1:]))
 
 
-def command(job: Job, argv: Sequence[str], submit_args: Sequence[str] = (), prog: str | None = None) -> int:
-    """Runs a job with command-line arguments; returns the exit code, never raises."""
+def command(
+    job: Job, argv: Sequence[str], submit_args: Sequence[str] = (), prog: str | None = None, spark: SparkSession | None = None,
+) -> int:
+    """Runs a job with command-line arguments; returns the exit code, never raises.
+
+    A session that is given is used and left running; default is one of the run's own.
+    """
     record = Record(new_run_id(job.name), job.name)
     where = _record_path(argv, record)
     verbose, as_json = "--verbose" in argv, "--json" in argv
     try:
         args = parser(job, prog).parse_args(list(argv))
         with signals():
-            where = _go(job, args, submit_args, record) or where
+            where = _go(job, args, submit_args, record, spark) or where
     except SystemExit as done:
         return int(done.code or 0)
     except (Interrupted, KeyboardInterrupt) as stop:
@@ -156,7 +164,9 @@ def _named(text: str, declared: Sequence[str], what: str) -> tuple[str, str]:
     return name or declared[0], path
 
 
-def _go(job: Job, args: argparse.Namespace, submit_args: Sequence[str], record: Record) -> Path | None:
+def _go(
+    job: Job, args: argparse.Namespace, submit_args: Sequence[str], record: Record, given: SparkSession | None = None,
+) -> Path | None:
     home = project.find(job.file)
     conf, params = settings(job, args, home)
     record.params, record.env = params, args.env
@@ -165,18 +175,22 @@ def _go(job: Job, args: argparse.Namespace, submit_args: Sequence[str], record: 
     where = _where(args, conf, record)
     session.refuse(conf.spark)
     with record.step("start"):
-        spark = _session(conf, args, submit_args, record, where)
+        spark = given or _session(conf, args, submit_args, record, where)
+    record.spark_version = spark.version
     try:
         from sparkkit import run
+        from sparkkit.report import progress
 
         request = run.Request(job, conf, home, params, record.date)
-        staged = run.run(spark, request, record)
+        with progress.line(spark):
+            staged = run.run(spark, request, record)
         _end(record, "done", 0, None, None)
         if args.show:
             for name, done in staged.items():
                 print(report.frame(name, run.published(spark, done), args.show), file=sys.stderr if args.json else sys.stdout)
     finally:
-        session.stop(spark)
+        if given is None:
+            session.stop(spark)
     return where
 
 
@@ -191,7 +205,6 @@ def _session(conf: Conf, args: argparse.Namespace, submit_args: Sequence[str], r
     kinds = {edge.format for edge in (*conf.inputs.values(), *conf.outputs.values())}
     spark = session.start(settings, app_name=args_name(record), profile=conf.run.get("profile", "default"),
                           submit_args=submit_args, needs_delta="delta" in kinds, verbose=args.verbose)
-    record.spark_version = spark.version
     return spark
 
 

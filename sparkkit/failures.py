@@ -72,6 +72,9 @@ def _name(error: BaseException) -> str:
 def _first(error: BaseException) -> str:
     """The sentence that matters: Spark's own condition where there is one, else the first line."""
     text = str(error).strip()
+    raised = re.findall(r"^\s*((?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)\b:? ?[^\n]*)", text.partition("Traceback (most")[2], re.M)
+    if raised:
+        return re.sub(r" SQLSTATE: \w+.*$", "", raised[-1])[:600]
     conditions = re.findall(r"(\[[A-Z_.]{4,}\][^\n]*)", text)
     causes = re.findall(r"Caused by: ([^\n]+)", text)
     line = (conditions or causes or text.splitlines() or [type(error).__name__])[-1 if conditions or causes else 0]

@@ -48,9 +48,10 @@ def parse(text: str) -> tuple[Group, ...]:
 
 def _group(lines: list[list[str]]) -> Group:
     name, spark = " ".join(lines[0]).strip("[]").split()
-    said = {key: [w for words in lines[1:] if words[0] == key for w in words[1:]] for key in ("package", "exclude", "jar")}
-    files = dict(zip(said["jar"][1::2], said["jar"][::2], strict=True))
-    return Group(name, spark, tuple(said["package"]), tuple(said["exclude"]), files)
+    packages, excludes, files = (
+        [word for words in lines[1:] if words[0] == key for word in words[1:]] for key in ("package", "exclude", "jar")
+    )
+    return Group(name, spark, tuple(packages), tuple(excludes), dict(zip(files[1::2], files[::2], strict=True)))
 
 
 def folder() -> Path:

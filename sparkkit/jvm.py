@@ -22,10 +22,11 @@ from pathlib import Path
 
 from sparkkit.errors import InfrastructureError
 
-_JAVA = "lang lang.invoke lang.reflect io net nio util util.concurrent util.concurrent.atomic".split()
+_JAVA = ("lang", "lang.invoke", "lang.reflect", "io", "net", "nio", "util", "util.concurrent", "util.concurrent.atomic")
+_JDK = ("jdk.internal.ref", "sun.nio.ch", "sun.nio.cs", "sun.security.action", "sun.util.calendar")
 _OPENED = (
     *(f"java.base/java.{name}" for name in _JAVA),
-    *(f"java.base/{name}" for name in "jdk.internal.ref sun.nio.ch sun.nio.cs sun.security.action sun.util.calendar".split()),
+    *(f"java.base/{name}" for name in _JDK),
     "java.security.jgss/sun.security.krb5",
 )
 # What `spark-submit` opens to Spark's reflection (JavaModuleOptions of 3.5 to 4.2). Its incubator vector module is left
@@ -53,13 +54,13 @@ PROFILES: Mapping[str, tuple[str, ...]] = {
     "test": ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"),
 }
 LOG4J = """\
-rootLogger.level = error
+rootLogger.level = {level}
 rootLogger.appenderRef.stderr.ref = stderr
 appender.console.type = Console
 appender.console.name = stderr
 appender.console.target = SYSTEM_ERR
 appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = %d{yy/MM/dd HH:mm:ss} %p %c{1}: %m%n%ex
+appender.console.layout.pattern = %d{{yy/MM/dd HH:mm:ss}} %p %c{{1}}: %m%n%ex
 """
 # What these log as errors reaches Python as an exception too, so that one message is enough.
 _ECHOES = (
@@ -71,10 +72,12 @@ _ECHOES = (
     "org.apache.spark.api.python.PythonRunner",
     "org.apache.spark.sql.execution.streaming",
 )
-_VALUED = frozenset(
-    "--conf -c --master --deploy-mode --name --jars --packages --exclude-packages --repositories --py-files --files"
-    " --archives --driver-memory --driver-java-options --driver-class-path --driver-cores --executor-memory"
-    " --executor-cores --total-executor-cores --num-executors --queue".split()
+# The logger by which Spark's shells choose their level; at any other level than the root's it is announced.
+_SHELL = "org.apache.spark.api.python.PythonGatewayServer"
+_VALUED = (
+    "--conf -c --master --deploy-mode --name --jars --packages --exclude-packages --repositories --py-files --files "
+    "--archives --driver-memory --driver-java-options --driver-class-path --driver-cores --executor-memory "
+    "--executor-cores --total-executor-cores --num-executors --queue "
 )
 _AS_SETTING = {
     "--master": "spark.master",
@@ -147,7 +150,7 @@ def given(submit_args: Sequence[str]) -> dict[str, str] | None:
         option, _, joined = rest.pop(0).partition("=")
         if option in ("--verbose", "-v") and not joined:
             continue
-        if option not in _VALUED or not (joined or rest):
+        if f"{option} " not in _VALUED or not (joined or rest):
             return None
         value = joined or rest.pop(0)
         if option in ("--conf", "-c"):
@@ -271,9 +274,10 @@ def _class_path(home: Path, first: str, jars: Sequence[Path]) -> tuple[str, ...]
 
 def log4j(folder: Path, verbose: bool) -> str:
     """The JVM option that keeps Spark's log quiet, or at INFO; the file is written into `folder`."""
-    text = LOG4J if not verbose else LOG4J.replace("level = error", "level = info")
-    for number, name in enumerate(() if verbose else _ECHOES):
-        text += f"logger.n{number}.name = {name}\nlogger.n{number}.level = off\n"
+    level = "info" if verbose else "error"
+    levels = {_SHELL: level, **({} if verbose else dict.fromkeys(_ECHOES, "off"))}
+    named = (f"logger.n{i}.name = {name}\nlogger.n{i}.level = {to}\n" for i, (name, to) in enumerate(levels.items()))
+    text = LOG4J.format(level=level) + "".join(named)
     (folder / "log4j2.properties").write_text(text, encoding="utf-8")
     return f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}"
 

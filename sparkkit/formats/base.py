@@ -4,8 +4,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
+from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 
+from sparkkit.conf import OutputConf
 from sparkkit.schema.contract import Contract
 from sparkkit.storage.hadoop import File, Hadoop
 
@@ -53,8 +54,23 @@ class Land:
 
 
 @dataclass(frozen=True)
+class Unfit:
+    """Rows that a format can't hold as they are: `where` finds them, `what` says why, `hint` what to do."""
+
+    where: Column
+    what: str
+    hint: str
+
+
+@dataclass(frozen=True)
 class Format:
-    """A format: `land` reads, `write` sets up a writer (None: not for writing), `count` counts what was staged."""
+    """A format: `land` reads, `write` sets up a writer (None: not for writing), `count` counts what was staged.
+
+    `shape(frame, partition_by)` makes columns that the format has no type for into text, or refuses them by name;
+    `unfit(frame, partition_by)` finds rows of a shaped frame that it can't hold; `view` reads what was written, for a look.
+    A format of tables has `check`, which refuses a target that can't be written before anything is read, and `commit`,
+    which writes a frame into the table at a name or path and gives the rows and partitions that it wrote.
+    """
 
     name: str
     suffixes: tuple[str, ...]
@@ -63,3 +79,8 @@ class Format:
     count: Callable[[SparkSession, str, Mapping[str, str]], int] | None = None
     read_options: frozenset[str] = frozenset()
     files: bool = True
+    shape: Callable[[DataFrame, tuple[str, ...]], DataFrame] | None = None
+    unfit: Callable[[DataFrame, tuple[str, ...]], Unfit | None] | None = None
+    view: Callable[[SparkSession, str, Mapping[str, str]], DataFrame] | None = None
+    check: Callable[[SparkSession, OutputConf], None] | None = None
+    commit: Callable[[SparkSession, DataFrame, OutputConf, str], tuple[int, list[str]]] | None = None

@@ -7,23 +7,27 @@ one line to the next: a quote that is open at the end of its line makes that lin
 """
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from functools import partial, reduce
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
-from sparkkit.formats.base import Format, Land, Scan
-from sparkkit.formats.headers import HEAD_BYTES, Group, Settled, settle, settings, spark_path
-from sparkkit.formats.lexer import Lexer, bad, chain
-from sparkkit.formats.records import records
+from sparkkit.errors import UsageError
+from sparkkit.formats.base import Finding, Format, Land, Scan
+from sparkkit.formats.columnar import short
+from sparkkit.formats.headers import HEAD_BYTES, Group, Settled, lexer, plain_path, settings, settle, spark_path
+from sparkkit.formats.lexer import bad, chain
+from sparkkit.formats.records import OPEN, PLACE, records
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, RAW
+from sparkkit.schema.reader import OPTIONS
 
 __all__ = ["FORMAT", "Group", "Settled", "land", "rejects", "rows", "settle"]
 
-_FIELDS, _BYTES, _PLACE, _HEADER, _SENTENCE = "_fields", "_bytes", "_place", "_header", "_sentence"
-_PATH = r"^[a-zA-Z][a-zA-Z0-9+.-]*:(//[^/]*)?"
+_FIELDS, _BYTES, _HEADER, _SENTENCE, _PLACE = "_fields", "_bytes", "_header", "_sentence", PLACE
+_AUTHORITY = r"^[a-zA-Z][a-zA-Z0-9+.-]*:(//[^/]*)?"
 
 
 def land(spark: SparkSession, settled: Settled, contract: Contract | None, options: Mapping[str, str]) -> DataFrame:
@@ -70,13 +74,95 @@ def rows(spark: SparkSession, settled: Settled, contract: Contract | None, optio
 
 
 def _raw(spark: SparkSession, group: Group, given: Mapping[str, str]) -> DataFrame:
-    """FILE, the line's bytes as a string, its text, and its place where the row is a record (else null)."""
-    whole = given["newlines_in_quotes"] == "true"
-    lines = spark.read.text([spark_path(path) for path in group.paths], wholetext=whole)
-    value, latin = F.col("value"), group.encoding == "latin-1"
-    if whole:
-        text = F.decode(value.cast("binary"), F.lit("ISO-8859-1")) if latin else value
-        return records(lines.select(F.col("_metadata.file_path").alias(FILE), text.alias(RAW)), lexer(given))
-    return lines.select(F.col("_metadata.file_path").alias(FILE), value.alias(_BYTES), 
-                        (F.decode(value.cast("binary"), F.lit("ISO-8859-1")) if latin else value).alias(RAW),
-                        F.lit(False).alias(_PLACE))
+    """FILE, RAW, PLACE (-1 where the text source tells none), OPEN: the lines, or records, of a group of good files."""
+    if given["newlines_in_quotes"] == "true" and group.kind == "good":
+        return records(_texts(spark, group, whole=True), lexer(given))
+    return _texts(spark, group).select(FILE, RAW, F.lit(-1).alias(PLACE), F.lit(False).alias(OPEN))
+
+
+def _texts(spark: SparkSession, group: Group, whole: bool = False) -> DataFrame:
+    """FILE, RAW (decoded) and the bytes of the lines or whole files of a group."""
+    source = spark.read.text([spark_path(path) for path in group.paths], wholetext=whole)
+    value = F.col("value")
+    text = F.decode(value.cast("binary"), F.lit("ISO-8859-1")) if group.encoding == "latin-1" else value
+    return source.select(F.col("_metadata.file_path").alias(FILE), text.alias(RAW), value.alias(_BYTES))
+
+
+def _good(spark: SparkSession, group: Group, settled: Settled, given: Mapping[str, str]) -> DataFrame:
+    cut = lexer(given)
+    line, fields = F.col(RAW), F.col(_FIELDS)
+    lexed = _raw(spark, group, given).select(FILE, RAW, PLACE, OPEN, cut.fields(line).alias(_FIELDS))
+    faults = _headers(group, given) + cut.faults(line, fields, group.width, utf8=group.encoding == "utf-8")
+    values = [F.lit(None).cast("string") if place is None else cut.value(fields, place) for place in group.order]
+    return lexed.select(FILE, RAW, chain(faults).alias(BAD), *[v.alias(f"c{i}") for i, v in enumerate(values)])
+
+
+def _headers(group: Group, given: Mapping[str, str]) -> list[tuple[Column, Column]]:
+    """The findings that come before those of the lexer: header lines, and the rest of a file after an open quote."""
+    found = []
+    if given["header"] == "true":
+        same = F.col(RAW) == F.lit(group.header_raw)
+        if given["newlines_in_quotes"] == "true":
+            found = [(F.col(PLACE) == 0, bad("header", "")), (same, bad("repeated_header", "the record repeats the header"))]
+        else:
+            found = [(same, bad("header", ""))]
+    if given["newlines_in_quotes"] == "true":
+        found.append((F.col(OPEN), bad("unclosed_quote", "a quote opened on this line or before it is not rightly closed")))
+    return found
+
+
+def _mismatch(spark: SparkSession, group: Group, settled: Settled, given: Mapping[str, str]) -> DataFrame:
+    lines = _texts(spark, group)
+    if len(group.paths) == 1:
+        told = lines.select("*", F.lit(group.headers[0]).alias(_HEADER), F.lit(group.sentences[0]).alias(_SENTENCE))
+    else:
+        told = _told(spark, lines, group)
+    sentence = F.coalesce(_SENTENCE, F.lit("the header does not match"))
+    verdict = F.when(F.col(_BYTES).cast("binary") == F.col(_HEADER), bad("header", sentence)).otherwise(bad("header_mismatch", sentence))
+    nulls = [F.lit(None).cast("string").alias(f"c{i}") for i in range(len(settled.columns))]
+    return told.select(FILE, RAW, verdict.alias(BAD), *nulls)
+
+
+def _told(spark: SparkSession, lines: DataFrame, group: Group) -> DataFrame:
+    """The lines beside their own file's header and sentence; a file that is not found keeps its lines."""
+    keys = [re.sub(_AUTHORITY, "", plain_path(path)) for path in group.paths]
+    told = spark.createDataFrame(list(zip(keys, group.headers, group.sentences, strict=True)),
+                                 f"_key string, {_HEADER} binary, {_SENTENCE} string")
+    key = F.regexp_replace(F.url_decode(F.replace(FILE, F.lit("+"), F.lit("%2B"))), _AUTHORITY, "")
+    return lines.withColumn("_key", key).join(F.broadcast(told), "_key", "left")
+
+
+def _land(scan: Scan) -> Land:
+    heads = _heads(scan)
+    broken = tuple(Finding(path, "unreadable_file", short(head)) for path, head in heads.items() if isinstance(head, Exception))
+    texts = {path: head for path, head in heads.items() if isinstance(head, bytes)}
+    settled = settle(texts, {file.path: file.size for file in scan.files}, scan.contract, scan.options)
+    frame = land(scan.spark, settled, scan.contract, scan.options)
+    return Land(frame if scan.filter is None else frame.where(scan.filter), headers=settled.headers, findings=settled.findings,
+                rows=lambda: rows(scan.spark, settled, scan.contract, scan.options),
+                unreadable=broken + settled.unreadable, single_header=rejects)
+
+
+def _heads(scan: Scan) -> Mapping[str, bytes | Exception]:
+    if scan.hadoop is None:
+        raise UsageError("CSV files can't be looked at without a filesystem", reason="connect_no_files",
+                         hint="use Delta or a table on Spark Connect")
+    hadoop = scan.hadoop
+    return hadoop.each(scan.paths, lambda path: hadoop.head(path, HEAD_BYTES))
+
+
+def write(writer: DataFrameWriter, options: Mapping[str, str]) -> DataFrameWriter:
+    """A writer of CSV that `land` reads back as it was: a header, doubled quotes, empty text quoted and null not, timestamps whole."""
+    stamp = "yyyy-MM-dd'T'HH:mm:ss.SSSSSS"
+    plain = {"header": "true", "escape": '"', "emptyValue": '""', "nullValue": "", "timestampFormat": stamp + "XXX",
+             "timestampNTZFormat": stamp, "ignoreLeadingWhiteSpace": "false", "ignoreTrailingWhiteSpace": "false"}
+    return writer.options(**{**plain, **options})
+
+
+def count(spark: SparkSession, path: str, options: Mapping[str, str]) -> int:
+    """The rows of staged CSV below a path, header lines apart; read as Spark wrote them, line breaks in quotes and all."""
+    reader = spark.read.option("recursiveFileLookup", "true").option("multiLine", "true").option("escape", '"')
+    return reader.option("header", options.get("header", "true")).csv(path).count()
+
+
+FORMAT = Format("csv", (".csv", ".tsv"), _land, write, count, frozenset(OPTIONS))

@@ -86,8 +86,8 @@ class Lexer:
         inner = F.replace(F.substring(raw, F.lit(2), F.length(raw) - 2), F.lit(self.quote * 2), F.lit(self.quote))
         return F.when(raw == "", None).when(F.startswith(raw, F.lit(self.quote)), inner).otherwise(raw)
 
-    def fault(self, line: Column, fields: Column, expected: int, *, utf8: bool = True) -> Column:
-        """struct<reason,rule>: the first thing wrong with a line of which `expected` fields are due; null where nothing is.
+    def faults(self, line: Column, fields: Column, expected: int, *, utf8: bool = True) -> list[tuple[Column, Column]]:
+        """What can be wrong with a line of which `expected` fields are due: conditions and findings, for `chain`.
 
         `utf8` says that the bytes are still those of the file and may not be UTF-8.
         """
@@ -102,7 +102,7 @@ class Lexer:
             faults.append((F.contains(last, F.lit(self.quote)) & ~last.rlike(rf"\A{self.quoted}{_END}"), self._quotes(found, last)))
         faults += [((found == 1) & (found != expected) & (F.trim(line, F.lit(" \t")) == ""), bad("blank", "the line holds only blanks")),
                    (found != expected, bad("ragged_row", F.concat(found.cast("string"), F.lit(f" fields found, {expected} expected"))))]
-        return chain(faults)
+        return faults
 
     def _quotes(self, found: Column, last: Column) -> Column:
         q = re.escape(self.quote)

@@ -53,7 +53,7 @@ def domain(dtype: t.DataType, limits: Mapping[str, Any], options: Mapping[str, s
     if isinstance(dtype, t.StringType):
         return _text(limits, options, name)
     if isinstance(dtype, t.BinaryType):
-        return _binary(limits)
+        return _binary(limits, name)
     if isinstance(dtype, t.FloatType | t.DoubleType):
         return _float(dtype, limits, name)
     if isinstance(dtype, t.ArrayType):
@@ -199,15 +199,19 @@ def _single(x: float) -> float:
     return float(struct.unpack("f", struct.pack("f", x))[0])
 
 
-def _binary(limits: Mapping[str, Any]) -> Domain:
+def _binary(limits: Mapping[str, Any], name: str) -> Domain:
     least = limits.get("minLength", 0)
     most = limits.get("maxLength", max(least, 20))
+    if least > most:
+        raise _empty(name)
     return Domain(tuple(dict.fromkeys((b"\x00" * least, b"\xff" * most))), lambda rng: rng.randbytes(rng.randint(least, most)))
 
 
 def _text(limits: Mapping[str, Any], options: Mapping[str, str], name: str) -> Domain:
     least = limits.get("minLength", 0)
     most = limits.get("maxLength", max(least, 300))
+    if least > most:
+        raise _empty(name)
     nulls = [v for v in options.get("null_values", "").split(",") if v]
     trim = options.get("trim") == "true"
 

@@ -136,8 +136,9 @@ def _multiple(value: str, dtype: t.DataType, bound: Any) -> str:
     step = literal(bound, t.DecimalType(38, 18))
     if number(bound) <= 0:
         raise UsageError(f"multipleOf is {bound!r}", reason="bad_contract", hint="it must be above 0")
-    exact = f"try_cast({value} as decimal(38,18))" if isinstance(dtype, t.FloatType | t.DoubleType) else value
-    return f"{exact} % {step} = 0"
+    if isinstance(dtype, t.FloatType | t.DoubleType):  # binary fractions have no exact remainder
+        return f"coalesce(try_cast({value} as decimal(38,18)) % {step} = 0, false)"
+    return f"{value} % {step} = 0"
 
 
 def _count(limit: str, bound: Any) -> int:

@@ -63,6 +63,9 @@ def load_job(name: str) -> Job:
     except ImportError as error:
         raise UsageError(f"{file} can't be imported: {error}", reason="wrong_job",
                          hint="`sparkkit doctor` says what is missing") from error
+    from pyspark import cloudpickle
+
+    cloudpickle.register_pickle_by_value(module)  # executors have no such module: its functions travel as `__main__`'s would
     job = getattr(module, "JOB", None)
     if not isinstance(job, Job):
         raise UsageError(f"{file} defines no JOB", reason="wrong_job", hint="write JOB = Job(build)")
@@ -118,7 +121,8 @@ def submit(argv: Sequence[str]) -> int:
         if word == "--target" and (not rest or rest.pop(0) != "local"):
             raise UsageError("the only target yet is local", reason="unknown_target")
     spark, name, options = split(rest)
-    local = value_of("--master", spark, "local[*]").startswith("local[") or value_of("--master", spark, "local") == "local"
+    master = value_of("--master", spark, "local[*]")
+    local = master == "local" or master.startswith(("local[", "local-cluster["))
     if printing or not local or value_of("--deploy-mode", spark, "client") == "cluster":
         words = ["spark-submit", *spark, str(job_file(name)), *options]
         if printing:

@@ -16,7 +16,7 @@ from pyspark.sql import types as T
 from sparkkit.errors import UsageError
 from sparkkit.transforms.names import col, cols, given, need, type_of
 from sparkkit.transforms.order import total, unsortable
-from sparkkit.transforms.widen import fits
+from sparkkit.transforms.widen import fits, literal
 
 __all__ = ["fill", "fill_by_group", "fill_forward"]
 
@@ -42,7 +42,7 @@ def fill(df: DataFrame, *, values: Mapping[str, Any]) -> DataFrame:
                 f"nulls.fill: {value!r} is not a {kind.simpleString()}, the type of {name!r}",
                 hint="give one, or cast first",
             )
-    return _filled(df, df, {name: F.lit(value) for name, value in values.items()})
+    return _filled(df, df, {name: literal(value, type_of(df, name)) for name, value in values.items()})
 
 
 def fill_forward(

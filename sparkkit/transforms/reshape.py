@@ -15,7 +15,7 @@ from pyspark.sql import types as T
 
 from sparkkit.errors import UsageError, nearest
 from sparkkit.transforms.names import col, cols, free, need, refuse, type_of
-from sparkkit.transforms.widen import fits, widest
+from sparkkit.transforms.widen import fits, literal, widest
 
 __all__ = ["to_long", "to_wide"]
 
@@ -61,9 +61,9 @@ def to_wide(
     if outside not in ("refuse", "report"):
         raise UsageError(f"{where}: no such answer {outside!r} to names outside", hint="give 'refuse' or 'report'")
     free(df.select(*cols(by)), [*wanted.values(), *([OUTSIDE] if outside == "report" else [])], where=where)
-    known = [col(names).eqNullSafe(F.lit(v)) for v in wanted]
+    known = [col(names).eqNullSafe(literal(v, type_of(df, names))) for v in wanted]
     cells = [_cell(i, is_it, value) for i, is_it in enumerate(known)]
-    strange = F.when(~col(names).isin(list(wanted)) | col(names).isNull(), col(names).cast("string"))
+    strange = F.when(~_any(known), col(names).cast("string"))
     counts = [F.count(F.when(~_any(known), 1)).alias("_sparkkit_out"), F.min(strange).alias("_sparkkit_name")]
     grouped = df.groupBy(*cols(by)).agg(*(part for cell in cells for part in cell), *counts)
     checked = [_checked(i, by, outside).alias(name) for i, name in enumerate(wanted.values())]

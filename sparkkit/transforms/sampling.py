@@ -25,7 +25,7 @@ def sample_by_key(df: DataFrame, *, keys: str | Sequence[str], fraction: float, 
         UsageError: unknown columns, or a fraction outside 0 to 1.
 
     >>> spark.range(1000).transform(sample_by_key, keys="id", fraction=0.1, seed=7).count()
-    98
+    105
     """
     by = need(df, keys, where="sampling.sample_by_key keys", some=True)
     if not 0 <= fraction <= 1:

@@ -60,8 +60,8 @@ def word_count(
 ) -> DataFrame:
     """How often each token of a text column occurs: `word` (string) and `count` (bigint), one row a word, unordered.
 
-    With the defaults it equals `tr -s '[:space:]' '\\n' | sort | uniq -c` on the same text. Law: the counts add up to the
-    rows of `tokens(df, column, ...)` where `minimum` is 1 and there are no stop words.
+    With the defaults it equals `tr -s '[:space:]' '\\n' | sort | uniq -c` on the same text. Law: the counts add up to
+    the rows of `tokens(df, column, ...)` where `minimum` is 1 and there are no stop words.
 
     Args:
         df: any frame with the text in `column`.

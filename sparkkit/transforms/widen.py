@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import struct
 from collections.abc import Iterable
 from functools import reduce
 from typing import Any
 
+from pyspark.sql import Column
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-__all__ = ["INTEGRAL", "fits", "same", "widest"]
+__all__ = ["INTEGRAL", "fits", "literal", "same", "widest"]
 
 INTEGRAL: dict[type[T.DataType], tuple[int, int]] = {
     T.ByteType: (3, 8),
@@ -95,6 +98,8 @@ def _digits(kind: T.DataType) -> tuple[int, int] | None:
 def fits(value: Any, kind: T.DataType) -> bool:
     """True where a Python value is a value of the type, with nothing rounded, cut or turned into another kind.
 
+    A timestamp takes a datetime with a zone, a timestamp_ntz one without.
+
     >>> fits(1, T.IntegerType()), fits(1.5, T.IntegerType()), fits(2**31, T.IntegerType()), fits(True, T.LongType())
     (True, False, False, False)
     """
@@ -103,9 +108,18 @@ def fits(value: Any, kind: T.DataType) -> bool:
         return type(value) is int and -(2 ** (bits - 1)) <= value < 2 ** (bits - 1)
     if isinstance(kind, T.DecimalType):
         return _fits_decimal(value, kind)
-    if isinstance(kind, T.DoubleType):
-        return type(value) in (int, float) and float(value) == value
+    if isinstance(kind, (T.FloatType, T.DoubleType)):
+        return type(value) in (int, float) and _fits_float(value, "f" if isinstance(kind, T.FloatType) else "d")
+    if isinstance(value, dt.datetime) and (value.tzinfo is None) is isinstance(kind, T.TimestampType):
+        return False
     return type(kind) in _PLAIN and type(value) is _PLAIN[type(kind)]
+
+
+def _fits_float(value: float, code: str) -> bool:
+    try:
+        return bool(struct.unpack(code, struct.pack(code, value))[0] == value)
+    except OverflowError:
+        return False
 
 
 def _fits_decimal(value: Any, kind: T.DecimalType) -> bool:
@@ -114,3 +128,13 @@ def _fits_decimal(value: Any, kind: T.DecimalType) -> bool:
     _, digits, exponent = decimal.Decimal(value).as_tuple()
     whole, after = len(digits) + int(exponent), -int(exponent)
     return after <= kind.scale and whole <= kind.precision - kind.scale
+
+
+def literal(value: Any, kind: T.DataType) -> Column:
+    """A value that `fits` as an expression of the type. Dates and times go as text: as objects they pass through Java's
+    old calendar, which moves 0001-01-01 by two days.
+
+    >>> spark.range(1).select(literal(dt.date(1, 1, 1), T.DateType()).alias("d")).first().d
+    datetime.date(1, 1, 1)
+    """
+    return F.lit(value.isoformat() if isinstance(value, dt.date) else value).cast(kind)

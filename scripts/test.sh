@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Sets up what is missing and runs every test; a stage that fails does not stop those after it.
+#   scripts/test.sh [-x] [STAGE…] [pytest options]
+#   stages: lint types layers unit unit35 connect e2e; -x stops after the first stage that fails
+#   scripts/test.sh unit -k word_count
+set -uo pipefail
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+cd "$root" || exit 2
+. scripts/lib.sh
+all=(lint types layers unit unit35 connect e2e) stages=() stop='' options=()
+while (($#)); do
+    case $1 in
+        -x) stop=1 ;;
+        -h | --help) sed -n '2,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+        *) if [[ " ${all[*]} " == *" $1 "* ]]; then stages+=("$1"); else options=("$@"); break; fi ;;
+    esac
+    shift
+done
+((${#stages[@]})) || stages=("${all[@]}")
+[[ " ${stages[*]} " == *" unit35 "* ]] && matrix=--matrix || matrix=
+scripts/setup.sh $matrix || exit $?
+use_python
+export SPARK_LOCAL_IP="${SPARK_LOCAL_IP:-127.0.0.1}"
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+
+suite() { # PYTHON MARKERS: the whole output is seen and kept, for the sum at the end
+    local colour=() status
+    [[ -t 1 ]] && colour=(--color=yes)
+    env -u PYSPARK_DRIVER_PYTHON PYSPARK_PYTHON="$1" "$1" -m pytest "${colour[@]}" -m "$2" "${options[@]}" 2>&1 | tee "$logs/$stage"
+    status=${PIPESTATUS[0]}
+    # pytest says 5 where it found no test: right for a stage that has none yet, wrong for the unit suites
+    [[ $status == 5 && $stage != unit* ]] && { echo "$stage: no tests"; status=0; }
+    return "$status"
+}
+
+run() {
+    case $1 in
+        lint) "$python" -m ruff check . ;;
+        types) "$python" -m mypy ;;
+        layers) "$python" -c 'import sys; from importlinter.cli import lint_imports_command as run; sys.exit(run())' ;;
+        unit) suite "$python" "not (e2e or connect)" ;;
+        unit35)
+            if [[ -n ${SPARK_HOME:-} ]]; then echo "unit35: skipped, SPARK_HOME is set"; return; fi
+            suite "$root/.venv-spark35/bin/python" "not (e2e or connect)" ;;
+        connect | e2e) suite "$python" "$1" ;;
+    esac
+}
+
+counted() { # WORD: its sum over the closing lines of all suites
+    local log total=0 n
+    for log in "$logs"/*; do
+        [[ -f $log ]] || continue
+        n=$(sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -E '^(=+ )?[0-9]+ [a-z]+.* in [0-9.]+s' | tail -n 1 | grep -oE "[0-9]+ $1" | cut -d' ' -f1)
+        total=$((total + ${n:-0}))
+    done
+    echo "$total"
+}
+
+began=$SECONDS failed=()
+for stage in "${stages[@]}"; do
+    echo "--- $stage"
+    from=$SECONDS
+    if run "$stage"; then verdict=passed; else verdict=FAILED; failed+=("$stage"); fi
+    echo "--- $stage $verdict in $((SECONDS - from)) s"
+    [[ -n $stop && $verdict == FAILED ]] && break
+done
+((${#failed[@]} == 0)) || echo "stages that failed: ${failed[*]}"
+bad=$(($(counted failed) + $(counted error)))
+for stage in "${failed[@]}"; do [[ -f $logs/$stage ]] || bad=$((bad + 1)); done   # a failed check counts as one
+((${#failed[@]} && bad == 0)) && bad=${#failed[@]}
+echo "$(counted passed) passed, $bad failed, $(counted skipped) skipped in $((SECONDS - began))s"
+((${#failed[@]} == 0))

@@ -1,0 +1,74 @@
+"""One zip for `--py-files`: sparkkit with the project's conf and contracts compiled to JSON, the same bytes for the same input."""
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sparkkit.errors import InfrastructureError
+from sparkkit.project import BUNDLE, Project, read_toml
+
+LEFT_OUT = ("templates", "__pycache__")
+"""Folders of sparkkit that a running job has no use for."""
+
+DATE = (1980, 1, 1, 0, 0, 0)
+"""The time of each entry: a zip's first, so that equal files make equal zips."""
+
+
+def build(home: Project, output: Path) -> Path:
+    """Writes the zip and returns its path; `conf/local.toml` is one machine's own and stays out.
+
+    The cluster then needs Python and PySpark only: `spark-submit --py-files sparkkit_package.zip jobs/names.py`.
+
+    Raises:
+        UsageError: if a conf file or a contract is wrong.
+        InfrastructureError: if the zip can't be written.
+    """
+    bundle = json.dumps(compiled(home), sort_keys=True, ensure_ascii=False, indent=1)
+    partial = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(partial, "w") as archive:
+            for name, content in [*sources(), (f"sparkkit/{BUNDLE}", bundle.encode())]:
+                entry = zipfile.ZipInfo(name, DATE)
+                entry.external_attr, entry.create_system = 0o644 << 16, 3
+                archive.writestr(entry, content, zipfile.ZIP_DEFLATED, 6)
+        partial.replace(output)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise InfrastructureError(f"{output} can't be written: {error.strerror}", reason="not_written",
+                                  hint="choose another path") from error
+    return output
+
+
+def sources() -> Iterator[tuple[str, bytes]]:
+    """The package's own files, sorted: name in the zip, content."""
+    root = Path(__file__).parents[1]
+    for path in sorted(root.rglob("*")):
+        inside = path.relative_to(root)
+        if path.suffix in (".py", ".json") and not set(inside.parts) & set(LEFT_OUT) and inside.name != BUNDLE:
+            yield f"sparkkit/{inside.as_posix()}", path.read_bytes()
+
+
+def compiled(home: Project) -> dict[str, Any]:
+    """The project's conf files and contracts as plain JSON values: what `Project.bundle` holds."""
+    folder = home.root / "conf"
+    found = {p.relative_to(folder).as_posix(): read_toml(p) for p in sorted(folder.rglob("*.toml"))}
+    conf = {name: table for name, table in found.items() if name != "local.toml"}
+    stems = {p.stem for p in (home.root / "schemas").glob("*.yaml")}
+    names = sorted(stems | set(_named(list(conf.values()))))
+    return {"conf": json.loads(json.dumps(conf, default=str)),
+            "schemas": {name: json.loads(home.contract(name).to_json()) for name in names}}
+
+
+def _named(tables: list[Mapping[str, Any]]) -> Iterator[str]:
+    """The contracts that conf names by path or by `file#object`: they are looked up under the name as it is written."""
+    for table in tables:
+        for key, value in table.items():
+            if isinstance(value, Mapping):
+                yield from _named([value])
+            elif key == "contract" and isinstance(value, str):
+                yield value
