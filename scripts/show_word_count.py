@@ -39,8 +39,9 @@ def unix(text: Path) -> Counts:
     """The counts of `tr -s '[:space:]' '\\n' | sort | uniq -c` in the C locale."""
     command = "tr -s '[:space:]' '\\n' < \"$1\" | sort | uniq -c"
     env = {**os.environ, "LC_ALL": "C"}
-    out = subprocess.run(["bash", "-o", "pipefail", "-c", command, "-", str(text)], env=env, capture_output=True, check=True)
-    pairs = (line.lstrip(b" ").partition(b" ") for line in out.stdout.split(b"\n") if line)
+    shell = ["bash", "-o", "pipefail", "-c", command, "-", str(text)]
+    out = subprocess.run(shell, env=env, capture_output=True, check=True).stdout
+    pairs = (line.lstrip(b" ").partition(b" ") for line in out.split(b"\n") if line)
     return {word.decode(): int(count) for count, _, word in pairs if word}
 
 
@@ -87,7 +88,7 @@ def timed(name: str, count: Callable[[], Counts], seconds: dict[str, float]) -> 
     start = time.perf_counter()
     found = count()
     seconds[name] = round(time.perf_counter() - start, 2)
-    print(f"{name:>10}  {seconds[name]:8.2f} s  {len(found):,} words, {sum(found.values()):,} in all", flush=True)
+    print(f"{name:>13}  {seconds[name]:8.2f} s  {len(found):,} words, {sum(found.values()):,} in all", flush=True)
     return found
 
 
@@ -98,18 +99,18 @@ def show(path: Path, slice_: Path) -> dict[str, object]:
     seconds: dict[str, float] = {}
     expected = timed("unix", lambda: unix(path), seconds)
     spark = session.start({"spark.master": "local[*]"}, app_name="show_word_count")
-    timed("first", lambda: native(spark, path), seconds)
-    equal = {
-        "native": timed("native", lambda: native(spark, path), seconds) == expected,
-        "bare": timed("bare", lambda: bare(spark, path), seconds) == expected,
-        "map_reduce": timed("map_reduce", lambda: mapped(spark, path), seconds) == expected,
-    }
+    equal = {"native": True, "bare": True}
+    for turn in ("_first", "_second", ""):  # in turn, because the first is slow and the machine is shared
+        equal["native"] &= timed(f"native{turn}", lambda: native(spark, path), seconds) == expected
+        equal["bare"] &= timed(f"bare{turn}", lambda: bare(spark, path), seconds) == expected
+    equal["map_reduce"] = timed("map_reduce", lambda: mapped(spark, path), seconds) == expected
     of_slice = expected if slice_ == path else unix(slice_)
     session.stop(spark)
     job = module("scripts/word_count_mrjob.py")
     equal["mrjob"] = timed("mrjob", lambda: job.inline(slice_), seconds) == of_slice
     sizes = {"bytes": path.stat().st_size, "mrjob_bytes": slice_.stat().st_size}
-    return {"item": 2, **sizes, "words": len(expected), "tokens": sum(expected.values()), "equal": equal, "seconds": seconds}
+    words = {"words": len(expected), "tokens": sum(expected.values())}
+    return {"item": 2, **sizes, **words, "equal": equal, "seconds": seconds}
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""The driver's JVM, started by us: no launcher JVM, no bash, a class-data-sharing archive.
+"""The driver's JVM, started by us: no launcher JVM, no bash, a class-data-sharing archive (`sparkkit.archive`).
 
 `launch` builds the command line that `spark-submit` would build, starts it and returns at once; `connect` hands the
 JVM to PySpark. `plan` says None for what it does not know, and the caller then takes the ordinary way.
@@ -109,10 +109,15 @@ class Plan:
 
     @property
     def key(self) -> str:
-        """16 hex digits that change with Java, the jars (names, sizes, times) and the options that an archive depends on."""
-        library = self.java.parent.parent / "lib" / "server" / "libjvm.so"
-        seen = [_stamp(str(library)), *(_stamp(entry) for entry in self.path), *self.options]
-        return hashlib.sha256("\n".join(seen).encode()).hexdigest()[:16]
+        """16 hex digits that change with Java, the jars (names, sizes, times) and the options an archive depends on."""
+        library = str(self.java.parent.parent / "lib" / "server" / "libjvm.so")
+        seen = [_stamp(entry) for entry in (library, *self.jars)]
+        return hashlib.sha256("\n".join((*seen, *MODULES)).encode()).hexdigest()[:16]
+
+    @property
+    def jars(self) -> tuple[str, ...]:
+        """Spark's own part of the class path, which begins it; an archive holds for each path that so begins."""
+        return tuple(entry for entry in self.path if entry.startswith(f"{self.home}/jars/"))
 
     def command(self, *extra: str) -> list[str]:
         """The argument vector, with more JVM options last."""
@@ -186,7 +191,7 @@ def conf_folder(home: Path) -> Path:
 
 
 def cache_folder() -> Path | None:
-    """SPARKKIT_CACHE (empty: none), else `cache/sparkkit` in the environment if that can be written, else in the home."""
+    """SPARKKIT_CACHE (empty: none), else `cache/sparkkit` in the environment if it can be written, else in the home."""
     if "SPARKKIT_CACHE" in os.environ:
         return Path(os.environ["SPARKKIT_CACHE"]) if os.environ["SPARKKIT_CACHE"] else None
     own = Path(sys.prefix)
@@ -223,7 +228,7 @@ def _stamp(path: str) -> str:
         seen = os.stat(path)
     except OSError:
         return path
-    return f"{path} {seen.st_size} {seen.st_mtime_ns}" if path.endswith((".jar", ".so")) else path
+    return f"{path} {seen.st_size} {seen.st_mtime_ns}"
 
 
 def plan(
@@ -231,7 +236,7 @@ def plan(
     submit_args: Sequence[str] = (),
     *,
     profile: str = "default",
-    jars: Sequence[Path] = (),
+    jars: Sequence[str] = (),
     verbose: bool = False,
 ) -> Plan | None:
     """How to start the driver's JVM for a local master, or None where that is to be left to `spark-submit`.
@@ -263,13 +268,14 @@ def _left_to_spark(home: Path) -> bool:
     return "SPARK_SUBMIT_OPTS" in os.environ or any(s.exists() for s in scripts) or not (home / "jars").is_dir()
 
 
-def _class_path(home: Path, first: str, jars: Sequence[Path]) -> tuple[str, ...]:
-    """Jars in a fixed order, then folders: an archive holds for class paths that begin with its own, without folders."""
+def _class_path(home: Path, first: str, jars: Sequence[str]) -> tuple[str, ...]:
+    """Jars in a fixed order, then folders: an archive holds for class paths that begin with its own jars."""
     ours = sorted(entry.path for entry in os.scandir(home / "jars") if entry.name.endswith(".jar"))
     ours.sort(key=lambda path: "/slf4j-api-" not in path)
     folders = [str(conf_folder(home)), *(os.environ.get(name, "") for name in ("HADOOP_CONF_DIR", "YARN_CONF_DIR"))]
     dist = os.environ.get("SPARK_DIST_CLASSPATH", "")
-    return tuple(e for e in (*first.split(os.pathsep), *ours, *map(str, jars), *folders, *dist.split(os.pathsep)) if e)
+    path = (*first.split(os.pathsep), *ours, *jars, *folders, *dist.split(os.pathsep))
+    return tuple(entry for entry in path if entry)
 
 
 def log4j(folder: Path, verbose: bool) -> str:
@@ -323,8 +329,9 @@ def connect(boot: Boot) -> Boot:
 def _again(boot: Boot, code: int) -> Boot:
     """The JVM once more without its archive, if it had one; a JVM that fails without is an error."""
     if not boot.archived:
+        message = f"the driver's JVM ended with code {code} at its start"
         hint = "see its words above; `java -version` should say 17 or later"
-        raise InfrastructureError(f"the driver's JVM ended with code {code} at its start", reason="jvm_failed", hint=hint)
+        raise InfrastructureError(message, reason="jvm_failed", hint=hint)
     with suppress(OSError):
         boot.plan.archive.unlink()  # type: ignore[union-attr]
     return launch(boot.plan)
@@ -336,7 +343,7 @@ def _hand_over(port: int, secret: str) -> None:
 
     os.environ.update(PYSPARK_GATEWAY_PORT=str(port), PYSPARK_GATEWAY_SECRET=secret)
     try:
-        SparkContext._ensure_initialized()  # type: ignore[attr-defined]
+        SparkContext._ensure_initialized()
     finally:
         del os.environ["PYSPARK_GATEWAY_PORT"], os.environ["PYSPARK_GATEWAY_SECRET"]
 
@@ -351,3 +358,18 @@ def end(boot: Boot, seconds: float = 10) -> None:
         boot.process.kill()
         boot.process.wait()
     shutil.rmtree(boot.folder, ignore_errors=True)
+
+
+def let_go() -> None:
+    """Make PySpark forget its gateway, so that a later start in this process begins anew."""
+    from pyspark import SparkContext
+
+    gateway, SparkContext._gateway, SparkContext._jvm = SparkContext._gateway, None, None
+    if gateway is not None:
+        gateway.shutdown()
+
+
+def is_connected() -> bool:
+    """Whether PySpark has a gateway in this process; does not import PySpark."""
+    module = sys.modules.get("pyspark.core.context") or sys.modules.get("pyspark.context")
+    return module is not None and module.SparkContext._gateway is not None

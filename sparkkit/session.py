@@ -6,19 +6,15 @@ Importing this module imports no PySpark and starts nothing.
 """
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import shlex
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparkkit import jvm
+from sparkkit import archive, jvm
 from sparkkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,7 +65,7 @@ DELTA: Mapping[str, str] = {
     "spark.databricks.delta.snapshotPartitions": "2",
 }
 
-_booted: list[jvm.Boot] = []
+_booted: list[jvm.Boot] = []  # the one JVM of this process that we started, as PySpark holds its one gateway
 
 
 def refuse(settings: Mapping[str, str]) -> None:
@@ -95,7 +91,7 @@ def refuse(settings: Mapping[str, str]) -> None:
 
 
 def partitions(profile: str = "default", cores: int | None = None) -> int:
-    """How many partitions a shuffle starts with: a few for each core, which adaptive execution joins where they are small.
+    """How many partitions a shuffle starts with: a few for each core; adaptive execution joins those that are small.
 
     >>> partitions("default", 4), partitions("test", 4)
     (16, 2)
@@ -114,7 +110,8 @@ def settings_for(
     said = dict(settings or {})
     refuse(said)
     if profile not in jvm.PROFILES:
-        raise UsageError(f"no profile {profile!r}", reason="unknown_profile", hint=f"use one of {', '.join(jvm.PROFILES)}")
+        known = ", ".join(jvm.PROFILES)
+        raise UsageError(f"there is no profile {profile!r}", reason="unknown_profile", hint=f"use one of {known}")
     shuffle = {"spark.sql.shuffle.partitions": str(partitions(profile)), "spark.app.name": app_name}
     zone = {key: said[key] for key in ("spark.sql.session.timeZone",) if key in said}
     return {**QUIET, **shuffle, **(DELTA if needs_delta else {}), **said, **CORRECT, **zone}
@@ -131,16 +128,18 @@ def launch(
 ) -> bool:
     """Start the driver's JVM in the background and return at once; `start`, with the same arguments, then connects.
 
-    False, and nothing is started, where there is a session or a JVM already or where `start` will take the ordinary way.
+    False, and nothing is started, where a session or a JVM is there already, or where `start` takes the ordinary way.
 
     Raises:
         UsageError: as `settings_for`.
     """
     asked = settings_for(settings, app_name=app_name, profile=profile, needs_delta=needs_delta)
-    refuse(jvm.given(submit_args) or {})
-    if _booted or _there(asked, submit_args):
+    words = (*_from_environment(), *submit_args)
+    refuse(jvm.given(words) or {})
+    if _booted or _there(asked, words):
         return False
-    plan = jvm.plan(_local(asked), submit_args, profile=profile, jars=_delta_jars(), verbose=verbose)
+    jars = _delta_jars() if needs_delta else ()
+    plan = jvm.plan({**LOCAL, **asked}, words, profile=profile, jars=jars, verbose=verbose)
     if plan is not None:
         _booted.append(jvm.launch(plan))
     return plan is not None
@@ -158,76 +157,125 @@ def start(
     """The session of this process: the one that is there, or a new one, started fast where the master is local.
 
     Args:
-        settings: Spark settings, which win over ours for speed.
-        profile: `default`, or `test` (the C1 compiler alone, two shuffle partitions, 2 GB at most).
+        settings: Spark's settings, which win over ours for speed.
+        app_name: the application's name, unless the settings or `--name` give one.
+        profile: `default`, or `test` (the C1 compiler alone, two shuffle partitions, 2 GB of heap).
         submit_args: options of spark-submit, such as `["--conf", "k=v", "--jars", "x.jar"]`, handed on as they are.
         needs_delta: put Delta's jars and settings into the session.
         verbose: Spark's log at INFO on stderr.
 
     Raises:
-        UsageError: a setting that loses data in silence (`unsafe_setting`).
+        UsageError: a setting that loses data in silence (`unsafe_setting`), an unknown profile, no Delta jars.
         InfrastructureError: the JVM did not start (`jvm_failed`).
     """
-    launch(
-        settings,
-        app_name=app_name,
-        profile=profile,
-        submit_args=submit_args,
-        needs_delta=needs_delta,
-        verbose=verbose,
-    )
-    asked = settings_for(settings, app_name=app_name, profile=profile, needs_delta=needs_delta)
+    same = {"app_name": app_name, "profile": profile, "needs_delta": needs_delta}
+    launch(settings, submit_args=submit_args, verbose=verbose, **same)  # type: ignore[arg-type]
+    asked = settings_for(settings, **same)  # type: ignore[arg-type]
     os.environ.setdefault("PYSPARK_PYTHON", asked.get("spark.pyspark.python", sys.executable))
-    from pyspark.sql import SparkSession
-
     # PySpark 4 logs a JSON stack for each failed analysis; the exception says it all
     logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
+    words = (*_from_environment(), *submit_args)
     if _booted:
-        _booted[0] = jvm.connect(_booted[0])
-    elif not _there(asked, submit_args):
-        asked = _ordinary(asked, submit_args, needs_delta, verbose)
-    command_line = jvm.given(submit_args) or {}
-    builder = SparkSession.builder
-    for key, value in {**asked, **command_line}.items():
-        builder = builder.config(key, value)
-    spark = builder.getOrCreate()
-    return spark
+        return _connected(asked, words)
+    if _there(asked, words):
+        return _joined(asked, settings or {})
+    return _ordinary(asked, words, needs_delta, verbose)
 
 
 def stop(spark: SparkSession) -> None:
-    """Stop the session and, where we started it, its JVM; then make the archive of classes if there is none yet."""
+    """Stop the session and, where we started it, its JVM; where there is no archive of classes yet, one is then made.
+
+    That takes a process of its own, behind our back and of low priority, which nobody waits for.
+    """
     spark.stop()
     while _booted:
         boot = _booted.pop()
-        _let_go()
+        jvm.let_go()
         jvm.end(boot)
+        if not boot.archived and archive.is_wanted(boot.plan):
+            archive.in_background()
+
+
+def make_archive() -> Path | None:
+    """Make the archive of Spark's classes for this machine's Java and jars, which the next start then maps.
+
+    It runs what typical jobs do, takes about a minute, and is written whole or not at all; None where there is no place
+    for it, where another process is at it, or where starts take the ordinary way.
+    """
+    settings = {**LOCAL, **settings_for(app_name="archive", profile="test")}
+    plan = jvm.plan(settings, profile="test")
+    return archive.make(plan, lambda more: _build({**settings, **more})) if plan else None
+
+
+def _connected(asked: Mapping[str, str], submit_args: Sequence[str]) -> SparkSession:
+    try:
+        _booted[0] = jvm.connect(_booted[0])
+    except BaseException:
+        _booted.clear()
+        raise
+    return _build({**LOCAL, **asked, **(jvm.given(submit_args) or {})})
+
+
+def _joined(asked: Mapping[str, str], said: Mapping[str, str]) -> SparkSession:
+    """The session of spark-submit, of Connect, or of our caller: what it was told stays, what must hold is set."""
+    from pyspark import SparkConf
+    from pyspark.sql import SparkSession
+
+    if "PYSPARK_GATEWAY_PORT" in os.environ and "SPARK_REMOTE" not in os.environ:
+        told = dict(SparkConf().getAll())
+        refuse(told)
+        kept = {key: value for key, value in told.items() if key in asked and key not in said}
+        spark = _build({**asked, **kept})
+    else:
+        remote = asked.get("spark.remote")
+        spark = SparkSession.builder.remote(remote).getOrCreate() if remote else SparkSession.builder.getOrCreate()
+    for key, value in {**CORRECT, **said}.items():
+        plain = key.removeprefix("spark.hadoop.")  # a session hands its settings to Hadoop by their own names
+        if plain != key or spark.conf.isModifiable(key):
+            spark.conf.set(plain, value)
+    return spark
+
+
+def _ordinary(asked: dict[str, str], submit_args: Sequence[str], needs_delta: bool, verbose: bool) -> SparkSession:
+    """By PySpark's own way, which runs `spark-submit`: other masters, and options that we do not know."""
+    jars = [str(jar) for jar in _delta_jars()] if needs_delta else []
+    if jars:
+        asked["spark.jars"] = ",".join([*filter(None, [asked.get("spark.jars")]), *jars])
+    os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join([*submit_args, "pyspark-shell"])
+    told = jvm.given(submit_args) or {}
+    spark = _build({key: value for key, value in asked.items() if key not in told})
+    spark.sparkContext.setLogLevel("INFO" if verbose else "ERROR")
+    return spark
+
+
+def _build(settings: Mapping[str, str]) -> SparkSession:
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder
+    for key, value in settings.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def _from_environment() -> tuple[str, ...]:
+    """The options in PYSPARK_SUBMIT_ARGS, which PySpark's users know."""
+    words = shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", ""))
+    return tuple(words[:-1] if words[-1:] == ["pyspark-shell"] else words)
 
 
 def _there(asked: Mapping[str, str], submit_args: Sequence[str]) -> bool:
     """Whether a session or its gateway is there already: spark-submit's, Connect's, or one made before."""
     remote = "SPARK_REMOTE" in os.environ or "spark.remote" in asked or "--remote" in submit_args
-    context = sys.modules.get("pyspark.core.context") or sys.modules.get("pyspark.context")
-    running = context is not None and context.SparkContext._gateway is not None
-    return remote or "PYSPARK_GATEWAY_PORT" in os.environ or running
+    return remote or "PYSPARK_GATEWAY_PORT" in os.environ or jvm.is_connected()
 
 
-def _local(asked: Mapping[str, str]) -> dict[str, str]:
-    return {**LOCAL, **asked}
+def _delta_jars() -> Sequence[str]:
+    from sparkkit import jars
+
+    return jars.delta()
 
 
-def _ordinary(asked: dict[str, str], submit_args: Sequence[str], needs_delta: bool, verbose: bool) -> dict[str, str]:
-    os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join([*submit_args, "pyspark-shell"])
-    return asked
-
-
-def _delta_jars() -> Sequence[Path]:
-    return ()
-
-
-def _let_go() -> None:
-    """Make PySpark forget the gateway, so that a later start in this process begins anew."""
-    from pyspark import SparkContext
-
-    if SparkContext._gateway is not None:
-        SparkContext._gateway.shutdown()
-    SparkContext._gateway = SparkContext._jvm = None  # type: ignore[assignment]
+if __name__ == "__main__":
+    if sys.argv[1:] != ["archive"]:
+        sys.exit("usage: python -m sparkkit.session archive")
+    print(make_archive() or "no archive was made")

@@ -122,6 +122,7 @@ def run_job(spark: SparkSession, tmp_path: Path, request: pytest.FixtureRequest)
         paths = {name: _stored(folder / "inputs" / name, given) for name, given in (inputs or {}).items()}
         record = folder / "record.json"
         argv = [f"--input={name}={path}" for name, path in paths.items()]
+        argv += [f"--set=inputs.{name}.format=parquet" for name, given in (inputs or {}).items() if _is_frame(given)]
         argv += [f"--output={folder / 'output'}", f"--record={record}", *options]
         code = command(found, argv, spark=spark)
         return Outcome(code, json.loads(record.read_text(encoding="utf-8")), spark)
@@ -135,8 +136,12 @@ def _place(root: Path, job: str) -> str:
     return str(file) if file.is_file() else job
 
 
+def _is_frame(given: Any) -> bool:
+    return hasattr(given, "sparkSession")
+
+
 def _stored(path: Path, given: Any) -> str:
-    if hasattr(given, "sparkSession"):
+    if _is_frame(given):
         given.write.parquet(str(path))
         return str(path)
     return str(given)

@@ -1,36 +1,12 @@
-"""One Spark session for the whole suite, and the places of data that is not in the repository."""
+"""The places of data that is not in the repository."""
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-
-
-@pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
-    """The suite's session: local, C1 compiler, few shuffle partitions."""
-    from sparkkit import session
-
-    warehouse = tmp_path_factory.mktemp("warehouse")
-    found = session.start({"spark.sql.warehouse.dir": str(warehouse)}, app_name="tests", profile="test")
-    yield found
-    session.stop(found)
-
-
-@pytest.fixture(autouse=True)
-def _doctest_names(request: pytest.FixtureRequest) -> None:
-    if "doctest_namespace" in request.fixturenames or type(request.node).__name__ == "DoctestItem":
-        names = request.getfixturevalue("doctest_namespace")
-        source = Path(str(request.node.path)).read_text(encoding="utf-8")
-        if "spark." in source or "(spark" in source:
-            names["spark"] = request.getfixturevalue("spark")
 
 
 def _outside(variable: str, default: str) -> Path:

@@ -1,4 +1,4 @@
-"""Our word_count job and a bare PySpark script in turn, from command to result; writes benchmarks/results/word_count.json.
+"""Our word_count job and a bare PySpark script in turn, from command to result: benchmarks/results/word_count.json.
 
     python benchmarks/word_count/run.py [--megabytes 128] [--rounds 5]
 """
@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def seconds(*command: str, folder: Path) -> float:
     """Wall seconds of a command that must succeed."""
     start = time.perf_counter()
-    done = subprocess.run(command, cwd=folder, env={**os.environ, "PYSPARK_PYTHON": sys.executable}, capture_output=True)
+    env = {**os.environ, "PYSPARK_PYTHON": sys.executable}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr.decode()[-2000:]}")
     return round(time.perf_counter() - start, 2)

@@ -7,7 +7,7 @@ from sparkkit.errors import UsageError, nearest
 from sparkkit.formats.base import Format
 
 WHERE = {
-    "text": "text:FORMAT", "csv": "csv:FORMAT", "json": "json:FORMAT", "parquet": "columnar:PARQUET", "orc": "columnar:ORC",
+    "text": "text:FORMAT", "csv": "delimited:FORMAT", "json": "json:FORMAT", "parquet": "columnar:PARQUET", "orc": "columnar:ORC",
     "avro": "avro:FORMAT", "delta": "tables:DELTA", "table": "tables:TABLE",
 }
 """Each format's module and name; a module is imported when its format is used, so that none slows the start."""

@@ -1,14 +1,28 @@
 """What a format is: how it lands rows and how it writes them; the interface between the road and each format's file."""
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 
 from sparkkit.conf import OutputConf
 from sparkkit.schema.contract import Contract
 from sparkkit.storage.hadoop import File, Hadoop
+
+
+_URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:/.*%", re.DOTALL)
+
+
+def spark_path(uri: str) -> str:
+    """A file's URI as the path text that Spark's readers take: decoded, and its glob characters escaped.
+
+    >>> print(spark_path("file:///a%20b/x%5B1%5D.csv"))
+    file:///a b/x\\[1\\].csv
+    """
+    return re.sub(r"([{}\[\]*?\\])", r"\\\1", unquote(uri) if _URI.match(uri) else uri)
 
 
 @dataclass(frozen=True)
@@ -35,8 +49,13 @@ class Scan:
 
     @property
     def paths(self) -> list[str]:
-        """The files' paths, as Spark's readers take them."""
+        """The files' paths, as URIs."""
         return [file.path for file in self.files]
+
+    @property
+    def read_paths(self) -> list[str]:
+        """The files' paths, as Spark's readers take them."""
+        return [spark_path(file.path) for file in self.files]
 
 
 @dataclass(frozen=True)
@@ -84,3 +103,14 @@ class Format:
     view: Callable[[SparkSession, str, Mapping[str, str]], DataFrame] | None = None
     check: Callable[[SparkSession, OutputConf], None] | None = None
     commit: Callable[[SparkSession, DataFrame, OutputConf, str], tuple[int, list[str]]] | None = None
+
+
+def short(error: Exception) -> str:
+    """What an error says in one line: Spark's own condition, or the deepest cause, of one that came out of the JVM."""
+    text = str(getattr(error, "java_exception", None) or error).strip()
+    java = getattr(error, "java_exception", None)
+    if java is not None:
+        while java.getCause() is not None:
+            java = java.getCause()
+        text = str(java.getMessage() or java.toString())
+    return (text.splitlines() or [type(error).__name__])[0][:300]

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from sparkkit.schema.landing import FILE
 
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+_ESCAPED = r"[\x00-\x1f\x7f\"#%'*/:=?\\{\[\]^]"
 _CANONICAL = re.compile(r"-?[1-9]\d{0,17}|0|\d{4}-\d\d-\d\d")
 _LIKE_NUMBER = re.compile(r"\s*[+-]?(?:\d|\.\d|nan|inf).*", re.IGNORECASE)
 
@@ -33,8 +34,8 @@ def values(paths: Iterable[str], root: str) -> dict[str, set[str]]:
 
 def column(name: str) -> Column:
     """string: the value of a partition column, from the path in FILE; null for Hive's word for null."""
-    part = F.regexp_extract(FILE, f"/{re.escape(_twice(name))}=([^/]*)/", 1)
-    value = _unescaped(_unescaped(part))
+    escaped = re.sub(_ESCAPED, lambda c: f"%{ord(c[0]):02X}", name)
+    value = _unescaped(F.regexp_extract(_unescaped(F.col(FILE)), f"/{re.escape(escaped)}=([^/]*)/", 1))
     return F.when(value != HIVE_NULL, value)
 
 
@@ -54,6 +55,3 @@ def _plain(path: str) -> str:
 def _unescaped(text: Column) -> Column:
     return F.url_decode(F.replace(text, F.lit("+"), F.lit("%2B")))
 
-
-def _twice(name: str) -> str:
-    return name

@@ -5,19 +5,21 @@ from collections.abc import Mapping
 
 from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as t
 
 from sparkkit import compat
 from sparkkit.errors import UsageError
-from sparkkit.formats.base import Format, Land, Scan
+from sparkkit.formats.base import Format, Land, Scan, Unfit
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, RAW
+from sparkkit.schema.types import quote
 
-ENCODINGS = {"utf-8": "UTF-8", "utf8": "UTF-8", "latin-1": "ISO-8859-1", "iso-8859-1": "ISO-8859-1"}
+ENCODINGS = {"utf-8": "UTF-8", "utf8": "UTF-8", "latin-1": "ISO-8859-1", "latin1": "ISO-8859-1", "iso-8859-1": "ISO-8859-1"}
 
 
-def lines(scan: Scan) -> DataFrame:
-    """FILE and `value`: the physical lines of the files, split at LF, CRLF or CR, bytes as they are."""
-    frame = scan.spark.read.text(scan.paths)
-    return frame.select(F.col("_metadata.file_path").alias(FILE), F.col("value"))
+def lines(scan: Scan, *, whole: bool = False) -> DataFrame:
+    """FILE and `value`: the physical lines of the files, split at LF, CRLF or CR, bytes as they are; or their whole texts."""
+    frame = scan.spark.read.text(scan.read_paths, wholetext=whole)
+    return frame.select(F.input_file_name().alias(FILE), F.col("value"))
 
 
 def encoding(options: Mapping[str, str]) -> str:
@@ -42,7 +44,30 @@ def land(scan: Scan) -> Land:
     else:
         value = F.decode(F.col("value").cast("binary"), F.lit("ISO-8859-1"))
         frame = raw.select(FILE, value.alias(RAW), F.lit(None).cast(BAD_TYPE).alias(BAD), value.alias("value"))
-    return Land(frame, rows=lambda: lines(scan).count())
+    filtered = frame if scan.filter is None else frame.where(scan.filter)
+    rows = (lambda: lines(scan).count()) if scan.filter is None else (lambda: filtered.count())
+    return Land(filtered, rows=rows)
+
+
+def shape(frame: DataFrame, by: tuple[str, ...]) -> DataFrame:
+    """The frame as it is, if it has one text column beside those of its partitions.
+
+    Raises:
+        UsageError: for several columns, or one that is not text (`unsupported_type`).
+    """
+    columns = [f for f in frame.schema.fields if f.name not in by]
+    if len(columns) != 1 or not isinstance(columns[0].dataType, t.StringType):
+        found = ", ".join(f"{f.name} ({f.dataType.simpleString()})" for f in columns)
+        raise UsageError(f"text files hold one text column, and the frame has {found or 'none'}", reason="unsupported_type",
+                         hint="--output-format csv or json, or select one text column in the job")
+    return frame
+
+
+def unfit(frame: DataFrame, by: tuple[str, ...]) -> Unfit | None:
+    """Texts with a line break would be several rows, and a null would be an empty text."""
+    value = F.col(quote(next(c for c in frame.columns if c not in by)))
+    return Unfit(value.isNull() | value.rlike("[\r\n]"), "each row is one line, so a text with a line break in it, or a null, has none",
+                 "write csv, json or parquet, or replace them in the job")
 
 
 def write(writer: DataFrameWriter, options: Mapping[str, str]) -> DataFrameWriter:
@@ -55,4 +80,4 @@ def count(spark: SparkSession, path: str, options: Mapping[str, str]) -> int:
     return spark.read.option("recursiveFileLookup", "true").text(path).count()
 
 
-FORMAT = Format("text", (".txt", ".text", ".log", ".md"), land, write, count, frozenset({"encoding"}))
+FORMAT = Format("text", (".txt", ".text", ".log", ".md"), land, write, count, frozenset({"encoding"}), shape=shape, unfit=unfit)

@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as t
 
 from sparkkit.errors import ContractError, UsageError
-from sparkkit.formats.base import Format
+from sparkkit.formats.base import Format, Unfit
+from sparkkit.schema.types import quote
 
 WRITERS_AT_ONCE = "spark.sql.maxConcurrentOutputFileWriters"
 ADVISED = "spark.sql.adaptive.advisoryPartitionSizeInBytes"
@@ -63,7 +64,9 @@ def sized(frame: DataFrame, by: list[str]) -> DataFrame:
 
     Small parts are joined, big ones cut. The size is that of the shuffled rows; a sort order does not outlive it.
     """
-    return frame.hint("rebalance", *[F.col(f"`{c}`") for c in by])
+    columns = ", ".join(quote(c) for c in by)
+    hint = f"REBALANCE({columns})" if by else "REBALANCE"
+    return frame.sparkSession.sql(f"SELECT /*+ {hint} */ * FROM {{frame}}", frame=frame)  # DataFrame.hint takes no columns on 3.5
 
 
 def plain(frame: DataFrame, form: str, by: tuple[str, ...]) -> None:
@@ -108,12 +111,21 @@ def as_text(column: Column, dtype: t.DataType) -> Column:
     return column
 
 
-def refuse_unfit(form: str, name: str, rows: int, what: str, hint: str) -> None:
+def unfit(shaped: DataFrame, form: Format, by: tuple[str, ...]) -> list[Unfit]:
+    """What of a shaped frame a format, or the folders of its partitions, can't hold."""
+    found = form.unfit(shaped, by) if form.unfit else None
+    texts = [f.name for f in shaped.schema.fields if f.name in by and isinstance(f.dataType, t.StringType)]
+    empty = [Unfit(F.col(quote(c)) == "", f"an empty text in the partition column {c} would be read back as null",
+                   "give it a value in the job, or partition by another column") for c in texts if form.files]
+    return [*([found] if found else []), *empty]
+
+
+def refuse_unfit(form: str, name: str, rows: int, found: Unfit) -> None:
     """Refuses an output of which rows can't be held by its format.
 
     Raises:
         ContractError: with the number of rows, if there is any.
     """
     if rows:
-        raise ContractError(f"output {name!r}: {rows} row{'s' * (rows > 1)} can't be written as {form}: {what}",
-                            reason="unfit_for_format", hint=hint)
+        raise ContractError(f"output {name!r}: {rows} row{'s' * (rows > 1)} can't be written as {form}: {found.what}",
+                            reason="unfit_for_format", hint=found.hint)

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 
 from sparkkit.errors import UsageError
+from sparkkit.schema.types import parse
 from sparkkit.transforms.names import cols, need
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def grouped_arrow(
 
 
 def _struct(schema: T.StructType | str, where: str) -> T.StructType:
-    found = T.StructType.fromDDL(schema) if isinstance(schema, str) else schema
+    found = parse(f"struct<{schema}>") if isinstance(schema, str) and schema.strip() else schema
     if not isinstance(found, T.StructType) or not found.names:
         raise UsageError(f"{where}: the schema {schema!r} has no columns", hint="write it as 'name type, …'")
     return found

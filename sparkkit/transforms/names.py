@@ -13,7 +13,7 @@ from pyspark.sql import types as T
 
 from sparkkit.errors import UsageError, nearest
 
-__all__ = ["col", "cols", "free", "given", "need", "refuse", "row_text", "type_of"]
+__all__ = ["col", "cols", "free", "given", "grouping", "need", "refuse", "row_text", "type_of"]
 
 
 def need(df: DataFrame, names: str | Sequence[str], *, where: str, some: bool = False) -> tuple[str, ...]:
@@ -101,6 +101,15 @@ def cols(names: Sequence[str]) -> list[Column]:
     ['id']
     """
     return [col(name) for name in names]
+
+
+def grouping(names: Sequence[str]) -> list[Column]:
+    """The columns of those names for a window; a constant for none, which is one group and no warning about it.
+
+    >>> spark.range(1).select(*grouping([])).first()[0]
+    0
+    """
+    return cols(names) or [F.lit(0)]
 
 
 def type_of(df: DataFrame, name: str) -> T.DataType:

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from sparkkit.errors import UsageError
-from sparkkit.transforms.names import col, cols, given, need, type_of
+from sparkkit.transforms.names import col, given, grouping, need, type_of
 from sparkkit.transforms.order import total, unsortable
 from sparkkit.transforms.widen import fits, literal
 
@@ -61,7 +61,9 @@ def fill_forward(
     [Row(day=1, v='a'), Row(day=2, v='a')]
     """
     names, groups = _columns(df, columns, by, "nulls.fill_forward")
-    window = Window.partitionBy(*cols(groups)).orderBy(*total(df, order, by=groups, where="nulls.fill_forward order"))
+    window = Window.partitionBy(*grouping(groups)).orderBy(
+        *total(df, order, by=groups, where="nulls.fill_forward order")
+    )
     before = window.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     return _filled(df, df, {name: F.last(given(df, name), ignorenulls=True).over(before) for name in names})
 
@@ -101,7 +103,7 @@ def fill_by_group(
     if how == "mode":
         return _fill_mode(df, names, groups)
     figure = {"mean": F.mean, "median": F.median, "min": F.min, "max": F.max}[how]
-    window = Window.partitionBy(*cols(groups))
+    window = Window.partitionBy(*grouping(groups))
     return _filled(df, df, {name: figure(given(df, name)).over(window) for name in names})
 
 
@@ -110,7 +112,7 @@ def _fill_mode(df: DataFrame, names: Sequence[str], groups: Sequence[str]) -> Da
     times = {f"_sparkkit_t{i}": _times(given(df, name), groups) for i, name in enumerate(names)}
 
     def most(i: int, name: str) -> Column:
-        window = Window.partitionBy(*cols(groups)).orderBy(
+        window = Window.partitionBy(*grouping(groups)).orderBy(
             F.col(f"_sparkkit_t{i}").desc(), given(df, name).asc_nulls_last()
         )
         return F.first(given(df, name)).over(window)
@@ -119,7 +121,7 @@ def _fill_mode(df: DataFrame, names: Sequence[str], groups: Sequence[str]) -> Da
 
 
 def _times(value: Column, groups: Sequence[str]) -> Column:
-    return F.count(value).over(Window.partitionBy(*cols(groups), value))
+    return F.count(value).over(Window.partitionBy(*grouping(groups), value))
 
 
 def _columns(

@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
 from sparkkit.errors import UsageError
-from sparkkit.transforms.names import col, cols, free, given, need, refuse
+from sparkkit.transforms.names import col, cols, free, given, grouping, need, refuse
 from sparkkit.transforms.order import places, sorting, total
 
 __all__ = ["change", "lag", "rank", "running", "top_n"]
@@ -173,19 +173,19 @@ def rank(
     for place in places(df, order, where="windows.rank order"):
         missing = missing | place.isNull()
     keys = total(df, order, by=groups, where="") if ties == "broken" else sorting(df, order, where="")
-    window = Window.partitionBy(*cols(groups)).orderBy(missing, *keys)
+    window = Window.partitionBy(*grouping(groups)).orderBy(missing, *keys)
     return df.withColumn(into, F.when(~missing, ways[ties]().over(window)))
 
 
 def _total(df: DataFrame, by: Names, order: Names, where: str) -> WindowSpec:
     groups = need(df, by, where=f"{where} by")
-    return Window.partitionBy(*cols(groups)).orderBy(*total(df, order, by=groups, where=f"{where} order"))
+    return Window.partitionBy(*grouping(groups)).orderBy(*total(df, order, by=groups, where=f"{where} order"))
 
 
 def _strict(df: DataFrame, by: Names, order: Names, where: str) -> tuple[WindowSpec, Column, Column]:
     """The window, whether a row ties with the one before it, and the error to raise then."""
     groups = need(df, by, where=f"{where} by")
-    window = Window.partitionBy(*cols(groups)).orderBy(*sorting(df, order, where=f"{where} order"))
+    window = Window.partitionBy(*grouping(groups)).orderBy(*sorting(df, order, where=f"{where} order"))
     values = places(df, order, where=where)
     place = F.struct(*values)
     tied = F.lag(place, 1).over(window).eqNullSafe(place)

@@ -104,7 +104,7 @@ def test_columns_that_moved_break_a_file_without_header() -> None:
     ("int", "int", True), ("tinyint", "smallint", True), ("bigint", "int", False),
     ("int", "double", True), ("bigint", "double", False), ("int", "float", False), ("float", "double", True),
     ("double", "float", False), ("int", "decimal(10,0)", True), ("int", "decimal(10,1)", False),
-    ("decimal(10,2)", "decimal(12,4)", True), ("decimal(10,2)", "decimal(10,4)", False), ("decimal(10,0)", "bigint", False),
+    ("decimal(10,2)", "decimal(12,4)", True), ("decimal(10,2)", "decimal(10,4)", False), ("decimal(10,2)", "decimal(12,1)", False), ("decimal(10,0)", "bigint", False),
     ("date", "timestamp", False), ("timestamp", "timestamp_ntz", False),
     ("array<int>", "array<bigint>", True), ("array<bigint>", "array<int>", False),
     ("map<string,int>", "map<string,bigint>", True), ("map<bigint,int>", "map<int,int>", False),

@@ -92,6 +92,8 @@ def test_rules_come_from_limits_and_row_quality_and_tables_are_kept() -> None:
     table = """quality:
 - {name: both, type: custom, engine: sparkkit, implementation: a > length(b), customProperties: [{property: sparkkit.on, value: allow}]}
 - {type: sql, query: 'SELECT count(*) FROM t', mustBeGreaterThan: 0}
+- {type: sql, query: SELECT 1}
+- {type: sql, query: max(a), mustBe: 5}
 - {type: custom, engine: soda, implementation: x}"""
 
     result = odcs.parse(text(properties, table=table, top="customProperties: [{property: sparkkit.on.bad_value, value: stop}]"), "t.yaml")
@@ -103,6 +105,8 @@ def test_rules_come_from_limits_and_row_quality_and_tables_are_kept() -> None:
              Rule("both", "a > length(b)", "allow"))
     kept = ({"metric": "nullValues", "mustBeLessThan": 5, "unit": "percent", "column": "b"},
             {"type": "sql", "query": "SELECT count(*) FROM t", "mustBeGreaterThan": 0},
+            {"type": "sql", "query": "SELECT 1"},
+            {"type": "sql", "query": "max(a)", "mustBe": 5},
             {"type": "custom", "engine": "soda", "implementation": "x"})
     assert (result.rules, result.quality) == (rules, kept)
 
@@ -146,6 +150,7 @@ BAD_COLUMNS = {
         "column 'a': sparkkit.reader.thosands is not known for a column: did you mean 'thousands'?",
     "{name: a, logicalType: date, customProperties: [{property: sparkkit.reader.delimiter, value: ;}]}": "not known for a column",
     "{name: a, logicalType: date, customProperties: [{property: sparkkit.raeder.trim, value: true}]}": "sparkkit.raeder.trim",
+    "{name: a, logicalType: date, quality: [{type: sql, query: x, name: r}, {type: sql, query: y, name: r}]}": "two rules are called 'r'",
     "{name: a, logicalType: date, quality: [{type: custom, engine: sparkkit}]}": "quality[0]: implementation must be",
     "{name: a, logicalType: object, properties: [{name: b, logicalType: date, quality: [{type: text}]}]}": "can't stand below a column",
 }

@@ -134,7 +134,7 @@ def test_rows_by_hypothesis_keep_key_and_limits(data: list) -> None:
     assert len({row[0] for row in data}) == len(data) and all(row[1] is None or len(row[1]) <= 4 for row in data)
 
 
-@given(st.sampled_from([r"\d{3}", "a|b+c", "^(?:x|y)?z$", r"[^\s-]{2,}", r"\w\W", "a.c", "^$", "(?i)abc", "[a-c]*+d"]), st.randoms())
+@given(st.sampled_from([r"\d{3}", "a|b+c", "^(?:x|y)?z$", r"[^\s-]{2,}", r"\w\W", "a.c", "^$", "(?i)abc", "[a-c]*+d", "a$b|c"]), st.randoms())
 def test_made_up_texts_match_their_pattern(pattern: str, rng: Random) -> None:
     import re
 

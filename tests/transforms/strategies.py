@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 NAN = float("nan")
@@ -33,8 +33,13 @@ def batches(
     )
 
 
-few = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
-"""Each example is a batch and a Spark job or two."""
+few = settings(
+    max_examples=4,
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
+"""Each example is a batch and a Spark job or two; no shrinking, which would run hundreds of jobs."""
 
 
 def plain(value: Any) -> Any:

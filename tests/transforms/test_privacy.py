@@ -3,17 +3,17 @@ from __future__ import annotations
 import hmac
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkkit.errors import UsageError
 from sparkkit.transforms import privacy
+from tests.transforms.strategies import few
 
 TEXTS = st.lists(st.none() | st.text(max_size=12), min_size=20, max_size=40)
-rarely = settings(max_examples=4, deadline=None)
 
 
-@rarely
+@few
 @given(texts=TEXTS, key=st.binary(min_size=16, max_size=100))
 def test_pseudonyms_are_the_hmac_of_the_text(spark, texts, key):
     df = spark.createDataFrame(list(enumerate(texts)), "i int, t string")
@@ -22,7 +22,7 @@ def test_pseudonyms_are_the_hmac_of_the_text(spark, texts, key):
     assert [row.t for row in sorted(result)] == expected
 
 
-@rarely
+@few
 @given(texts=TEXTS, keep=st.integers(0, 5), char=st.sampled_from("*$\\x"))
 def test_masks_keep_the_length_and_the_last_characters_of_long_values(spark, texts, keep, char):
     def hidden(t):

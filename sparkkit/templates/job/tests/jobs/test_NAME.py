@@ -9,7 +9,7 @@ from sparkkit.testing import RunJob, frame
 
 def test_counts_the_rows_of_each_kind(spark: SparkSession, run_job: RunJob) -> None:
     data = frame(spark, [(1, "a"), (2, "b"), (3, "a")], "id int, kind string")
-    result = run_job("NAME", {"rows": data}, ["--set", "inputs.rows.format=parquet", "--minimum=2"])
+    result = run_job("NAME", {"rows": data}, ["--minimum=2"])
     expected = frame(spark, [("a", 2)], "kind string, n bigint")
     assert_df_equality(result.output, expected, ignore_nullable=True)
 

@@ -9,7 +9,7 @@ from sparkkit.testing import RunJob, frame
 
 def test_counts_each_word(spark: SparkSession, run_job: RunJob) -> None:
     data = frame(spark, [("the fog",), ("the tide the",)], "value string")
-    result = run_job("word_count", {"text": data}, ["--set", "inputs.text.format=parquet", "--minimum=2"])
+    result = run_job("word_count", {"text": data}, ["--minimum=2"])
     expected = frame(spark, [("the", 3)], "word string, count bigint")
     assert_df_equality(result.output, expected, ignore_nullable=True)
 

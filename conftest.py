@@ -1,0 +1,20 @@
+"""For all tests and doctests: the fixtures of `sparkkit.testing`, and a session where a doctest names one."""
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+import pytest
+
+pytest_plugins = ["sparkkit.testing"]
+os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+
+
+@pytest.fixture(autouse=True)
+def _doctest_names(request: pytest.FixtureRequest) -> None:
+    if type(request.node).__name__ == "DoctestItem":
+        examples = "\n".join(example.source for example in request.node.dtest.examples)
+        if re.search(r"\bspark\b", examples):
+            request.getfixturevalue("doctest_namespace")["spark"] = request.getfixturevalue("spark")

@@ -1,0 +1,160 @@
+"""JSON: one object a line, or whole documents (`multiline`); with a contract each value travels as the text that stands in the file.
+
+So that no number makes a detour through a double, and so that a malformed line, a key that stands twice and a key that nobody
+expects are found: Spark's own reader drops them in silence. Without a contract Spark infers a schema, which a finding says.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as t
+
+from sparkkit.compat import valid_utf8
+from sparkkit.errors import UsageError
+from sparkkit.formats import jsonlexer, partitions, writing
+from sparkkit.formats.base import Finding, Format, Land, Scan
+from sparkkit.formats.lexer import bad, chain
+from sparkkit.formats.text import lines
+from sparkkit.schema import contract as contracts
+from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, RAW
+from sparkkit.schema.reader import effective
+from sparkkit.schema.types import parse, quote
+
+MOST = 256 << 20
+"""How big a document may be: with `multiline` a file is one task, and its text one value."""
+
+_KEYS, _VALUES, _CORRUPT = "_sparkkit_keys", "_sparkkit_values", "_sparkkit_corrupt"
+
+
+def land(scan: Scan) -> Land:
+    """Lands JSON: a string column for each of the contract's, or typed columns by inference where there is none.
+
+    Raises:
+        UsageError: an encoding other than UTF-8, or `multiline` that is neither true nor false.
+    """
+    options = scan.options
+    if options.get("encoding", "utf-8").lower() not in ("utf-8", "utf8"):
+        raise UsageError(f"JSON in {options['encoding']} is not read", reason="unknown_encoding", hint="write it as UTF-8")
+    if options.get("multiline", "false") not in ("true", "false"):
+        raise UsageError(f"multiline is {options['multiline']!r}", reason="bad_option", hint="it is true or false")
+    return _inferred(scan) if scan.contract is None else _by_contract(scan, scan.contract)
+
+
+def _whole(scan: Scan) -> bool:
+    return scan.options.get("multiline", "false") == "true"
+
+
+def _by_contract(scan: Scan, contract: contracts.Contract) -> Land:
+    big = tuple(Finding(f.path, "too_large", f"{f.size} bytes, and a document has {MOST} at most") for f in scan.files
+                if _whole(scan) and f.size > MOST)
+    keep = Scan(scan.spark, tuple(f for f in scan.files if not _whole(scan) or f.size <= MOST), scan.root, contract, scan.options)
+    frame = _cut(_raw(keep), contract, partitions.values(scan.paths, scan.root)) if keep.files else _none(scan, contract)
+    filtered = frame if scan.filter is None else frame.where(scan.filter)
+    rows = (lambda: _raw(keep).count() if keep.files else 0) if scan.filter is None else (lambda: filtered.count())
+    return Land(filtered, rows=rows, unreadable=big)
+
+
+def _none(scan: Scan, contract: contracts.Contract) -> DataFrame:
+    columns = "".join(f", {quote(c)} string" for c in contract.names)
+    return scan.spark.createDataFrame([], f"`{FILE}` string, `{RAW}` string, `{BAD}` {BAD_TYPE}{columns}")
+
+
+def _raw(scan: Scan) -> DataFrame:
+    """FILE and RAW: a row for each line, or for each object of each document; a document that is neither stays one row."""
+    texts = lines(scan, whole=_whole(scan)).select(FILE, F.col("value").alias(RAW))
+    if not _whole(scan):
+        return texts
+    cut = F.when(valid_utf8(F.col(RAW)), jsonlexer.items(F.col(RAW)))
+    return texts.select(FILE, F.explode(F.coalesce(cut, F.array(F.col(RAW)))).alias(RAW))
+
+
+def _cut(raw: DataFrame, contract: contracts.Contract, folders: Mapping[str, set[str]]) -> DataFrame:
+    line = F.col(RAW)
+    whole = raw.select(FILE, RAW, chain(jsonlexer.faults(line)).alias(BAD))
+    fine = F.col(BAD).isNull()
+    lexed = whole.select(FILE, RAW, BAD, F.when(fine, jsonlexer.keys(line)).alias(_KEYS), F.when(fine, jsonlexer.values(line)).alias(_VALUES))
+    given = [c for c in contract.columns if c.name not in folders]
+    texts = lexed.select("*", *[_raw_value(c.name).alias(f"v{i}") for i, c in enumerate(given)])
+    places = {c.name: (F.col(f"v{i}"), parse(c.type), effective(contract, c)) for i, c in enumerate(given)}
+    wrong = [*_key_faults(contract, folders), *[_strict(n, v, d, o) for n, (v, d, o) in places.items()]]
+    told = F.coalesce(BAD, chain([w for w in wrong if w is not None]))
+    columns = [_value(*places[n][:2]) if n in places else partitions.column(n) for n in contract.names]
+    return texts.select(FILE, RAW, told.alias(BAD), *[c.alias(n) for n, c in zip(contract.names, columns, strict=True)])
+
+
+def _raw_value(name: str) -> Column:
+    return F.get(F.col(_VALUES), (F.array_position(_KEYS, F.lit(name)) - 1).cast("int"))
+
+
+def _key_faults(contract: contracts.Contract, folders: Mapping[str, set[str]]) -> list[tuple[Column, Column]]:
+    keys = F.col(_KEYS)
+    rest = F.array_except(keys, F.array(*[F.lit(n) for n in contract.names if n not in folders]))
+    twice = F.size(F.array_distinct(keys)) < F.size(keys)
+    found = [(twice, bad("unreadable_row", "a key stands twice in the object"))]
+    answer = contract.on("extra_column")
+    if answer != "allow":
+        shown = F.concat(F.lit("not in the contract: "), F.array_join(F.slice(rest, 1, 5), ", "))
+        found.append((F.size(rest) > 0, bad("extra_column", shown)))
+    return found
+
+
+def _strict(name: str, value: Column, dtype: t.DataType, options: Mapping[str, str]) -> tuple[Column, Column] | None:
+    """A JSON value of another kind than the type is written as: a text for a number, a number for a text."""
+    kinds: list[tuple[type[t.DataType] | tuple[type[t.DataType], ...], str, str]] = [
+        ((t.ByteType, t.ShortType, t.IntegerType, t.LongType, t.DecimalType), r"\A[-0-9]", "a number"),
+        ((t.FloatType, t.DoubleType), r'\A(?:[-0-9]|"(?:NaN|[-+]?Infinity)"\z)', "a number"),
+        (t.BooleanType, r"\A[tf]", "true or false"),
+        (t.ArrayType, r"\A\[", "an array"),
+        ((t.MapType, t.StructType), r"\A\{", "an object"),
+    ]
+    pattern, what = next(((p, w) for kind, p, w in kinds if isinstance(dtype, kind)), (r'\A"', "a text"))
+    if options.get("thousands") and what == "a number":
+        pattern = r'\A["\-0-9]'  # a number with thousands signs can only be a text
+    shown = F.concat(F.lit(f"{name}: "), F.substring(value, F.lit(1), F.lit(80)), F.lit(f" is not {what}"))
+    return (value != "null") & ~value.rlike(pattern), bad("bad_value", shown)
+
+
+def _value(raw: Column, dtype: t.DataType) -> Column:
+    text = F.when(F.startswith(raw, F.lit('"')), jsonlexer.string(raw)).otherwise(raw)
+    return F.when(raw != "null", text)
+
+
+def _inferred(scan: Scan) -> Land:
+    options = {k: v for k, v in scan.options.items() if k not in ("mode", "multiline")}
+    reader = scan.spark.read.options(**options).option("multiLine", scan.options.get("multiline", "false"))
+    schema = reader.option("mode", "PERMISSIVE").option("columnNameOfCorruptRecord", _CORRUPT).json(scan.read_paths).schema
+    data = t.StructType([f for f in schema.fields if f.name != _CORRUPT])
+    full = t.StructType([*data.fields, t.StructField(_CORRUPT, t.StringType())])
+    rows = reader.schema(full).option("columnNameOfCorruptRecord", _CORRUPT).json(scan.read_paths)
+    wrong = F.when(F.col(_CORRUPT).isNotNull(), bad("unreadable_row", "it is not one JSON object"))
+    frame = rows.select(F.input_file_name().alias(FILE), F.col(_CORRUPT).alias(RAW), wrong.cast(BAD_TYPE).alias(BAD),
+                        *[F.col(quote(f.name)) for f in data.fields])
+    filtered = frame if scan.filter is None else frame.where(scan.filter)
+    said = Finding(scan.root, "inferred_schema", "no contract, so Spark inferred the types: big numbers may have lost digits")
+    return Land(filtered, rows=lambda: filtered.count() if scan.filter or _whole(scan) else _not_empty(scan), findings=(said,))
+
+
+def _not_empty(scan: Scan) -> int:
+    """The lines that Spark's reader takes for rows: all but blank ones."""
+    return scan.spark.read.text(scan.read_paths).where("value rlike '[^ \\\\t\\\\r]'").count()
+
+
+def shape(frame: DataFrame, by: tuple[str, ...]) -> DataFrame:
+    """The frame as it is, if JSON has a form for each of its types."""
+    writing.plain(frame, "json", by)
+    return frame
+
+
+def write(writer: DataFrameWriter, options: Mapping[str, str]) -> DataFrameWriter:
+    """A writer of JSON lines that keeps nulls, and timestamps whole with their zone."""
+    return writer.options(**{**writing.JSON_OPTIONS, **options})
+
+
+def count(spark: SparkSession, path: str, options: Mapping[str, str]) -> int:
+    """The lines below a path."""
+    return spark.read.option("recursiveFileLookup", "true").text(path).count()
+
+
+FORMAT = Format("json", (".json", ".jsonl", ".ndjson"), land, write, count, frozenset({"multiline", "encoding"}), shape=shape)

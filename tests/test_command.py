@@ -1,0 +1,124 @@
+"""How a run ends: its exit code, its last words and its record, whatever goes wrong."""
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkkit.command import command, redact
+from sparkkit.job import Job
+from sparkkit.testing import RunJob
+
+
+def same(text: DataFrame, *, since: int = 1) -> DataFrame:
+    return text
+
+
+def divided(text: DataFrame) -> DataFrame:
+    return text.select(F.expr("1 / (length(value) - 1)"))
+
+
+def raising(text: DataFrame) -> DataFrame:
+    raise ValueError("no such year")
+
+
+def nothing(text: DataFrame) -> None:
+    return None
+
+
+def terminated(text: DataFrame) -> DataFrame:
+    os.kill(os.getpid(), signal.SIGTERM)
+    return text
+
+
+def interrupted(text: DataFrame) -> DataFrame:
+    os.kill(os.getpid(), signal.SIGINT)
+    return text
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Path:
+    path = tmp_path / "a.txt"
+    path.write_text("x\n")
+    return path
+
+
+def test_a_good_run_prints_its_figures_and_where_to_look(line: Path, run_job: RunJob, capsys: pytest.CaptureFixture[str]) -> None:
+    done = run_job(Job(same, name="same"), {"text": line}, ["--show=1"])
+    out = capsys.readouterr().out
+    assert (done.exit_code, done.record["status"], done.record["reason"]) == (0, "done", None)
+    assert all(word in out for word in ("output:\nvalue\nx\n", "same: done in", "read text", "wrote output", "record: "))
+
+
+@pytest.mark.parametrize(("build", "options", "code", "status", "reason", "message"), [
+    (raising, [], 1, "failed", "job_failed", "ValueError in build: no such year"),
+    (nothing, [], 1, "failed", "wrong_outputs", "build returned NoneType for 'output', not a DataFrame"),
+    (divided, [], 1, "failed", "job_failed", "DIVIDE_BY_ZERO"),
+    (same, ["--output-format=parqet"], 2, "refused", "unknown_format", "did you mean 'parquet'?"),
+    (same, ["--env=nowhere"], 2, "refused", "unknown_env", "no conf/env/nowhere.toml"),
+    (same, ["--set=inputs.text.formt=csv"], 2, "refused", "unknown_key", "did you mean 'inputs.text.format'?"),
+    (same, ["--set", "x"], 2, "refused", "wrong_option", "'x' is not KEY=VALUE"),
+    (same, ["--since=ten"], 2, "refused", "wrong_option", "'ten' is not an int"),
+    (same, ["--sinse=10"], 2, "refused", "wrong_option", "unrecognized arguments: --sinse=10"),
+    (same, ["--set=spark.sql.ansi.enabled=false"], 2, "refused", "unsafe_setting", "spark.sql.ansi.enabled"),
+    (same, ["--input=text=/nowhere/at/all"], 3, "failed", "input_missing", "nothing is at /nowhere/at/all"),
+    (terminated, [], 143, "interrupted", "interrupted", "SIGTERM"),
+    (interrupted, [], 130, "interrupted", "interrupted", "SIGINT"),
+])
+def test_what_goes_wrong_has_its_exit_code_its_message_last_and_a_record(
+    build: Callable[..., Any], options: list[str], code: int, status: str, reason: str, message: str,
+    line: Path, run_job: RunJob, capsys: pytest.CaptureFixture[str],
+) -> None:
+    done = run_job(Job(build, name="job"), {"text": line}, options)
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert (done.exit_code, done.record["exit_code"], done.record["status"], done.record["reason"]) == (code, code, status, reason)
+    assert message in done.message
+    assert last.startswith("sparkkit: job: ")
+    assert f"(exit {code}, record " in last
+
+
+def test_an_output_that_exists_is_refused_in_mode_error(line: Path, run_job: RunJob, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    done = run_job(Job(same, name="job"), {"text": line}, [f"--output={tmp_path / 'there'}"])
+    assert (done.exit_code, done.record["reason"]) == (2, "output_exists")
+
+
+def test_a_stack_is_printed_with_verbose_only(line: Path, run_job: RunJob, capsys: pytest.CaptureFixture[str]) -> None:
+    run_job(Job(raising, name="job"), {"text": line})
+    plain = capsys.readouterr().err
+    run_job(Job(raising, name="job"), {"text": line}, ["--verbose"])
+    assert ("Traceback" in plain, "Traceback" in capsys.readouterr().err) == (False, True)
+
+
+def test_json_prints_the_record_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = command(Job(same, name="job"), ["--json", "--input=/nowhere/at/all", f"--record={tmp_path / 'r.json'}", "--env=none"])
+    assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "r.json").read_text())
+    assert code == 2
+
+
+def test_help_ends_with_zero_and_leaves_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command(Job(same, name="job"), ["--help"]) == 0
+    assert ("--since INT" in capsys.readouterr().out, list(tmp_path.iterdir())) == (True, [])
+
+
+def test_a_record_that_can_not_be_written_is_said_beside_the_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    code = command(Job(same, name="job"), ["--env=none", f"--record={tmp_path / 'file' / 'r.json'}"])
+    err = capsys.readouterr().err
+    assert (code, "could not be written" in err, err.strip().splitlines()[-1].startswith("sparkkit: job: no conf/env")) == (2, True, True)
+
+
+@pytest.mark.parametrize(("said", "safe"), [
+    ("jdbc:x://user:pw@host/db", "jdbc:x://***@host/db"), ("fs.s3a.secret.key=abc, then", "fs.s3a.secret.key=***, then"),
+    ("AWS_SECRET_ACCESS_KEY: abc", "AWS_SECRET_ACCESS_KEY: ***"), ("column token is missing", "column token is missing"),
+])
+def test_secrets_do_not_reach_the_record(said: str, safe: str) -> None:
+    assert redact(said) == safe

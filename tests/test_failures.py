@@ -1,0 +1,88 @@
+"""What an exception means: its exit code and one readable sentence."""
+from __future__ import annotations
+
+import pytest
+
+from sparkkit import failures
+from sparkkit.errors import ContractError, NotReadyError, SparkkitError, strongest
+
+
+@pytest.mark.parametrize(("text", "code", "reason"), [
+    ("org.apache.hadoop.security.AccessControlException: Permission denied: user=x", 2, "access_denied"),
+    ("Status Code: 403; Error Code: AccessDenied", 2, "access_denied"),
+    ("java.io.IOException: No space left on device", 6, "disk_full"),
+    ("[PATH_NOT_FOUND] Path does not exist: file:/x.", 3, "input_missing"),
+    ("java.io.FileNotFoundException: File /x does not exist", 3, "input_missing"),
+    ("java.lang.OutOfMemoryError: Java heap space", 6, "out_of_memory"),
+    ("ExecutorLostFailure (executor 1 exited caused by one of the running tasks)", 6, "out_of_memory"),
+    ("An error occurred while trying to connect to the Java server: Connection refused", 6, "jvm_died"),
+    ("java.net.UnknownHostException: namenode", 6, "network"),
+    ("[CANNOT_READ_FILE_FOOTER] Could not read footer for file: file:/a.parquet.", 4, "unreadable_file"),
+    ("[DATA_SOURCE_NOT_FOUND] Failed to find the data source: delta.", 2, "missing_jar"),
+    ("something nobody has seen", 1, "job_failed"),
+])
+def test_each_kind_has_its_exit_code_and_reason(text: str, code: int, reason: str) -> None:
+    found = failures.explain(RuntimeError(text))
+    assert (found.exit_code, found.reason) == (code, reason)
+
+
+def test_an_error_in_build_is_the_job_s_own_whatever_it_says() -> None:
+    found = failures.explain(RuntimeError("Connection refused"), "build")
+    assert (found.exit_code, str(found)) == (1, "RuntimeError in build: Connection refused")
+
+
+def test_an_error_of_ours_is_handed_on_as_it_is() -> None:
+    error = NotReadyError("nothing is there")
+    assert failures.explain(error, "build") is error
+
+
+def test_the_cause_of_an_error_is_looked_at_too() -> None:
+    try:
+        try:
+            raise OSError("No space left on device")
+        except OSError as cause:
+            raise RuntimeError("could not write") from cause
+    except RuntimeError as error:
+        assert failures.explain(error).reason == "disk_full"
+
+
+def test_causes_that_go_in_a_circle_end() -> None:
+    one, two = RuntimeError("a"), RuntimeError("b")
+    one.__cause__, two.__cause__ = two, one
+    assert failures.explain(one).exit_code == 1
+
+
+def test_the_sentence_is_spark_s_own_condition_without_the_stack() -> None:
+    text = "An error occurred while calling o1.save.\n: org.apache.spark.SparkException: Job aborted\n\tat x.y(Z.scala:1)\n" \
+           "Caused by: org.apache.spark.SparkArithmeticException: [DIVIDE_BY_ZERO] Division by zero. SQLSTATE: 22012\n\tat a.b(C.java:2)"
+    assert str(failures.explain(RuntimeError(text), "write")) == "RuntimeError in write: [DIVIDE_BY_ZERO] Division by zero."
+
+
+def test_a_long_message_is_cut() -> None:
+    assert len(str(failures.explain(RuntimeError("x" * 5000)))) < 700
+
+
+def test_a_java_exception_of_a_dead_jvm_does_not_raise() -> None:
+    class Dead(Exception):
+        @property
+        def java_exception(self) -> object:
+            class Java:
+                def toString(self) -> str:  # noqa: N802
+                    raise ConnectionError
+
+            return Java()
+
+    assert failures.explain(Dead("gone")).reason == "jvm_died"
+
+
+def test_wrong_use_wins_over_all_others_and_the_job_s_own_failure_loses() -> None:
+    kinds: list[SparkkitError] = [type("E", (SparkkitError,), {"exit_code": code})("m") for code in (1, 4, 6, 3, 5, 2)]
+    order = []
+    while kinds:
+        order.append(strongest(kinds).exit_code)
+        kinds = [k for k in kinds if k.exit_code != order[-1]]
+    assert order == [2, 5, 3, 6, 4, 1]
+
+
+def test_the_hint_stands_behind_the_message() -> None:
+    assert str(ContractError("broken", hint="mend it")) == "broken: mend it"
