@@ -1,4 +1,5 @@
 """For all tests and doctests: the fixtures of `sparkkit.testing`, and a session where a doctest names one."""
+
 from __future__ import annotations
 
 import os

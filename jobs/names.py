@@ -1,4 +1,5 @@
 """Who earns over a limit, out of a list of names and salaries: the tutorial's job."""
+
 from __future__ import annotations
 
 from sparkkit import DataFrame, F, Job, main

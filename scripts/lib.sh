@@ -24,7 +24,8 @@ use_python() {
     local path="$root" zip
     if [[ -n ${SPARK_HOME:-} ]]; then
         python="${PYSPARK_DRIVER_PYTHON:-${PYSPARK_PYTHON:-python3}}"
-        path+=":$SPARK_HOME/python"
+        # a pip-installed Spark has its Python part as a zip only
+        [[ -f $SPARK_HOME/python/pyspark/__init__.py ]] && path+=":$SPARK_HOME/python" || path+=":$SPARK_HOME/python/lib/pyspark.zip"
         for zip in "$SPARK_HOME"/python/lib/py4j-*-src.zip; do path+=":$zip"; done
     fi
     export PYTHONPATH="$path${PYTHONPATH:+:$PYTHONPATH}"

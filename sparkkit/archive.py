@@ -35,7 +35,8 @@ def is_wanted(plan: Plan) -> bool:
 def in_background() -> None:
     """Make the archive apart from us: its own process session, lowest priority, silent, waited for by nobody."""
     path = os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))))
-    code = "import os; os.nice(19); from sparkkit import session; session.make_archive()"
+    # the alarm ends it whatever hangs, and its JVM with it
+    code = "import os, signal; os.nice(19); signal.alarm(600); from sparkkit import session; session.make_archive()"
     none = subprocess.DEVNULL
     environment = {**os.environ, "PYTHONPATH": path}
     with suppress(OSError):
@@ -46,12 +47,14 @@ def in_background() -> None:
 
 
 def make(plan: Plan, begin: Begin) -> Path | None:
-    """Make the plan's archive: typical work lists the classes, a second JVM lays them out, a rename publishes.
+    """Make the plan's archive if there is none: typical work lists its classes, a second JVM lays them out.
 
-    `begin` gives a session, with more settings, on the JVM that PySpark is connected to. None where there is no place
-    for an archive, where another process is making it, or where the JVM would not; that is then remembered.
+    A rename publishes it. `begin` gives a session, with more settings, on the JVM that PySpark is connected to. None
+    where there is no place for an archive, another process is making it, or the JVM would not; that is then remembered.
     """
     goal = plan.archive
+    if goal is not None and goal.is_file():
+        return goal
     if goal is None or not _claim(_lock(goal)):
         return None
     made = goal.with_suffix(f".{os.getpid()}")
@@ -130,7 +133,6 @@ def _steps(spark: SparkSession, read: DataFrame, folder: Path) -> tuple[Callable
         lambda: read.selectExpr("try_cast(text as int) i", "try_cast(text as date) d", "cast(id as decimal(9,2)) m"),
         lambda: read.groupBy("text").agg(F.sum("value"), F.countDistinct("id"), F.collect_list("id")).orderBy("text"),
         lambda: read.unionByName(read).dropDuplicates(["id"]).where("id > 3 and text like 'w%'").limit(5),
-        lambda: read.select(F.udf(str.upper)("text").alias("upper")),
     )
 
 

@@ -1,15 +1,22 @@
 """The `sparkkit` command: a verb a function; nothing is imported before the verb that needs it is known."""
+
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sparkkit.errors import ContractError, SparkkitError, UsageError, nearest
 
-PASS_ON = ("run", "submit", "dry-run", "shell")
-"""Verbs that parse their arguments themselves: those after JOB are the job's own."""
+PASS_ON = {
+    "run": ("JOB [job options]", "run a job; `sparkkit run JOB --help` lists its options"),
+    "submit": ("[--print] [spark options] JOB [job options]", "run a job as spark-submit would"),
+    "dry-run": ("JOB [job options]", "build a job on empty frames: no data is touched"),
+    "shell": ("[JOB [job options]]", "Python with `spark`, `F`, `sparkkit`; with a JOB its inputs as frames, and `build`"),
+}
+"""Verbs that parse their arguments themselves, for those after JOB are the job's own: usage, and what they do."""
 
 
 def entry() -> None:
@@ -24,16 +31,28 @@ def main(argv: Sequence[str]) -> int:
             return VERBS[argv[0]](list(argv[1:]))
         if argv and argv[0] not in VERBS and not argv[0].startswith("-"):
             close = nearest(argv[0], VERBS)
-            raise UsageError(f"no verb {argv[0]!r}", hint=f"did you mean {close!r}?" if close else "`sparkkit --help` lists the verbs")
+            raise UsageError(
+                f"no verb {argv[0]!r}",
+                hint=f"did you mean {close!r}?" if close else "`sparkkit --help` lists the verbs",
+            )
         args = parser().parse_args(list(argv) or ["--help"])
         return VERBS[args.verb](args)
     except SparkkitError as error:
         print(f"sparkkit: {error} (exit {error.exit_code})", file=sys.stderr)
         return error.exit_code
     except SystemExit as done:
-        return int(done.code or 0)
-    except (BrokenPipeError, KeyboardInterrupt):
+        return done.code if isinstance(done.code, int) else 1 if done.code else 0
+    except BrokenPipeError:  # whoever read our output has gone; nothing more can be said
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
+    except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        from sparkkit import failures
+
+        found = failures.explain(error)
+        print(f"sparkkit: {found} (exit {found.exit_code})", file=sys.stderr)
+        return found.exit_code
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,16 +63,14 @@ def parser() -> argparse.ArgumentParser:
     describe = verbs.add_parser("describe", help="a job's inputs, outputs, options, and each setting in force with its origin")
     describe.add_argument("job")
     describe.add_argument("--env")
-    verbs.add_parser("run", help="run JOB [job options]; `sparkkit run JOB --help` lists them")
-    verbs.add_parser("submit", help="submit [--target local] [spark options] JOB [job options]")
-    verbs.add_parser("dry-run", help="build JOB on empty frames: no data is touched; takes the options of `run`")
+    for verb, (usage, text) in PASS_ON.items():
+        verbs.add_parser(verb, help=f"{usage}: {text}", usage=f"sparkkit {verb} {usage}", description=text)
     _schema_parser(verbs)
     init = verbs.add_parser("init", help="a new project in an empty folder, or a new job in a project; it runs and has a passing test")
     init.add_argument("name", nargs="?", default="", help="the new job's name (default: a project with the job word_count)")
     pack = verbs.add_parser("package", help="one zip for --py-files: sparkkit, compiled conf and contracts")
     pack.add_argument("output", nargs="?", default="dist/sparkkit_package.zip")
     verbs.add_parser("doctor", help="what is installed, what is missing, what to do")
-    verbs.add_parser("shell", help="shell [JOB [job options]]: Python with a session, and the job's inputs as frames")
     return made
 
 
@@ -109,8 +126,15 @@ def _describe(args: argparse.Namespace) -> int:
 
     job = local.load_job(args.job)
     home = project.find(job.file)
-    loaded = conf.load(home, job.name, inputs=job.inputs, outputs=job.outputs, params=[o.parameter for o in job.options],
-                       env=args.env, base=job.settings)
+    loaded = conf.load(
+        home,
+        job.name,
+        inputs=job.inputs,
+        outputs=job.outputs,
+        params=[o.parameter for o in job.options],
+        env=args.env,
+        base=job.settings,
+    )
     print(describe.job(job, loaded, home.contract))
     return 0
 
@@ -138,7 +162,7 @@ def _infer(args: argparse.Namespace) -> int:
         raise UsageError(f"{target} exists and is not overwritten", reason="output_exists", hint="choose another --output")
     name = args.name or schemas.name_of(args.path)
     options = dict(text.partition("=")[::2] for text in args.option)
-    spark = session.start(app_name="schema-infer", profile="test")
+    spark = session.start(app_name="schema-infer", profile="test", needs_delta=args.kind == "delta")
     try:
         text = infer.to_yaml(schemas.infer(spark, name, args.path, args.kind, options))
     finally:
@@ -203,6 +227,14 @@ def _shell(argv: list[str]) -> int:
 
 
 VERBS: dict[str, Callable[..., int]] = {
-    "list": _list, "describe": _describe, "run": _run, "submit": _submit, "dry-run": _dry_run, "schema": _schema, "init": _init,
-    "package": _package, "doctor": _doctor, "shell": _shell,
+    "list": _list,
+    "describe": _describe,
+    "run": _run,
+    "submit": _submit,
+    "dry-run": _dry_run,
+    "schema": _schema,
+    "init": _init,
+    "package": _package,
+    "doctor": _doctor,
+    "shell": _shell,
 }

@@ -3,14 +3,11 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import os
 import re
 import signal
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,6 +15,7 @@ from sparkkit import conf as confs
 from sparkkit import failures, project, session
 from sparkkit.conf import Conf
 from sparkkit.errors import SparkkitError, UsageError
+from sparkkit.interrupts import Interrupted, Stopper
 from sparkkit.job import Job
 from sparkkit.ledger import Record, code_version, new_run_id
 from sparkkit.report import text as report
@@ -26,14 +24,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 STATUS = {0: "done", 2: "refused", 4: "refused", 5: "locked"}
-
-
-class Interrupted(BaseException):
-    """SIGTERM or SIGINT reached the run."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(f"interrupted by {signal.Signals(number).name}")
-        self.exit_code = 128 + number
 
 
 class Parser(argparse.ArgumentParser):
@@ -57,25 +47,35 @@ def command(
     A session that is given is used and left running; default is one of the run's own.
     """
     record = Record(new_run_id(job.name), job.name)
-    where = _record_path(argv, record)
+    places = [_record_path(argv, record)]
     verbose, as_json = "--verbose" in argv, "--json" in argv
+    stopper = Stopper()
     try:
-        args = parser(job, prog).parse_args(list(argv))
-        with signals():
-            where = _go(job, args, submit_args, record, spark) or where
-    except SystemExit as done:
-        return int(done.code or 0)
-    except (Interrupted, KeyboardInterrupt) as stop:
-        code = stop.exit_code if isinstance(stop, Interrupted) else 130
-        _end(record, "interrupted", code, "interrupted", str(stop) or "interrupted by Ctrl-C: nothing was published")
+        args = _parsed(parser(job, prog), argv)
+        if args is None:
+            return 0
+        with stopper.heeding():
+            _go(job, args, submit_args, record, places, stopper, spark)
     except BaseException as error:
+        if stopper.number is not None or isinstance(error, KeyboardInterrupt):
+            stop = Interrupted(stopper.number or signal.SIGINT)
+            _end(record, "interrupted", stop.exit_code, "interrupted", str(stop))
+            return _last_words(record, places[-1], as_json)
         if verbose:
             import traceback
 
             traceback.print_exc()
         found = failures.explain(error, getattr(error, "sparkkit_step", ""))
         _end(record, STATUS.get(found.exit_code, "failed"), found.exit_code, found.reason, str(found))
-    return _last_words(record, where, as_json)
+    return _last_words(record, places[-1], as_json)
+
+
+def _parsed(options: Parser, argv: Sequence[str]) -> argparse.Namespace | None:
+    """The options' values; None where help was asked for and printed."""
+    try:
+        return options.parse_args(list(argv))
+    except SystemExit:
+        return None
 
 
 def parser(job: Job, prog: str | None = None) -> Parser:
@@ -165,14 +165,17 @@ def _named(text: str, declared: Sequence[str], what: str) -> tuple[str, str]:
 
 
 def _go(
-    job: Job, args: argparse.Namespace, submit_args: Sequence[str], record: Record, given: SparkSession | None = None,
-) -> Path | None:
+    job: Job, args: argparse.Namespace, submit_args: Sequence[str], record: Record, places: list[Path],
+    stopper: Stopper, given: SparkSession | None = None,
+) -> None:
+    """Runs the job; the record's place goes to the end of `places` as soon as it is known, so that a failed run finds it."""
     home = project.find(job.file)
     conf, params = settings(job, args, home)
     record.params, record.env = params, args.env
     record.date = args.date.isoformat() if args.date else None
     record.code_version = code_version(job.file, home.root)
     where = _where(args, conf, record)
+    places.append(where)
     session.refuse(conf.spark)
     with record.step("start"):
         spark = given or _session(conf, args, submit_args, record, where)
@@ -182,7 +185,8 @@ def _go(
         from sparkkit.report import progress
 
         request = run.Request(job, conf, home, params, record.date)
-        with progress.line(spark):
+        stopper.spark, record.between_steps = spark, stopper.check
+        with stopper.heeding(), progress.line(spark):  # once more: a starting SparkContext takes SIGINT for itself
             staged = run.run(spark, request, record)
         _end(record, "done", 0, None, None)
         if args.show:
@@ -191,7 +195,6 @@ def _go(
     finally:
         if given is None:
             session.stop(spark)
-    return where
 
 
 def _session(conf: Conf, args: argparse.Namespace, submit_args: Sequence[str], record: Record, where: Path) -> Any:
@@ -227,24 +230,6 @@ def _record_path(argv: Sequence[str], record: Record) -> Path:
     return Path("runs") / f"{record.run_id}.json"
 
 
-@contextmanager
-def signals() -> Iterator[None]:
-    """SIGTERM and SIGINT raise `Interrupted` in the run."""
-    def stop(number: int, _frame: Any) -> NoReturn:
-        raise Interrupted(number)
-
-    try:
-        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    except ValueError:  # not the main thread: whoever started us handles signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _end(record: Record, status: str, code: int, reason: str | None, message: str | None) -> None:
     record.status, record.exit_code, record.reason = status, code, reason
     record.message = redact(message) if message else None
@@ -257,7 +242,7 @@ def redact(text: str) -> str:
     's3a://***@bucket/x password=***'
     """
     text = re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
-    return re.sub(r"(?i)\b((?:\w*_?)(?:password|passwd|pwd|secret|token|api_?key|access_?key)\w*\s*[=:]\s*)[^\s,;]+", r"\1***", text)
+    return re.sub(r"(?i)((?:password|passwd|pwd|secret|token|api_?key|access.?key)[\w.]*\s*[=:]\s*)[^\s,;]+", r"\1***", text)
 
 
 def _last_words(record: Record, where: Path, as_json: bool) -> int:
@@ -271,7 +256,7 @@ def _last_words(record: Record, where: Path, as_json: bool) -> int:
     if as_json:
         print(record.to_json())
     elif record.exit_code == 0:
-        print(report.summary(asdict(record), str(where)))
+        print(report.summary(record.body(), str(where)))
     if record.exit_code:
         sys.stdout.flush()
         print(f"sparkkit: {record.job}: {record.message} (exit {record.exit_code}, record {where})", file=sys.stderr)

@@ -135,10 +135,12 @@ def _flat(layer: Mapping[str, Any], known: Mapping[str, type], origin: str, at: 
         elif isinstance(value, Mapping) and any(k.startswith(path + ".") for k in known):
             yield from _flat(value, known, origin, path)
         else:
-            raise _unknown(path, known, origin)
+            raise _unknown(path, value, known, origin)
 
 
-def _unknown(path: str, known: Mapping[str, type], origin: str) -> UsageError:
+def _unknown(path: str, value: Any, known: Mapping[str, type], origin: str) -> UsageError:
+    if path == "spark" or any(k.startswith(path + ".") for k in known):
+        return UsageError(f"{origin}: {path} is {value!r}, expected a table", reason="wrong_conf")
     stems = {k.rsplit(".", n)[0] for k in known for n in (0, 1, 2)} | {"spark"}
     close = nearest(path, sorted(stems | set(known)))
     return UsageError(f"{origin}: unknown key {path!r}", reason="unknown_key",
@@ -186,7 +188,7 @@ def _conf(settings: Mapping[str, Setting], inputs: tuple[str, ...], outputs: tup
 
     def one(kind: type, prefix: str) -> Any:
         found = part(prefix)
-        options = {k[8:]: found.pop(k) for k in list(found) if k.startswith("options.")}
+        options = {k[8:]: found.pop(k) for k in [*found] if k.startswith("options.")}
         return kind(**found, options=options)
 
     return Conf(

@@ -1,4 +1,5 @@
 """What is installed, what is missing, and what to do about it; no session is started."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -61,7 +62,13 @@ def look() -> Iterator[Finding]:
 def python() -> Iterator[Finding]:
     """The running Python: 3.11 is the floor."""
     version = ".".join(map(str, sys.version_info[:3]))
-    yield Finding("python", f"{version} {sys.executable}", sys.version_info >= (3, 11), "install Python 3.11 or later", needed=True)
+    yield Finding(
+        "python",
+        f"{version} {sys.executable}",
+        sys.version_info >= (3, 11),
+        "install Python 3.11 or later",
+        needed=True,
+    )
 
 
 def java(run: Callable[..., subprocess.CompletedProcess[str]] = subprocess.run) -> Iterator[Finding]:
@@ -96,8 +103,13 @@ def spark() -> Iterator[Finding]:
     import pyspark
 
     version = tuple(int(part) for part in re.findall(r"\d+", pyspark.__version__)[:2])
-    yield Finding("pyspark", f"{pyspark.__version__} {Path(pyspark.__file__).parent}", version >= SPARK_FLOOR,
-                  "pip install 'pyspark>=3.5'", needed=True)
+    yield Finding(
+        "pyspark",
+        f"{pyspark.__version__} {Path(pyspark.__file__).parent}",
+        version >= SPARK_FLOOR,
+        "pip install 'pyspark>=3.5'",
+        needed=True,
+    )
     if os.environ.get("SPARK_HOME"):
         yield Finding("SPARK_HOME", os.environ["SPARK_HOME"])
 
@@ -118,8 +130,12 @@ def extras() -> Iterator[Finding]:
     """The optional packages, extra by extra."""
     for name, modules, use in EXTRAS:
         lacking = [m for m in modules if not _there(m)]
-        yield Finding(f"extra: {name}", f"{use}; lacks {', '.join(lacking)}" if lacking else use, not lacking,
-                      f"pip install 'sparkkit[{name}]'")
+        yield Finding(
+            f"extra: {name}",
+            f"{use}; lacks {', '.join(lacking)}" if lacking else use,
+            not lacking,
+            f"pip install 'sparkkit[{name}]'",
+        )
 
 
 def _there(module: str) -> bool:
@@ -134,8 +150,13 @@ def writing() -> Iterator[Finding]:
     places = {"working folder (runs/, out/)": Path.cwd(), "temporary folder": Path(tempfile.gettempdir())}
     for what, place in places.items():
         free = shutil.disk_usage(place).free
-        yield Finding(what, f"{place}, {free / (1 << 30):.1f} GiB free", os.access(place, os.W_OK) and free > 100 << 20,
-                      "make it writable and free some space, or work elsewhere", needed=True)
+        yield Finding(
+            what,
+            f"{place}, {free / (1 << 30):.1f} GiB free",
+            os.access(place, os.W_OK) and free > 100 << 20,
+            "make it writable and free some space, or work elsewhere",
+            needed=True,
+        )
 
 
 def machine() -> Iterator[Finding]:
@@ -143,7 +164,9 @@ def machine() -> Iterator[Finding]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     yield Finding("cores", str(cores))
     memory = memory_bytes()
-    yield Finding("memory", f"{memory / (1 << 30):.1f} GiB", memory >= LOW_MEMORY, "Spark wants 2 GiB: give the container more")
+    yield Finding(
+        "memory", f"{memory / (1 << 30):.1f} GiB", memory >= LOW_MEMORY, "Spark wants 2 GiB: give the container more"
+    )
 
 
 def memory_bytes(limit: Path = Path("/sys/fs/cgroup/memory.max")) -> int:

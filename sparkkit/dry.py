@@ -1,4 +1,5 @@
 """A dry run: the job is built and run on empty frames; no data is touched, nothing is written."""
+
 from __future__ import annotations
 
 import sys
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def run(job: Job, argv: Sequence[str], spark: SparkSession | None = None) -> int:
-    """Builds a job on empty frames and prints the columns of its outputs; returns the exit code that a run would end with.
+    """Builds a job on empty frames and prints its outputs' columns; returns the exit code that a run would end with.
 
     Args:
         job: the job.
@@ -29,8 +30,8 @@ def run(job: Job, argv: Sequence[str], spark: SparkSession | None = None) -> int
         args = command.parser(job, f"sparkkit dry-run {job.name}").parse_args(list(argv))
         home = project.find(job.file)
         conf, params = command.settings(job, args, home)
-        edges = {**conf.inputs, **conf.outputs}
-        names = {n: edge.contract or job.contracts.get(n) for n, edge in edges.items()}
+        named = {n: i.contract for n, i in conf.inputs.items()} | {n: o.contract for n, o in conf.outputs.items()}
+        names = {n: contract or job.contracts.get(n) for n, contract in named.items()}
         contracts = {n: home.contract(c) for n, c in names.items() if c}
         known = {n: columns(n, conf.inputs[n].format, contracts.get(n)) for n in job.inputs}
         own = spark or session.start(conf.spark, app_name=f"dry-run-{job.name}", profile="test")
@@ -60,21 +61,32 @@ def columns(name: str, form: str | None, contract: Contract | None) -> Contract 
     """
     if contract is not None or form == "text":
         return contract
-    raise UsageError(f"input {name!r} has no contract, so only its data could tell its columns", reason="no_contract",
-                     hint=f"write one with `sparkkit schema infer PATH`, and name it as inputs.{name}.contract")
+    raise UsageError(
+        f"input {name!r} has no contract, so only its data could tell its columns",
+        reason="no_contract",
+        hint=f"write one with `sparkkit schema infer PATH`, and name it as inputs.{name}.contract",
+    )
 
 
 def empty(spark: SparkSession, contract: Contract | None) -> DataFrame:
     """An empty landed frame: FILE, RAW, BAD and the columns of a contract, or `value` where there is none."""
-    names = [f"{quote(f.name)} {f.dataType.simpleString()}" for f in struct(contract).fields] if contract else ["value string"]
+    names = (
+        [f"{quote(f.name)} {f.dataType.simpleString()}" for f in struct(contract).fields]
+        if contract
+        else ["value string"]
+    )
     return spark.createDataFrame([], f"{FILE} string, {RAW} string, {BAD} {BAD_TYPE}, {', '.join(names)}")
 
 
 def _build(
-    spark: SparkSession, job: Job, known: Mapping[str, Contract | None], contracts: Mapping[str, Contract],
-    sources: Mapping[str, bool], params: Mapping[str, Any],
+    spark: SparkSession,
+    job: Job,
+    known: Mapping[str, Contract | None],
+    contracts: Mapping[str, Contract],
+    sources: Mapping[str, bool],
+    params: Mapping[str, Any],
 ) -> dict[str, str]:
-    """The columns of each output as text; each output is computed, so that what fails only at run time fails here, too."""
+    """The columns of each output; each is computed, so that what fails only at run time fails here, too."""
     from sparkkit import run as road
     from sparkkit.intake import SOURCE_FILE, judge
 
@@ -87,5 +99,7 @@ def _build(
     for name, frame in road.build(job, frames, params).items():
         judged = judge(frame, contracts.get(name))
         judged.write.format("noop").mode("overwrite").save()
-        shapes[name] = ", ".join(f"{f.name} {f.dataType.simpleString()}" for f in judged.schema.fields if f.name not in LANDING)
+        shapes[name] = ", ".join(
+            f"{f.name} {f.dataType.simpleString()}" for f in judged.schema.fields if f.name not in LANDING
+        )
     return shapes

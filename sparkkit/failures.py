@@ -22,6 +22,8 @@ KINDS: tuple[tuple[str, type[SparkkitError], str, str], ...] = (
     (r"could not open checksum|incorrect page data|could not verify CRC|CRC checksum|is not a Parquet file|CANNOT_READ_FILE_FOOTER"
      r"|FAILED_READ_FILE|Malformed ORC|EOFException|ZipException|invalid stored block|SnappyError|corrupt", ContractError,
      "unreadable_file", "a file is damaged: write it again, or take it out of the input"),
+    (r"ModuleNotFoundError: No module named", UsageError, "missing_package",
+     "install it: `sparkkit doctor` says which extra brings it"),
     (r"NoClassDefFoundError|ClassNotFoundException|DATA_SOURCE_NOT_FOUND|Failed to find data source", UsageError, "missing_jar",
      "run scripts/setup.sh, or name the jar by spark.jars"),
 )

@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,22 +62,31 @@ class Record:
     quarantine: str | None = None
     checks: list[dict[str, Any]] = field(default_factory=list)
     event_log: str | None = None
+    between_steps: Callable[[], None] = field(default=lambda: None, repr=False)
     _began: float = field(default_factory=time.monotonic)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Times one step of the road."""
+        """Times one step of the road; an error that leaves it carries the step's name, for the message."""
+        self.between_steps()
         began = time.monotonic()
         try:
             yield
+        except BaseException as error:
+            with suppress(AttributeError):
+                error.sparkkit_step = name  # type: ignore[attr-defined]
+            raise
         finally:
             self.seconds[name] = round((self.seconds[name] or 0.0) + time.monotonic() - began, 3)
 
+    def body(self) -> dict[str, Any]:
+        """The record's fields, as they are published."""
+        self.seconds["total"] = round(time.monotonic() - self._began, 3)
+        return {"format": FORMAT, **{k: v for k, v in vars(self).items() if not k.startswith("_") and k != "between_steps"}}
+
     def to_json(self) -> str:
         """The record on one line."""
-        self.seconds["total"] = round(time.monotonic() - self._began, 3)
-        body = {k: v for k, v in vars(self).items() if not k.startswith("_")}
-        return json.dumps({"format": FORMAT, **body}, ensure_ascii=False, default=str)
+        return json.dumps(self.body(), ensure_ascii=False, default=str)
 
     def write(self, path: Path) -> None:
         """Writes the record whole or not at all, readable by its owner only.

@@ -133,7 +133,7 @@ def _unwrap(hint: Any) -> tuple[Any, bool, tuple[str, ...]]:
         return _unwrap(rest[0]) if len(rest) == 1 else (hint, False, ())
     if origin in (list, tuple, Sequence) and args:
         return (*_unwrap(args[0])[:1], True, _unwrap(args[0])[2])
-    if origin is typing.Literal:
+    if origin is typing.Literal and all(isinstance(a, str) for a in args):
         return str, False, tuple(str(a) for a in args)
     return hint, False, ()
 

@@ -82,8 +82,8 @@ def build(job: Job, frames: Mapping[str, DataFrame], params: Mapping[str, Any]) 
 
 def published(spark: SparkSession, done: Staged) -> DataFrame:
     """An output as it was published."""
-    conf = done.target.conf
-    return spark.table(done.target.path) if conf.format == "table" else spark.read.format(conf.format).options(**conf.options).load(done.target.path)
+    conf, path = done.target.conf, done.target.path
+    return spark.table(path) if conf.format == "table" else spark.read.format(conf.format).options(**conf.options).load(path)
 
 
 def _contracts(request: Request, record: Record) -> dict[str, Contract]:
@@ -129,7 +129,8 @@ def _settle(
         if done.rejects is not None:
             done.count = done.count.quarantined_as(quarantine.add(name, done.rejects))
         c = done.count
-        record.outputs[name] |= {"built": c.total, "written": c.good, "quarantined": c.quarantined, "quarantined_by": dict(c.quarantined_by)}
+        by = dict(c.quarantined_by)
+        record.outputs[name] |= {"built": c.total, "written": c.good, "quarantined": c.quarantined, "quarantined_by": by}
     record.quarantine = quarantine.path if quarantine.used else None
     for name, count in accounts.items():
         count.check(f"input {name!r}", ("read", "passed"))

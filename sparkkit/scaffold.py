@@ -1,4 +1,5 @@
-"""A new project in a folder, or a new job in a project: each runs as it is and has a passing test. No file is overwritten."""
+"""A new project, or a new job in a project: each runs as it is and has a passing test. No file is overwritten."""
+
 from __future__ import annotations
 
 import keyword
@@ -18,7 +19,7 @@ NEXT = "Next: {run}\nThen its test: python -m pytest{tests}"
 
 @dataclass(frozen=True)
 class Done:
-    """What `init` did, as paths relative to the project: the files it wrote, those that stood already, what to do next."""
+    """What `init` did: the files it wrote and those that stood already, relative to the project; what to do next."""
 
     wrote: tuple[Path, ...]
     stand: tuple[Path, ...]
@@ -37,15 +38,20 @@ def init(folder: Path, name: str = "") -> Done:
         return Done(wrote, stand, NEXT.format(run="./spark-submit.sh jobs/word_count.py", tests=""))
     _check(name)
     if not (folder / "jobs").is_dir():
-        raise UsageError(f"{folder} has no jobs/, so it is no project", reason="no_project", hint="`sparkkit init` makes one here")
+        raise UsageError(
+            f"{folder} has no jobs/, so it is no project", reason="no_project", hint="`sparkkit init` makes one here"
+        )
     wrote, stand = _write(folder, {_named(path, name): text.replace(PLACEHOLDER, name) for path, text in _files("job")})
     return Done(wrote, stand, NEXT.format(run=f"sparkkit run {name}", tests=f" tests/jobs/test_{name}.py"))
 
 
 def _check(name: str) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
-        raise UsageError(f"{name!r} can't be a job's name", reason="wrong_option",
-                         hint="use small letters, digits and _, such as daily_sales: it names a Python file")
+        raise UsageError(
+            f"{name!r} can't be a job's name",
+            reason="wrong_option",
+            hint="use small letters, digits and _, such as daily_sales: it names a Python file",
+        )
 
 
 def _named(path: Path, name: str) -> Path:
@@ -71,6 +77,9 @@ def _write(folder: Path, files: dict[Path, str]) -> tuple[tuple[Path, ...], tupl
             if path.suffix == ".sh":
                 target.chmod(0o755)
     except OSError as error:
-        raise InfrastructureError(f"{error.filename} can't be written: {error.strerror}", reason="not_written",
-                                  hint="make the folder writable, or choose another") from error
+        raise InfrastructureError(
+            f"{error.filename} can't be written: {error.strerror}",
+            reason="not_written",
+            hint="make the folder writable, or choose another",
+        ) from error
     return wrote, stand

@@ -43,7 +43,7 @@ CORRECT: Mapping[str, str] = {
 QUIET: Mapping[str, str] = {
     # a bar drawn with carriage returns is of no use in a log; the road prints its own line of progress
     "spark.ui.showConsoleProgress": "false",
-    # nobody looks at it, it costs half a second, and it binds every address without a login
+    # nobody looks at it, and it binds every address without a login
     "spark.ui.enabled": "false",
     # the embedded Hive metastore costs seconds; a job that reads Hive tables asks for it
     "spark.sql.catalogImplementation": "in-memory",
@@ -102,7 +102,7 @@ def partitions(profile: str = "default", cores: int | None = None) -> int:
 def settings_for(
     settings: Mapping[str, str] | None = None, *, app_name: str, profile: str = "default", needs_delta: bool = False
 ) -> dict[str, str]:
-    """Spark's settings for a session of its own: ours for speed, then the caller's, then those that always hold.
+    """Spark's settings for a session of its own: ours and the caller's, which win (but see `refuse`).
 
     Raises:
         UsageError: the caller's settings are refused (`unsafe_setting`), or the profile is not known.
@@ -113,8 +113,7 @@ def settings_for(
         known = ", ".join(jvm.PROFILES)
         raise UsageError(f"there is no profile {profile!r}", reason="unknown_profile", hint=f"use one of {known}")
     shuffle = {"spark.sql.shuffle.partitions": str(partitions(profile)), "spark.app.name": app_name}
-    zone = {key: said[key] for key in ("spark.sql.session.timeZone",) if key in said}
-    return {**QUIET, **shuffle, **(DELTA if needs_delta else {}), **said, **CORRECT, **zone}
+    return {**CORRECT, **QUIET, **shuffle, **(DELTA if needs_delta else {}), **said}
 
 
 def launch(
@@ -175,7 +174,7 @@ def start(
     # PySpark 4 logs a JSON stack for each failed analysis; the exception says it all
     logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
     words = (*_from_environment(), *submit_args)
-    if _booted:
+    if _booted and not jvm.is_connected():
         return _connected(asked, words)
     if _there(asked, words):
         return _joined(asked, settings or {})
@@ -199,8 +198,8 @@ def stop(spark: SparkSession) -> None:
 def make_archive() -> Path | None:
     """Make the archive of Spark's classes for this machine's Java and jars, which the next start then maps.
 
-    It runs what typical jobs do, takes about a minute, and is written whole or not at all; None where there is no place
-    for it, where another process is at it, or where starts take the ordinary way.
+    It runs what typical jobs do, takes about a minute, and is written whole or not at all; one that is there is kept.
+    None where there is no place for it, where another process is at it, or where starts take the ordinary way.
     """
     settings = {**LOCAL, **settings_for(app_name="archive", profile="test")}
     plan = jvm.plan(settings, profile="test")
@@ -244,7 +243,7 @@ def _ordinary(asked: dict[str, str], submit_args: Sequence[str], needs_delta: bo
     os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join([*submit_args, "pyspark-shell"])
     told = jvm.given(submit_args) or {}
     spark = _build({key: value for key, value in asked.items() if key not in told})
-    spark.sparkContext.setLogLevel("INFO" if verbose else "ERROR")
+    spark.sparkContext.setLogLevel("INFO" if verbose else "FATAL")
     return spark
 
 
@@ -278,4 +277,4 @@ def _delta_jars() -> Sequence[str]:
 if __name__ == "__main__":
     if sys.argv[1:] != ["archive"]:
         sys.exit("usage: python -m sparkkit.session archive")
-    print(make_archive() or "no archive was made")
+    print(make_archive() or "no archive was made: another process is at it, it has no place, or Java would not")

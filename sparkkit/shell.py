@@ -1,4 +1,8 @@
-"""A Python shell with a tuned session: `spark`, `F`, `sparkkit`, and a job's inputs as frames."""
+"""A Python shell with a tuned session: `spark`, `F`, `sparkkit`, and a job's inputs as frames.
+
+The inputs are as a run hands them to the job, rejected rows left out; `inputs("JOB")` gives those of another job.
+"""
+
 from __future__ import annotations
 
 import code
@@ -8,34 +12,35 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sparkkit import command, project, session
+from sparkkit.conf import Conf
 from sparkkit.errors import SparkkitError
 from sparkkit.job import Job
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-USAGE = """\
-usage: sparkkit shell [JOB [job options]]
-
-A Python shell with `spark`, `F` and `sparkkit`. With a JOB its inputs are frames under their own names, conformed as in a
-run (rejected rows left out), and `build(...)` is the job's function. Without one `inputs("JOB")` gives the same as a dict.
-"""
-
 
 def main(argv: Sequence[str]) -> int:
     """Starts the shell and ends the session when it is left."""
-    if argv and argv[0] in ("-h", "--help"):
-        print(USAGE, end="")
-        return 0
     from sparkkit.submission.local import load_job
 
     job = load_job(argv[0]) if argv else None
-    spark = session.start({"spark.ui.enabled": "true"} if sys.stdin.isatty() else {}, app_name="shell")
+    watched = {"spark.ui.enabled": "true"} if sys.stdin.isatty() else {}
+    spark = session.start(watched, app_name="shell", needs_delta=job is not None and _reads_delta(job, argv[1:]))
     try:
         interact(names(spark, job, argv[1:]))
     finally:
         session.stop(spark)
     return 0
+
+
+def _reads_delta(job: Job, options: Sequence[str]) -> bool:
+    return any(edge.format == "delta" for edge in _settings(job, options).inputs.values())
+
+
+def _settings(job: Job, options: Sequence[str]) -> Conf:
+    args = command.parser(job, f"sparkkit shell {job.name}").parse_args(list(options))
+    return command.settings(job, args, project.find(job.file))[0]
 
 
 def names(spark: SparkSession, job: Job | None, options: Sequence[str] = ()) -> dict[str, Any]:
@@ -53,9 +58,8 @@ def inputs(spark: SparkSession, job: Job, options: Sequence[str] = ()) -> Mappin
     from sparkkit import intake, sources
 
     home = project.find(job.file)
-    conf, _ = command.settings(job, command.parser(job).parse_args(list(options)), home)
     found = {}
-    for name, edge in conf.inputs.items():
+    for name, edge in _settings(job, options).inputs.items():
         contract = edge.contract or job.contracts.get(name)
         try:
             found[name] = intake.take(sources.read(spark, name, edge, home.contract(contract) if contract else None)).passed

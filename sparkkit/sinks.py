@@ -1,4 +1,5 @@
 """Writing outputs: everything is staged beside its target, counted there, and published only after the verdict."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
@@ -41,7 +42,8 @@ class Target:
         return self.conf.format in ("delta", "table")
 
     def staged_as(self, checked: bool) -> Format:
-        """The format of the staged files: the output's own, or Parquet where rows are still to be parted or committed to a table."""
+        """The format of the staged files: the output's own, or Parquet where rows are still to be parted or committed
+        to a table."""
         return formats.known("parquet" if checked or self.table else self.conf.format)
 
 
@@ -84,16 +86,22 @@ def target(hadoop: Hadoop | None, name: str, conf: OutputConf, run_id: str) -> T
 
 def _check(name: str, conf: OutputConf) -> None:
     if conf.mode == "overwrite_partitions" and not conf.partition_by and conf.format not in ("delta", "table"):
-        raise UsageError(f"output {name!r}: mode overwrite_partitions needs partition_by", reason="wrong_conf",
-                         hint=f"set outputs.{name}.partition_by, or use --mode overwrite")
+        raise UsageError(
+            f"output {name!r}: mode overwrite_partitions needs partition_by",
+            reason="wrong_conf",
+            hint=f"set outputs.{name}.partition_by, or use --mode overwrite",
+        )
     if conf.target_file_size:
         writing.size_of(conf.target_file_size, f"outputs.{name}.target_file_size")
 
 
 def _refuse_existing(hadoop: Hadoop, target: Target) -> None:
     if target.conf.mode == "error" and target.conf.format != "table" and hadoop.exists(target.path):
-        raise UsageError(f"output {target.name!r}: {target.conf.path} exists and the mode is error", reason="output_exists",
-                         hint="choose another path, or --mode overwrite or append")
+        raise UsageError(
+            f"output {target.name!r}: {target.conf.path} exists and the mode is error",
+            reason="output_exists",
+            hint="choose another path, or --mode overwrite or append",
+        )
 
 
 def stage(spark: SparkSession, hadoop: Hadoop, target: Target, built: DataFrame, *, checked: bool) -> Staged:
@@ -127,7 +135,8 @@ def _shaped(frame: DataFrame, form: Format, by: tuple[str, ...]) -> DataFrame:
 
 
 def _write(target: Target, shaped: DataFrame, form: Format, options: Mapping[str, str], path: str, split: str = "") -> Watch:
-    """Writes a shaped frame in one pass; rows that the format can't hold are counted in the same pass, and refuse it."""
+    """Writes a shaped frame in one pass; rows that the format can't hold are counted in the same pass, and refuse
+    it."""
     conf = target.conf
     by = [c for c in (split, *(() if target.table else conf.partition_by)) if c]
     frame, seen = watch(shaped)
@@ -160,25 +169,27 @@ def _counted(spark: SparkSession, hadoop: Hadoop, target: Target, seen: Watch, s
     if seen.once():
         observed = (seen.figures() or {}).get("rows")
         if observed is not None and observed != total:
-            raise AccountingError(f"output {target.name!r}: {observed} rows were built, but {total} were staged at {target.staging}",
-                                  hint="nothing was published; run again with --verbose and report it")
+            raise AccountingError(
+                f"output {target.name!r}: {observed} rows were built, but {total} were staged at {target.staging}",
+                hint="nothing was published; run again with --verbose and report it",
+            )
     data = f"{target.staging}/{GOOD}" if checked else target.staging
     rejects = _rejects(spark, hadoop, target.staging) if checked else None
-    by = {} if rejects is None else {r["reason"]: r["n"] for r in
-                                     rejects.groupBy("reason").agg(F.count("*").alias("n")).toLocalIterator()}
+    by = {} if rejects is None else {r["reason"]: r["n"] for r in rejects.groupBy("reason").agg(F.count("*").alias("n")).toLocalIterator()}
     good = total if not checked else (form.count(spark, data, {}) if hadoop.exists(data) else 0)
     return Staged(target, data, Count(total, good, by, counted_by="staged"), form.name, schema, rejects)
 
 
 def _rejects(spark: SparkSession, hadoop: Hadoop, staging: str) -> DataFrame | None:
-    folders = [s.getPath().toString() for s in hadoop.glob(f"{staging}/{SPLIT}=*") if not s.getPath().getName() == GOOD]
+    folders = [s.getPath().toString() for s in hadoop.glob(f"{staging}/{SPLIT}=*") if s.getPath().getName() != GOOD]
     if not folders:
         return None
     frame = spark.read.option("basePath", staging).parquet(*folders)
     reason = F.col(SPLIT).cast("string")
     data = [F.col(quote(c)) for c in frame.columns if c != SPLIT]
     return frame.select(
-        F.to_json(F.struct(*data)).alias("raw"), F.substring_index(reason, "|", 1).alias("reason"),
+        F.to_json(F.struct(*data)).alias("raw"),
+        F.substring_index(reason, "|", 1).alias("reason"),
         F.expr(f"substring({SPLIT}, instr({SPLIT}, '|') + 1)").alias("rule"),
     )
 
@@ -221,13 +232,16 @@ def _rewrite(spark: SparkSession, staged: Staged) -> None:
     _write(target, shaped, form, target.conf.options, data)
     written = form.count(spark, data, target.conf.options)
     if written != staged.count.good:
-        raise AccountingError(f"output {target.name!r}: {staged.count.good} good rows, but {written} were written as {form.name}",
-                              hint="nothing was published")
+        raise AccountingError(
+            f"output {target.name!r}: {staged.count.good} good rows, but {written} were written as {form.name}",
+            hint="nothing was published",
+        )
     staged.data = data
 
 
 def _read(spark: SparkSession, staged: Staged) -> DataFrame:
-    """The good rows as they were staged; by their own schema, since a guess at partition values would make 1 of `01`."""
+    """The good rows as they were staged; by their own schema, since a guess at partition values would make 1 of
+    `01`."""
     names = [quote(c) for c in staged.schema.names]
     return spark.read.schema(staged.schema).parquet(staged.data).select(*names)
 
@@ -237,8 +251,10 @@ def _commit(spark: SparkSession, staged: Staged) -> None:
     assert form.commit is not None
     rows, staged.published = form.commit(spark, _read(spark, staged), target.conf, target.path)
     if rows != staged.count.good:
-        raise AccountingError(f"output {target.name!r}: {staged.count.good} good rows, but the commit to {target.path} says {rows}",
-                              hint="look at the table's history, and restore the version before")
+        raise AccountingError(
+            f"output {target.name!r}: {staged.count.good} good rows, but the commit to {target.path} says {rows}",
+            hint="look at the table's history, and restore the version before",
+        )
 
 
 def view(spark: SparkSession, staged: Staged) -> DataFrame:
@@ -280,6 +296,7 @@ def _replace_partitions(hadoop: Hadoop, staged: Staged) -> None:
 
 def _leaves(hadoop: Hadoop, folder: str) -> Iterable[str]:
     """The data files below a folder, as paths relative to it."""
+
     def below(status: Any, at: str) -> Iterable[str]:
         for child in status.getPath().getFileSystem(hadoop.conf).listStatus(status.getPath()):
             name = child.getPath().getName()
@@ -329,11 +346,17 @@ class Quarantine:
         return f"{folder}/.{last}.staging-{self.run_id}"
 
     def add(self, edge: str, rows: DataFrame) -> dict[str, int]:
-        """Stages the rejected rows of one input or output; the number of rows by reason, as counted from what was staged."""
+        """Stages the rejected rows of one input or output; the number of rows by reason, as counted from what was
+        staged."""
         folder = f"{self._staging}/{len(self.staged)}"
         source = F.col("source_file") if "source_file" in rows.columns else F.lit(None).cast("string")
         rows.select(
-            F.lit(edge).alias("input"), source.alias("source_file"), "raw", "reason", "rule", F.lit(self.date).cast("date").alias("date"),
+            F.lit(edge).alias("input"),
+            source.alias("source_file"),
+            "raw",
+            "reason",
+            "rule",
+            F.lit(self.date).cast("date").alias("date"),
         ).write.parquet(f"{folder}/run_id={self.run_id}")
         self.staged.append(folder)
         found = self.spark.read.parquet(f"{folder}/run_id={self.run_id}").groupBy("reason").agg(F.count(F.lit(1)).alias("n"))

@@ -1,16 +1,20 @@
-"""Reading inputs: lists the files, tells hidden, empty and missing ones apart, and lands the rows by the input's format."""
+"""Reading inputs: lists the files, tells hidden, empty and missing ones apart, and lands the rows by the input's
+format."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from sparkkit import compat, formats
 from sparkkit.conf import InputConf
 from sparkkit.errors import ContractError, NotReadyError, SparkkitError, UsageError
 from sparkkit.formats.base import Finding, Land, Scan
 from sparkkit.schema.contract import Contract
+from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, LANDING, RAW
 from sparkkit.storage.hadoop import File, Hadoop
 
 MARKERS = ("_SUCCESS", ".crc", "_committed", "_started", ".DS_Store", "_metadata", "_common_metadata")
@@ -57,12 +61,13 @@ def read(spark: SparkSession, name: str, conf: InputConf, contract: Contract | N
     visible = tuple(f for f in listed if not f.hidden)
     kind = conf.format or ("delta" if _is_delta(listed) else format_of(name, conf.path, visible))
     if kind == "delta":
-        return _table(spark, name, replace(conf, format="delta"), contract)
+        return _table(spark, name, replace(conf, format="delta", path=(hadoop.qualified(conf.path[0]), *conf.path[1:])), contract)
     findings = tuple(_hidden(listed)) + tuple(Finding(f.path, "empty_file", "0 bytes") for f in visible if f.size == 0)
     options = {**(contract.reader if contract else {}), **conf.options}
-    full = tuple(f for f in visible if f.size or kind in ("text", "csv", "json"))
-    scan = Scan(spark, full, root, contract, options, conf.filter, hadoop)
+    scan = Scan(spark, visible, root, contract, options, conf.filter, hadoop)
     land = _landed(kind, scan, name)
+    told = {f.file for f in land.findings if f.reason == "empty_file"} | {f.file for f in land.unreadable}
+    findings = tuple(f for f in findings if f.reason != "empty_file" or f.file not in told)
     return Source(name, conf, contract, kind, visible, land, findings + land.findings)
 
 
@@ -72,9 +77,47 @@ def _landed(kind: str, scan: Scan, name: str) -> Land:
         raise UsageError(f"input {name!r}: format {kind!r} can't be read", reason="unknown_format")
     land = form.land(scan)
     policy = scan.contract.on("unreadable_file") if scan.contract else "stop"
-    if land.unreadable and policy == "stop":
-        raise unreadable(name, land.unreadable, len(scan.files))
-    return land
+    if policy == "stop":
+        if land.unreadable:
+            raise unreadable(name, land.unreadable, len(scan.files))
+        return land
+    broken = land.unreadable
+    wrong = land.wrong_files() if land.wrong_files else ()
+    if wrong:  # all of it was read to know: only where the contract says to go on without such files
+        named = {f.file for f in (*wrong, *broken)}
+        land, broken = (
+            form.land(replace(scan, files=tuple(f for f in scan.files if f.path not in named))),
+            (*broken, *wrong),
+        )
+    return _without(land, broken, policy)
+
+
+def _without(land: Land, broken: tuple[Finding, ...], policy: str) -> Land:
+    """A landed input without its unreadable files; where they go to the quarantine, each is one row there."""
+    if not broken or policy == "allow":
+        return replace(land, unreadable=broken)
+    spark, promised, rows = land.frame.sparkSession, land.promised, land.rows
+    told = spark.createDataFrame(
+        [(f.file, None, (f.reason, f.detail)) for f in broken], f"`{FILE}` string, `{RAW}` string, `{BAD}` {BAD_TYPE}"
+    )
+    nulls = [F.lit(None).cast(f.dataType).alias(f.name) for f in land.frame.schema.fields if f.name not in LANDING]
+    frame = land.frame.unionAll(told.select(*LANDING, *nulls))
+    return replace(
+        land,
+        frame=frame,
+        unreadable=broken,
+        rows=lambda: rows() + len(broken),
+        promised=None if promised is None else lambda: promised() + len(broken),
+    )
+
+
+def broken(source: Source) -> SparkkitError | None:
+    """Which files of an input can't be read to their end, all of them named; None where all can. Reads every row.
+
+    For use after a read has failed, to say more than Spark does, which names the first.
+    """
+    wrong = source.land.wrong_files() if source.land.wrong_files else ()
+    return unreadable(source.name, tuple(wrong), len(source.files)) if wrong else None
 
 
 def unreadable(name: str, found: tuple[Finding, ...], files: int) -> SparkkitError:
@@ -82,8 +125,9 @@ def unreadable(name: str, found: tuple[Finding, ...], files: int) -> SparkkitErr
     shown = "; ".join(f"{f.file} ({f.detail})" for f in found[:5])
     more = f" and {len(found) - 5} more" if len(found) > 5 else ""
     return ContractError(
-        f"input {name!r}: {len(found)} of {files} files can't be read: {shown}{more}", reason="unreadable_file",
-        hint="mend or remove them, or set sparkkit.on.unreadable_file: quarantine in the contract to go on without them",
+        f"input {name!r}: {len(found)} of {files} files can't be read: {shown}{more}",
+        reason="unreadable_file",
+        hint="mend or remove them, or set sparkkit.on.unreadable_file: quarantine in the contract to do without them",
     )
 
 
@@ -91,8 +135,16 @@ def _table(spark: SparkSession, name: str, conf: InputConf, contract: Contract |
     if len(conf.path) != 1:
         raise UsageError(f"input {name!r}: a table is one path or name, {len(conf.path)} were given", reason="wrong_use")
     kind = str(conf.format)
-    scan = Scan(spark, (), conf.path[0], contract, conf.options, conf.filter,
-                None if compat.is_connect(spark) else Hadoop.of(spark), table=conf.path[0])
+    scan = Scan(
+        spark,
+        (),
+        conf.path[0],
+        contract,
+        conf.options,
+        conf.filter,
+        None if compat.is_connect(spark) else Hadoop.of(spark),
+        table=conf.path[0],
+    )
     return Source(name, conf, contract, kind, (), _landed(kind, scan, name))
 
 
@@ -106,22 +158,40 @@ def listing(hadoop: Hadoop, name: str, paths: tuple[str, ...]) -> tuple[tuple[Fi
     for path in paths:
         statuses = hadoop.glob(path)
         if not statuses:
-            raise NotReadyError(f"input {name!r}: nothing is at {path}", reason="input_missing",
-                                hint="check the path, or wait until it is delivered")
+            raise NotReadyError(
+                f"input {name!r}: nothing is at {path}",
+                reason="input_missing",
+                hint="check the path, or wait until it is delivered",
+            )
         found |= {f.path: f for status in statuses for f in hadoop.walk(status)}
     files = tuple(found[p] for p in sorted(found))
     if not any(not f.hidden for f in files):
         hidden = [f.path for f in _interesting(files)]
         what = f"only hidden files ({', '.join(hidden[:3])})" if hidden else "no files"
-        raise NotReadyError(f"input {name!r}: {what} at {', '.join(paths)}", reason="no_files",
-                            hint="names that begin with _ or . are hidden: rename them" if hidden else None)
+        raise NotReadyError(
+            f"input {name!r}: {what} at {', '.join(paths)}",
+            reason="no_files",
+            hint="names that begin with _ or . are hidden: rename them" if hidden else None,
+        )
     return files, _root(hadoop, paths)
 
 
 def _root(hadoop: Hadoop, paths: tuple[str, ...]) -> str:
-    path = paths[0]
-    while any(c in path for c in "*?[{"):
-        path = path.rsplit("/", 1)[0] if "/" in path else "."
+    """The folder below which `k=v` folders are partition columns: that of the path before its first glob sign."""
+    roots = {_root_of(hadoop, path) for path in paths}
+    if len(roots) == 1:
+        return roots.pop()
+    parts = [root.split("/") for root in sorted(roots)]
+    levels = list(zip(*parts, strict=False))
+    length = next((i for i, words in enumerate(levels) if len(set(words)) > 1), len(levels))
+    return "/".join(parts[0][:length])
+
+
+def _root_of(hadoop: Hadoop, path: str) -> str:
+    if any(c in path for c in "*?[{") and not hadoop.exists(path):
+        while any(c in path for c in "*?[{"):
+            path = path.rsplit("/", 1)[0] if "/" in path else "."
+        return hadoop.qualified(path or "/")
     statuses = hadoop.glob(path)
     folder = bool(statuses) and statuses[0].isDirectory()
     return hadoop.qualified(path if folder else (path.rsplit("/", 1)[0] or "/" if "/" in path else "."))
@@ -151,9 +221,15 @@ def format_of(name: str, paths: tuple[str, ...], files: tuple[File, ...]) -> str
         if kind:
             told = {**told, kind: file.path} if kind not in told else told
     if len(told) > 1:
-        raise UsageError(f"input {name!r}: files of several formats: {', '.join(f'{k} ({p})' for k, p in told.items())}",
-                         reason="mixed_formats", hint=f"name one by --set inputs.{name}.format=…, and a path that holds only it")
+        raise UsageError(
+            f"input {name!r}: files of several formats: {', '.join(f'{k} ({p})' for k, p in told.items())}",
+            reason="mixed_formats",
+            hint=f"name one by --set inputs.{name}.format=…, and a path that holds only it",
+        )
     if not told:
-        raise UsageError(f"input {name!r}: the names at {', '.join(paths)} tell no format", reason="unknown_format",
-                         hint=f"--set inputs.{name}.format=csv (or {', '.join(formats.WHERE)})")
+        raise UsageError(
+            f"input {name!r}: the names at {', '.join(paths)} tell no format",
+            reason="unknown_format",
+            hint=f"--set inputs.{name}.format=csv (or {', '.join(formats.WHERE)})",
+        )
     return next(iter(told))

@@ -7,6 +7,7 @@ Load it as a plugin, in `setup.cfg`: `addopts = -p sparkkit.testing`, or in the 
         done = run_job("adults", {"people": frame(spark, [("Ada", 36), ("Bo", 7)], "name string, age int")})
         assert [row.name for row in done.output.collect()] == ["Ada"]
 """
+
 from __future__ import annotations
 
 import json
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from sparkkit.job import Job
     from sparkkit.schema.contract import Contract
 
-    RunJob = Callable[..., "Outcome"]
+RunJob = Callable[..., "Outcome"]
+"""What the fixture `run_job` gives: `run_job(job, inputs, options) -> Outcome`."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Outcome:
 
     @property
     def quarantine(self) -> DataFrame | None:
-        """The rows that were rejected (`input`, `source_file`, `raw`, `reason`, `rule`, `date`); None where there are none."""
+        """The rejected rows (`input`, `source_file`, `raw`, `reason`, `rule`, `date`); None where there are none."""
         path = self.record["quarantine"]
         return self.spark.read.parquet(path) if path else None
 
@@ -99,7 +101,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     from sparkkit import session
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    found = session.start({"spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse"))}, app_name="tests", profile="test")
+    found = session.start(
+        {"spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse"))}, app_name="tests", profile="test"
+    )
     yield found
     session.stop(found)
 
@@ -108,8 +112,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 def run_job(spark: SparkSession, tmp_path: Path, request: pytest.FixtureRequest) -> RunJob:
     """Runs a job down the whole road in a temporary folder, as the command line would; gives an `Outcome`.
 
-    The function takes a `Job` or its name in `jobs/`, the inputs by name (a path, or a frame, which is written as Parquet),
-    and command-line options. Without inputs those of the job's conf are read. Nothing is written outside of the folder.
+    The function takes a `Job` or its name in `jobs/`, the inputs by name (a path, or a frame, which is written as
+    Parquet), and command-line options. Without inputs those of the job's conf are read. Nothing is written outside of
+    the folder.
     """
     root = request.config.rootpath
 

@@ -1,4 +1,5 @@
 """The places of data that is not in the repository."""
+
 from __future__ import annotations
 
 import os

@@ -1,9 +1,11 @@
 """How a run ends: its exit code, its last words and its record, whatever goes wrong."""
+
 from __future__ import annotations
 
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,10 @@ def raising(text: DataFrame) -> DataFrame:
     raise ValueError("no such year")
 
 
+def leaving(text: DataFrame) -> DataFrame:
+    sys.exit("enough")
+
+
 def nothing(text: DataFrame) -> None:
     return None
 
@@ -50,35 +56,55 @@ def line(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_good_run_prints_its_figures_and_where_to_look(line: Path, run_job: RunJob, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_good_run_prints_its_figures_and_where_to_look(
+    line: Path, run_job: RunJob, capsys: pytest.CaptureFixture[str]
+) -> None:
     done = run_job(Job(same, name="same"), {"text": line}, ["--show=1"])
     out = capsys.readouterr().out
     assert (done.exit_code, done.record["status"], done.record["reason"]) == (0, "done", None)
-    assert all(word in out for word in ("output:\nvalue\nx\n", "same: done in", "read text", "wrote output", "record: "))
+    assert all(
+        word in out for word in ("output:\nvalue\nx\n", "same: done in", "read text", "wrote output", "record: ")
+    )
 
 
-@pytest.mark.parametrize(("build", "options", "code", "status", "reason", "message"), [
-    (raising, [], 1, "failed", "job_failed", "ValueError in build: no such year"),
-    (nothing, [], 1, "failed", "wrong_outputs", "build returned NoneType for 'output', not a DataFrame"),
-    (divided, [], 1, "failed", "job_failed", "DIVIDE_BY_ZERO"),
-    (same, ["--output-format=parqet"], 2, "refused", "unknown_format", "did you mean 'parquet'?"),
-    (same, ["--env=nowhere"], 2, "refused", "unknown_env", "no conf/env/nowhere.toml"),
-    (same, ["--set=inputs.text.formt=csv"], 2, "refused", "unknown_key", "did you mean 'inputs.text.format'?"),
-    (same, ["--set", "x"], 2, "refused", "wrong_option", "'x' is not KEY=VALUE"),
-    (same, ["--since=ten"], 2, "refused", "wrong_option", "'ten' is not an int"),
-    (same, ["--sinse=10"], 2, "refused", "wrong_option", "unrecognized arguments: --sinse=10"),
-    (same, ["--set=spark.sql.ansi.enabled=false"], 2, "refused", "unsafe_setting", "spark.sql.ansi.enabled"),
-    (same, ["--input=text=/nowhere/at/all"], 3, "failed", "input_missing", "nothing is at /nowhere/at/all"),
-    (terminated, [], 143, "interrupted", "interrupted", "SIGTERM"),
-    (interrupted, [], 130, "interrupted", "interrupted", "SIGINT"),
-])
+@pytest.mark.parametrize(
+    ("build", "options", "code", "status", "reason", "message"),
+    [
+        (raising, [], 1, "failed", "job_failed", "ValueError in build: no such year"),
+        (leaving, [], 1, "failed", "job_failed", "SystemExit in build: enough"),
+        (nothing, [], 1, "failed", "wrong_outputs", "build returned NoneType for 'output', not a DataFrame"),
+        (divided, [], 1, "failed", "job_failed", "DIVIDE_BY_ZERO"),
+        (same, ["--output-format=parqet"], 2, "refused", "unknown_format", "did you mean 'parquet'?"),
+        (same, ["--env=nowhere"], 2, "refused", "unknown_env", "no conf/env/nowhere.toml"),
+        (same, ["--set=inputs.text.formt=csv"], 2, "refused", "unknown_key", "did you mean 'inputs.text.format'?"),
+        (same, ["--set", "x"], 2, "refused", "wrong_option", "'x' is not KEY=VALUE"),
+        (same, ["--since=ten"], 2, "refused", "wrong_option", "'ten' is not an int"),
+        (same, ["--sinse=10"], 2, "refused", "wrong_option", "unrecognized arguments: --sinse=10"),
+        (same, ["--set=spark.sql.ansi.enabled=false"], 2, "refused", "unsafe_setting", "spark.sql.ansi.enabled"),
+        (same, ["--input=text=/nowhere/at/all"], 3, "failed", "input_missing", "nothing is at /nowhere/at/all"),
+        (terminated, [], 143, "interrupted", "interrupted", "SIGTERM"),
+        (interrupted, [], 130, "interrupted", "interrupted", "SIGINT"),
+    ],
+)
 def test_what_goes_wrong_has_its_exit_code_its_message_last_and_a_record(
-    build: Callable[..., Any], options: list[str], code: int, status: str, reason: str, message: str,
-    line: Path, run_job: RunJob, capsys: pytest.CaptureFixture[str],
+    build: Callable[..., Any],
+    options: list[str],
+    code: int,
+    status: str,
+    reason: str,
+    message: str,
+    line: Path,
+    run_job: RunJob,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     done = run_job(Job(build, name="job"), {"text": line}, options)
     last = capsys.readouterr().err.strip().splitlines()[-1]
-    assert (done.exit_code, done.record["exit_code"], done.record["status"], done.record["reason"]) == (code, code, status, reason)
+    assert (done.exit_code, done.record["exit_code"], done.record["status"], done.record["reason"]) == (
+        code,
+        code,
+        status,
+        reason,
+    )
     assert message in done.message
     assert last.startswith("sparkkit: job: ")
     assert f"(exit {code}, record " in last
@@ -90,6 +116,14 @@ def test_an_output_that_exists_is_refused_in_mode_error(line: Path, run_job: Run
     assert (done.exit_code, done.record["reason"]) == (2, "output_exists")
 
 
+def test_a_failed_run_s_record_is_where_conf_says_too(
+    line: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command(Job(same, name="job"), ["--set=run.records=there", "--set=spark.sql.ansi.enabled=false"])
+    assert [path.parent.name for path in tmp_path.rglob("job-*.json")] == ["there"]
+
+
 def test_a_stack_is_printed_with_verbose_only(line: Path, run_job: RunJob, capsys: pytest.CaptureFixture[str]) -> None:
     run_job(Job(raising, name="job"), {"text": line})
     plain = capsys.readouterr().err
@@ -98,27 +132,42 @@ def test_a_stack_is_printed_with_verbose_only(line: Path, run_job: RunJob, capsy
 
 
 def test_json_prints_the_record_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code = command(Job(same, name="job"), ["--json", "--input=/nowhere/at/all", f"--record={tmp_path / 'r.json'}", "--env=none"])
+    code = command(
+        Job(same, name="job"), ["--json", "--input=/nowhere/at/all", f"--record={tmp_path / 'r.json'}", "--env=none"]
+    )
     assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "r.json").read_text())
     assert code == 2
 
 
-def test_help_ends_with_zero_and_leaves_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_ends_with_zero_and_leaves_no_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert command(Job(same, name="job"), ["--help"]) == 0
     assert ("--since INT" in capsys.readouterr().out, list(tmp_path.iterdir())) == (True, [])
 
 
-def test_a_record_that_can_not_be_written_is_said_beside_the_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_record_that_can_not_be_written_is_said_beside_the_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "file").touch()
     code = command(Job(same, name="job"), ["--env=none", f"--record={tmp_path / 'file' / 'r.json'}"])
     err = capsys.readouterr().err
-    assert (code, "could not be written" in err, err.strip().splitlines()[-1].startswith("sparkkit: job: no conf/env")) == (2, True, True)
+    assert (
+        code,
+        "could not be written" in err,
+        err.strip().splitlines()[-1].startswith("sparkkit: job: no conf/env"),
+    ) == (2, True, True)
 
 
-@pytest.mark.parametrize(("said", "safe"), [
-    ("jdbc:x://user:pw@host/db", "jdbc:x://***@host/db"), ("fs.s3a.secret.key=abc, then", "fs.s3a.secret.key=***, then"),
-    ("AWS_SECRET_ACCESS_KEY: abc", "AWS_SECRET_ACCESS_KEY: ***"), ("column token is missing", "column token is missing"),
-])
+@pytest.mark.parametrize(
+    ("said", "safe"),
+    [
+        ("jdbc:x://user:pw@host/db", "jdbc:x://***@host/db"),
+        ("fs.s3a.secret.key=abc, then", "fs.s3a.secret.key=***, then"),
+        ("AWS_SECRET_ACCESS_KEY: abc", "AWS_SECRET_ACCESS_KEY: ***"),
+        ("column token is missing", "column token is missing"),
+    ],
+)
 def test_secrets_do_not_reach_the_record(said: str, safe: str) -> None:
     assert redact(said) == safe

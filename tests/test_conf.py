@@ -1,4 +1,5 @@
 """Layered settings: each key knows where it came from, and a wrong one is refused with the nearest known one."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -17,7 +18,8 @@ def home(tmp_path: Path) -> Project:
     """A project whose four layers each set one key more."""
     (tmp_path / "conf" / "env").mkdir(parents=True)
     files = {
-        "report": "[inputs.people]\npath = 'job'\nformat = 'csv'\n[outputs.output]\nmode = 'append'\n[params]\nsince = 1\n",
+        "report": "[inputs.people]\npath = 'job'\nformat = 'csv'\n"
+        "[outputs.output]\nmode = 'append'\n[params]\nsince = 1\n",
         "env/big": "[inputs.people]\npath = 'env'\n[spark]\n'spark.a.b' = 7\n[spark.c]\nd = true\n",
         "env/bag": "",
     }
@@ -40,22 +42,40 @@ def refused(home: Project, text: str) -> str:
 
 def test_a_job_without_any_file_has_the_defaults(tmp_path: Path) -> None:
     result = load(Project(tmp_path))
-    assert (result.outputs["output"].mode, result.outputs["output"].format, result.inputs["people"].path) == ("error", "parquet", ())
+    assert (result.outputs["output"].mode, result.outputs["output"].format, result.inputs["people"].path) == (
+        "error",
+        "parquet",
+        (),
+    )
 
 
 def test_each_layer_wins_over_the_one_before(home: Project) -> None:
     (home.root / "conf" / "local.toml").write_text("[inputs.people]\nformat = 'json'\n")
-    result = load(home, env="big", base={"outputs.output.mode": "overwrite", "outputs.output.format": "orc"},
-                  over={"inputs.people.keep_source": "true"})
+    result = load(
+        home,
+        env="big",
+        base={"outputs.output.mode": "overwrite", "outputs.output.format": "orc"},
+        over={"inputs.people.keep_source": "true"},
+    )
     people, output = result.inputs["people"], result.outputs["output"]
-    assert (people.path, people.format, people.keep_source, output.mode, output.format) == (("env",), "json", True, "append", "orc")
+    assert (people.path, people.format, people.keep_source, output.mode, output.format) == (
+        ("env",),
+        "json",
+        True,
+        "append",
+        "orc",
+    )
 
 
 def test_each_key_knows_its_origin(home: Project) -> None:
     origins = load(home, env="big", base={"outputs.output.format": "orc"}, over={"params.since": 3}).origins
     assert origins == {
-        "outputs.output.format": "job report", "inputs.people.path": "conf/env/big.toml", "inputs.people.format": "conf/report.toml",
-        "outputs.output.mode": "conf/report.toml", "params.since": "command line", "spark.a.b": "conf/env/big.toml",
+        "outputs.output.format": "job report",
+        "inputs.people.path": "conf/env/big.toml",
+        "inputs.people.format": "conf/report.toml",
+        "outputs.output.mode": "conf/report.toml",
+        "params.since": "command line",
+        "spark.a.b": "conf/env/big.toml",
         "spark.c.d": "conf/env/big.toml",
     }
 
@@ -64,10 +84,13 @@ def test_spark_settings_may_be_written_as_dotted_keys_or_as_tables(home: Project
     assert load(home, env="big").spark == {"spark.a.b": "7", "spark.c.d": "true"}
 
 
-@pytest.mark.parametrize("over", [
-    {"inputs.people.options.delimiter": ";", "inputs.people.options.a.b": "c"},
-    {"inputs.people.options": {"delimiter": ";", "a.b": "c"}},
-])
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"inputs.people.options.delimiter": ";", "inputs.people.options.a.b": "c"},
+        {"inputs.people.options": {"delimiter": ";", "a.b": "c"}},
+    ],
+)
 def test_options_of_a_format_are_free(home: Project, over: dict[str, Any]) -> None:
     assert load(home, over=over).inputs["people"].options == {"delimiter": ";", "a.b": "c"}
 
@@ -76,20 +99,30 @@ def test_a_dotted_spark_key_of_the_command_line_stays_whole(home: Project) -> No
     assert load(home, over={"spark.sql.shuffle.partitions": 5}).spark["spark.sql.shuffle.partitions"] == "5"
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("[inputs.people]\nformt = 'csv'", "conf/report.toml: unknown key 'inputs.people.formt': did you mean 'inputs.people.format'?"),
-    ("[inputs.poeple]\nformat = 'csv'", "unknown key 'inputs.poeple': did you mean 'inputs.people'?"),
-    ("[ouputs.output]\nmode = 'append'", "unknown key 'ouputs': did you mean 'outputs'?"),
-    ("[params]\nsinse = 3", "unknown key 'params.sinse': did you mean 'params.since'?"),
-    ("[inputs.people]\nkeep_source = 'yes'", "inputs.people.keep_source is 'yes', expected true or false"),
-    ("[inputs.people]\npath = [1]", "inputs.people.path is [1], expected a text or a list of texts"),
-    ("[outputs.output]\nmode = 'overwrit'", "expected one of append, overwrite, overwrite_partitions, error: did you mean 'overwrite'?"),
-    ("[outputs.output]\nformat = 3", "outputs.output.format is 3, expected a text"),
-    ("[inputs.people]\noptions = 3", "inputs.people.options is 3, expected a table of options"),
-    ("[run]\nprofil = 'test'", "unknown key 'run.profil': did you mean 'run.profile'?"),
-    ("inputs = 3", "inputs"),
-    ("not toml", "report.toml is not TOML"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "[inputs.people]\nformt = 'csv'",
+            "conf/report.toml: unknown key 'inputs.people.formt': did you mean 'inputs.people.format'?",
+        ),
+        ("[inputs.poeple]\nformat = 'csv'", "unknown key 'inputs.poeple': did you mean 'inputs.people'?"),
+        ("[ouputs.output]\nmode = 'append'", "unknown key 'ouputs': did you mean 'outputs'?"),
+        ("[params]\nsinse = 3", "unknown key 'params.sinse': did you mean 'params.since'?"),
+        ("[inputs.people]\nkeep_source = 'yes'", "inputs.people.keep_source is 'yes', expected true or false"),
+        ("[inputs.people]\npath = [1]", "inputs.people.path is [1], expected a text or a list of texts"),
+        (
+            "[outputs.output]\nmode = 'overwrit'",
+            "expected one of append, overwrite, overwrite_partitions, error: did you mean 'overwrite'?",
+        ),
+        ("[outputs.output]\nformat = 3", "outputs.output.format is 3, expected a text"),
+        ("[inputs.people]\noptions = 3", "inputs.people.options is 3, expected a table of options"),
+        ("[run]\nprofil = 'test'", "unknown key 'run.profil': did you mean 'run.profile'?"),
+        ("inputs = 3", "conf/report.toml: inputs is 3, expected a table"),
+        ("spark = 3", "spark is 3, expected a table"),
+        ("not toml", "report.toml is not TOML"),
+    ],
+)
 def test_what_is_wrong_in_a_file_is_refused_with_file_and_key(home: Project, text: str, message: str) -> None:
     assert message in refused(home, text)
 

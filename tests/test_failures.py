@@ -1,4 +1,5 @@
 """What an exception means: its exit code and one readable sentence."""
+
 from __future__ import annotations
 
 import pytest
@@ -7,20 +8,24 @@ from sparkkit import failures
 from sparkkit.errors import ContractError, NotReadyError, SparkkitError, strongest
 
 
-@pytest.mark.parametrize(("text", "code", "reason"), [
-    ("org.apache.hadoop.security.AccessControlException: Permission denied: user=x", 2, "access_denied"),
-    ("Status Code: 403; Error Code: AccessDenied", 2, "access_denied"),
-    ("java.io.IOException: No space left on device", 6, "disk_full"),
-    ("[PATH_NOT_FOUND] Path does not exist: file:/x.", 3, "input_missing"),
-    ("java.io.FileNotFoundException: File /x does not exist", 3, "input_missing"),
-    ("java.lang.OutOfMemoryError: Java heap space", 6, "out_of_memory"),
-    ("ExecutorLostFailure (executor 1 exited caused by one of the running tasks)", 6, "out_of_memory"),
-    ("An error occurred while trying to connect to the Java server: Connection refused", 6, "jvm_died"),
-    ("java.net.UnknownHostException: namenode", 6, "network"),
-    ("[CANNOT_READ_FILE_FOOTER] Could not read footer for file: file:/a.parquet.", 4, "unreadable_file"),
-    ("[DATA_SOURCE_NOT_FOUND] Failed to find the data source: delta.", 2, "missing_jar"),
-    ("something nobody has seen", 1, "job_failed"),
-])
+@pytest.mark.parametrize(
+    ("text", "code", "reason"),
+    [
+        ("org.apache.hadoop.security.AccessControlException: Permission denied: user=x", 2, "access_denied"),
+        ("Status Code: 403; Error Code: AccessDenied", 2, "access_denied"),
+        ("java.io.IOException: No space left on device", 6, "disk_full"),
+        ("[PATH_NOT_FOUND] Path does not exist: file:/x.", 3, "input_missing"),
+        ("java.io.FileNotFoundException: File /x does not exist", 3, "input_missing"),
+        ("java.lang.OutOfMemoryError: Java heap space", 6, "out_of_memory"),
+        ("ExecutorLostFailure (executor 1 exited caused by one of the running tasks)", 6, "out_of_memory"),
+        ("An error occurred while trying to connect to the Java server: Connection refused", 6, "jvm_died"),
+        ("java.net.UnknownHostException: namenode", 6, "network"),
+        ("[CANNOT_READ_FILE_FOOTER] Could not read footer for file: file:/a.parquet.", 4, "unreadable_file"),
+        ("[DATA_SOURCE_NOT_FOUND] Failed to find the data source: delta.", 2, "missing_jar"),
+        ("ModuleNotFoundError: No module named 'yaml'", 2, "missing_package"),
+        ("something nobody has seen", 1, "job_failed"),
+    ],
+)
 def test_each_kind_has_its_exit_code_and_reason(text: str, code: int, reason: str) -> None:
     found = failures.explain(RuntimeError(text))
     assert (found.exit_code, found.reason) == (code, reason)
@@ -37,13 +42,9 @@ def test_an_error_of_ours_is_handed_on_as_it_is() -> None:
 
 
 def test_the_cause_of_an_error_is_looked_at_too() -> None:
-    try:
-        try:
-            raise OSError("No space left on device")
-        except OSError as cause:
-            raise RuntimeError("could not write") from cause
-    except RuntimeError as error:
-        assert failures.explain(error).reason == "disk_full"
+    error = RuntimeError("could not write")
+    error.__cause__ = OSError("No space left on device")
+    assert failures.explain(error).reason == "disk_full"
 
 
 def test_causes_that_go_in_a_circle_end() -> None:
@@ -53,9 +54,15 @@ def test_causes_that_go_in_a_circle_end() -> None:
 
 
 def test_the_sentence_is_spark_s_own_condition_without_the_stack() -> None:
-    text = "An error occurred while calling o1.save.\n: org.apache.spark.SparkException: Job aborted\n\tat x.y(Z.scala:1)\n" \
-           "Caused by: org.apache.spark.SparkArithmeticException: [DIVIDE_BY_ZERO] Division by zero. SQLSTATE: 22012\n\tat a.b(C.java:2)"
-    assert str(failures.explain(RuntimeError(text), "write")) == "RuntimeError in write: [DIVIDE_BY_ZERO] Division by zero."
+    text = (
+        "An error occurred while calling o1.save.\n: org.apache.spark.SparkException: Job aborted\n\tat x.y(Z:1)\n"
+        "Caused by: org.apache.spark.SparkArithmeticException: [DIVIDE_BY_ZERO] Division by zero. SQLSTATE: 22012\n"
+        "\tat a.b(C.java:2)"
+    )
+    assert (
+        str(failures.explain(RuntimeError(text), "write"))
+        == "RuntimeError in write: [DIVIDE_BY_ZERO] Division by zero."
+    )
 
 
 def test_a_long_message_is_cut() -> None:
@@ -63,7 +70,7 @@ def test_a_long_message_is_cut() -> None:
 
 
 def test_a_java_exception_of_a_dead_jvm_does_not_raise() -> None:
-    class Dead(Exception):
+    class DeadError(Exception):
         @property
         def java_exception(self) -> object:
             class Java:
@@ -72,7 +79,7 @@ def test_a_java_exception_of_a_dead_jvm_does_not_raise() -> None:
 
             return Java()
 
-    assert failures.explain(Dead("gone")).reason == "jvm_died"
+    assert failures.explain(DeadError("gone")).reason == "jvm_died"
 
 
 def test_wrong_use_wins_over_all_others_and_the_job_s_own_failure_loses() -> None:
@@ -86,3 +93,11 @@ def test_wrong_use_wins_over_all_others_and_the_job_s_own_failure_loses() -> Non
 
 def test_the_hint_stands_behind_the_message() -> None:
     assert str(ContractError("broken", hint="mend it")) == "broken: mend it"
+
+
+def test_the_sentence_of_a_python_worker_is_its_last_exception_not_its_stack() -> None:
+    text = (
+        "[PYTHON_EXCEPTION] An exception was thrown from the Python worker\nTraceback (most recent call last):\n"
+        '  File "/x/worker.py", line 1, in main\nKeyError: \'inner\'\n\nDuring handling:\n\nValueError: no such year\n'
+    )
+    assert str(failures.explain(RuntimeError(text), "build")) == "RuntimeError in build: ValueError: no such year"

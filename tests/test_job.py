@@ -1,4 +1,5 @@
 """A job is checked when it is defined."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -18,7 +19,11 @@ def build(people: Any, regions: Any, *, since: int = 2010) -> Any:
 def test_inputs_are_the_positional_parameters_and_options_the_keyword_only_ones() -> None:
     job = Job(build)
     assert (job.name, job.inputs, job.outputs, [o.flag for o in job.options]) == (
-        "test_job", ("people", "regions"), ("output",), ["--since"])
+        "test_job",
+        ("people", "regions"),
+        ("output",),
+        ["--since"],
+    )
 
 
 def test_the_summary_is_the_first_line_of_the_file() -> None:
@@ -38,11 +43,17 @@ def _twice(x: Any, *, a_b: int = 1, a_b_: int = 2) -> Any: ...
 def _negated(x: Any, *, keep: bool = True, no_keep: bool = True) -> Any: ...
 
 
-@pytest.mark.parametrize(("function", "message"), [
-    (_starred, "inputs have no names"), (_show, "'show' clashes with an option of every job"),
-    (_output_format, "'output_format' clashes"), (_again, "'again' clashes"), (_twice, "'a_b_' clashes with parameter 'a_b'"),
-    (_negated, "'no_keep' clashes"),
-])
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (_starred, "inputs have no names"),
+        (_show, "'show' clashes with an option of every job"),
+        (_output_format, "'output_format' clashes"),
+        (_again, "'again' clashes"),
+        (_twice, "'a_b_' clashes with parameter 'a_b'"),
+        (_negated, "'no_keep' clashes"),
+    ],
+)
 def test_a_signature_that_can_not_be_a_job_s_is_refused(function: Callable[..., Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Job(function)
@@ -56,9 +67,13 @@ def test_an_edge_option_may_not_clash_with_one_of_build() -> None:
         Job(build, edges=edges)
 
 
-@pytest.mark.parametrize(("over", "message"), [
-    ({"outputs": ()}, "declares no output"), ({"contracts": {"peple": "x"}}, r"\['peple'\], which is neither"),
-])
+@pytest.mark.parametrize(
+    ("over", "message"),
+    [
+        ({"outputs": ()}, "declares no output"),
+        ({"contracts": {"peple": "x"}}, r"\['peple'\], which is neither"),
+    ],
+)
 def test_a_declaration_that_names_nothing_is_refused(over: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Job(build, **over)

@@ -1,4 +1,5 @@
 """The record of a run: its schema, and that it is written whole or not at all."""
+
 from __future__ import annotations
 
 import json
@@ -39,17 +40,31 @@ def test_a_record_of_which_nothing_is_known_yet_keeps_the_schema() -> None:
 
 
 def test_the_record_of_a_real_run_with_rejects_keeps_the_schema(run_job: Any, tmp_path: Path) -> None:
-    (tmp_path / "names.csv").write_text("firstname,middlename,lastname,dob,gender,salary\nA,,B,2000-01-01,F,30\nC,,D,x,M,1\n")
+    (tmp_path / "names.csv").write_text(
+        "firstname,middlename,lastname,dob,gender,salary\nA,,B,2000-01-01,F,30\nC,,D,x,M,1\n"
+    )
     done = run_job("names", {"people": tmp_path / "names.csv"}, ["--date=2024-02-29"])
-    figures = {k: done.record["inputs"]["people"][k] for k in ("read", "passed", "quarantined", "quarantined_by", "complete")}
+    figures = {
+        k: done.record["inputs"]["people"][k] for k in ("read", "passed", "quarantined", "quarantined_by", "complete")
+    }
     expected = {"read": 2, "passed": 1, "quarantined": 1, "quarantined_by": {"bad_value": 1}, "complete": True}
     assert (faults(done.record), figures) == ([], expected)
 
 
-@pytest.mark.parametrize(("key", "value"), [
-    ("status", "ok"), ("exit_code", 7), ("reason", "Not a word"), ("started", "2024-01-01 00:00:00"), ("date", 5), ("news", 1),
-    ("run_id", "x"), ("format", 2), ("seconds", {"total": -1}),
-])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("status", "ok"),
+        ("exit_code", 7),
+        ("reason", "Not a word"),
+        ("started", "2024-01-01 00:00:00"),
+        ("date", 5),
+        ("news", 1),
+        ("run_id", "x"),
+        ("format", 2),
+        ("seconds", {"total": -1}),
+    ],
+)
 def test_the_schema_refuses_what_a_record_does_not_say(key: str, value: object) -> None:
     assert faults({**fresh(), key: value})
 
@@ -64,7 +79,11 @@ def test_a_record_is_one_line_that_only_its_owner_reads(tmp_path: Path) -> None:
     path = tmp_path / "runs" / "r.json"
     Record("r", "j", message="two\nlines, ünïcode").write(path)
     text = path.read_text(encoding="utf-8")
-    assert (text.count("\n"), stat.S_IMODE(path.stat().st_mode), json.loads(text)["message"]) == (1, 0o600, "two\nlines, ünïcode")
+    assert (text.count("\n"), stat.S_IMODE(path.stat().st_mode), json.loads(text)["message"]) == (
+        1,
+        0o600,
+        "two\nlines, ünïcode",
+    )
 
 
 def test_a_record_that_can_not_be_written_leaves_no_half_and_says_where(tmp_path: Path) -> None:
@@ -94,3 +113,10 @@ def test_the_code_version_changes_with_the_job_s_file(tmp_path: Path) -> None:
     before = ledger.code_version(file, tmp_path)
     file.write_text("2")
     assert before != ledger.code_version(file, tmp_path) != ledger.code_version(tmp_path / "none.py", tmp_path)
+
+
+@pytest.mark.parametrize("kind", [ValueError, SystemExit])
+def test_an_error_that_leaves_a_step_carries_the_step_s_name(kind: type[BaseException]) -> None:
+    with pytest.raises(kind) as found, Record("r", "j").step("build"):
+        raise kind("x")
+    assert found.value.sparkkit_step == "build"  # type: ignore[attr-defined]

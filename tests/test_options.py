@@ -1,4 +1,5 @@
 """Options out of keyword-only parameters."""
+
 from __future__ import annotations
 
 import argparse
@@ -22,9 +23,18 @@ def parsed(function: Callable[..., Any], argv: list[str]) -> dict[str, Any]:
 
 
 def build(
-    data: object, *, since: int, from_: str = "x", rate: Decimal = Decimal(1), day: dt.date | None = None,
-    at: dt.datetime | None = None, keep: bool = True, share: float = 0.5, years: list[int] | None = None,
-    words: Sequence[str] = (), how: Literal["all", "any"] = "all",
+    data: object,
+    *,
+    since: int,
+    from_: str = "x",
+    rate: Decimal = Decimal(1),
+    day: dt.date | None = None,
+    at: dt.datetime | None = None,
+    keep: bool = True,
+    share: float = 0.5,
+    years: list[int] | None = None,
+    words: Sequence[str] = (),
+    how: Literal["all", "any"] = "all",
 ) -> None:
     """Builds.
 
@@ -35,35 +45,49 @@ def build(
     """
 
 
-@pytest.mark.parametrize(("argv", "name", "value"), [
-    (["--since", "2010"], "since", 2010),
-    (["--since=-3"], "since", -3),
-    (["--from", "csv"], "from_", "csv"),
-    (["--rate", "1.10"], "rate", Decimal("1.10")),
-    (["--day", "2024-02-29"], "day", dt.date(2024, 2, 29)),
-    (["--at", "2024-02-29T12:00:00"], "at", dt.datetime(2024, 2, 29, 12)),
-    (["--no-keep"], "keep", False),
-    (["--keep"], "keep", True),
-    (["--share", "0.25"], "share", 0.25),
-    (["--years", "1", "--years", "2"], "years", [1, 2]),
-    (["--words", "a"], "words", ["a"]),
-    (["--how", "any"], "how", "any"),
-])
+@pytest.mark.parametrize(
+    ("argv", "name", "value"),
+    [
+        (["--since", "2010"], "since", 2010),
+        (["--since=-3"], "since", -3),
+        (["--from", "csv"], "from_", "csv"),
+        (["--rate", "1.10"], "rate", Decimal("1.10")),
+        (["--day", "2024-02-29"], "day", dt.date(2024, 2, 29)),
+        (["--at", "2024-02-29T12:00:00"], "at", dt.datetime(2024, 2, 29, 12)),
+        (["--no-keep"], "keep", False),
+        (["--keep"], "keep", True),
+        (["--share", "0.25"], "share", 0.25),
+        (["--years", "1", "--years", "2"], "years", [1, 2]),
+        (["--words", "a"], "words", ["a"]),
+        (["--how", "any"], "how", "any"),
+    ],
+)
 def test_a_text_becomes_the_value_of_its_type(argv: list[str], name: str, value: object) -> None:
     result = parsed(build, [*argv, "--since=1"] if name != "since" else argv)
     assert result[name] == value
     assert type(result[name]) is type(value)
 
 
+def test_flags_have_dashes_and_no_trailing_one() -> None:
+    def build(*, from_: str = "", two_words: int = 1) -> None: ...
+
+    assert [option.flag for option in options_of(build)] == ["--from", "--two-words"]
+
+
 def test_an_option_that_is_not_given_is_absent_so_that_conf_may_set_it() -> None:
     assert parsed(build, ["--since=1"]) == {"since": 1}
 
 
-@pytest.mark.parametrize(("argv", "message"), [
-    (["--since", "ten"], "'ten' is not an int"), (["--day", "2023-02-29", "--since=1"], "'2023-02-29' is not a date"),
-    (["--rate", "a", "--since=1"], "'a' is not a decimal"), (["--how", "some", "--since=1"], "'some' is not one of all, any"),
-    ([], "required: --since"),
-])
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--since", "ten"], "'ten' is not an int"),
+        (["--day", "2023-02-29", "--since=1"], "'2023-02-29' is not a date"),
+        (["--rate", "a", "--since=1"], "'a' is not a decimal"),
+        (["--how", "some", "--since=1"], "'some' is not one of all, any"),
+        ([], "required: --since"),
+    ],
+)
 def test_a_wrong_value_is_refused_with_what_was_expected(argv: list[str], message: str) -> None:
     with pytest.raises((argparse.ArgumentError, SystemExit)) as found:
         parsed(build, argv)
@@ -95,6 +119,13 @@ def test_a_union_of_two_types_is_refused() -> None:
         options_of(bad)
 
 
+def test_a_literal_of_numbers_is_refused_for_a_text_never_equals_one() -> None:
+    def bad(*, x: Literal[1, 2] = 1) -> None: ...
+
+    with pytest.raises(UsageError, match="'x' has type typing.Literal"):
+        options_of(bad)
+
+
 def test_a_type_that_is_not_imported_is_refused() -> None:
     def bad(*, x: Missing) -> None: ...  # type: ignore[name-defined]  # noqa: F821
 
@@ -102,16 +133,25 @@ def test_a_type_that_is_not_imported_is_refused() -> None:
         options_of(bad)
 
 
-@pytest.mark.parametrize(("parameter", "given", "value"), [
-    ("since", 2010, 2010), ("since", "2010", 2010), ("keep", False, False), ("years", [1, 2], [1, 2]), ("years", 3, [3]),
-    ("day", dt.date(2024, 1, 2), dt.date(2024, 1, 2)),
-])
+@pytest.mark.parametrize(
+    ("parameter", "given", "value"),
+    [
+        ("since", 2010, 2010),
+        ("since", "2010", 2010),
+        ("keep", False, False),
+        ("years", [1, 2], [1, 2]),
+        ("years", 3, [3]),
+        ("day", dt.date(2024, 1, 2), dt.date(2024, 1, 2)),
+    ],
+)
 def test_a_value_of_a_conf_file_is_parsed_like_the_command_line_s(parameter: str, given: object, value: object) -> None:
     option = {o.parameter: o for o in options_of(build)}[parameter]
     assert option.value(given, "conf/x.toml") == value
 
 
-@pytest.mark.parametrize(("parameter", "given"), [("since", "x"), ("keep", "false"), ("keep", 1), ("how", "some"), ("years", ["x"])])
+@pytest.mark.parametrize(
+    ("parameter", "given"), [("since", "x"), ("keep", "false"), ("keep", 1), ("how", "some"), ("years", ["x"])]
+)
 def test_a_wrong_value_of_a_conf_file_is_refused_with_the_place(parameter: str, given: object) -> None:
     option: Option = {o.parameter: o for o in options_of(build)}[parameter]
     with pytest.raises(UsageError, match=r"conf/x\.toml: .* is not an? "):

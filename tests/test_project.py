@@ -1,4 +1,5 @@
 """Where conf and contracts are found: in a project's folders, or in a package's bundle."""
+
 from __future__ import annotations
 
 import json
@@ -29,7 +30,10 @@ def home(tmp_path: Path) -> Project:
 
 @pytest.fixture
 def packed() -> Project:
-    bundle = {"conf": {"a.toml": {"run": {"records": "x"}}, "env/big.toml": {}}, "schemas": {"people": json.loads(CONTRACT.to_json())}}
+    bundle = {
+        "conf": {"a.toml": {"run": {"records": "x"}}, "env/big.toml": {}},
+        "schemas": {"people": json.loads(CONTRACT.to_json())},
+    }
     return Project(Path("nowhere"), bundle)
 
 

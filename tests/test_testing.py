@@ -1,4 +1,5 @@
 """The fixtures for people who write jobs."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -19,7 +20,10 @@ def double(rows: DataFrame) -> dict[str, DataFrame]:
 
 def test_a_frame_has_the_columns_of_its_contract(spark: SparkSession) -> None:
     result = frame(spark, [(1, None)], CONTRACT)
-    assert [(f.name, f.dataType.simpleString(), f.nullable) for f in result.schema.fields] == [("id", "int", False), ("name", "string", True)]
+    assert [(f.name, f.dataType.simpleString(), f.nullable) for f in result.schema.fields] == [
+        ("id", "int", False),
+        ("name", "string", True),
+    ]
 
 
 def test_made_up_rows_keep_the_contract_s_key(spark: SparkSession) -> None:
@@ -27,7 +31,9 @@ def test_made_up_rows_keep_the_contract_s_key(spark: SparkSession) -> None:
     assert (len(result), len({row.id for row in result})) == (30, 30)
 
 
-def test_a_job_with_frames_in_and_two_outputs_runs_down_the_road(spark: SparkSession, run_job: RunJob, tmp_path: Path) -> None:
+def test_a_job_with_frames_in_and_two_outputs_runs_down_the_road(
+    spark: SparkSession, run_job: RunJob, tmp_path: Path
+) -> None:
     job = Job(double, name="double", outputs=("all", "few"))
     done = run_job(job, {"rows": frame(spark, [(1, "a"), (2, "b")], CONTRACT)})
     result = {name: sorted(row.id for row in out.collect()) for name, out in done.outputs.items()}
@@ -54,6 +60,8 @@ def test_importing_the_plugin_loads_no_pyspark() -> None:
 
 
 @pytest.mark.parametrize("name", ["word_count", "jobs/word_count.py"])
-def test_a_job_is_found_by_its_name_from_any_folder(name: str, run_job: RunJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_is_found_by_its_name_from_any_folder(
+    name: str, run_job: RunJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert run_job(name, {"text": "/nowhere/at/all"}).exit_code == 3

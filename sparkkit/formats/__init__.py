@@ -1,4 +1,5 @@
 """The formats: one file each, listed here. A new format is a file and an entry in `names`."""
+
 from __future__ import annotations
 
 from importlib import import_module
@@ -7,18 +8,41 @@ from sparkkit.errors import UsageError, nearest
 from sparkkit.formats.base import Format
 
 WHERE = {
-    "text": "text:FORMAT", "csv": "delimited:FORMAT", "json": "json:FORMAT", "parquet": "columnar:PARQUET", "orc": "columnar:ORC",
-    "avro": "avro:FORMAT", "delta": "tables:DELTA", "table": "tables:TABLE",
+    "text": "text:FORMAT",
+    "csv": "delimited:FORMAT",
+    "json": "json:FORMAT",
+    "parquet": "columnar:PARQUET",
+    "orc": "columnar:ORC",
+    "avro": "avro:FORMAT",
+    "delta": "tables:DELTA",
+    "table": "tables:TABLE",
 }
 """Each format's module and name; a module is imported when its format is used, so that none slows the start."""
 
 SUFFIXES = {
-    ".txt": "text", ".text": "text", ".log": "text", ".md": "text", ".csv": "csv", ".tsv": "csv", ".json": "json",
-    ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet", ".pq": "parquet", ".orc": "orc", ".avro": "avro",
+    ".txt": "text",
+    ".text": "text",
+    ".log": "text",
+    ".md": "text",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".orc": "orc",
+    ".avro": "avro",
 }
 COMPRESSED = (".gz", ".bz2", ".deflate", ".zst", ".snappy", ".lz4")
-UNREAD = {".zip": "unzip it first", ".xz": "unpack it first", ".7z": "unpack it first", ".tar": "unpack it first",
-          ".xlsx": "export it as CSV", ".xls": "export it as CSV"}
+UNREAD = {
+    ".zip": "unzip it first",
+    ".xz": "unpack it first",
+    ".7z": "unpack it first",
+    ".tar": "unpack it first",
+    ".xlsx": "export it as CSV",
+    ".xls": "export it as CSV",
+}
 
 
 def known(name: str) -> Format:
@@ -32,8 +56,11 @@ def known(name: str) -> Format:
     """
     if name not in WHERE:
         close = nearest(name, WHERE)
-        raise UsageError(f"format {name!r} is not supported", reason="unknown_format",
-                         hint=f"did you mean {close!r}?" if close else f"supported are {', '.join(WHERE)}")
+        raise UsageError(
+            f"format {name!r} is not supported",
+            reason="unknown_format",
+            hint=f"did you mean {close!r}?" if close else f"supported are {', '.join(WHERE)}",
+        )
     module, _, attribute = WHERE[name].partition(":")
     found: Format = getattr(import_module(f"sparkkit.formats.{module}"), attribute)
     return found
@@ -51,7 +78,7 @@ def of_path(path: str) -> str | None:
     name = path.rsplit("/", 1)[-1].lower()
     for suffix in COMPRESSED:
         name = name.removesuffix(suffix)
-    ending = name[name.rindex("."):] if "." in name else ""
+    ending = name[name.rindex(".") :] if "." in name else ""
     if ending in UNREAD:
         raise UsageError(f"{path}: {ending} files are not read", reason="unknown_format", hint=UNREAD[ending])
     return SUFFIXES.get(ending)

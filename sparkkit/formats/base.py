@@ -1,4 +1,5 @@
 """What a format is: how it lands rows and how it writes them; the interface between the road and each format's file."""
+
 from __future__ import annotations
 
 import re
@@ -11,7 +12,6 @@ from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from sparkkit.conf import OutputConf
 from sparkkit.schema.contract import Contract
 from sparkkit.storage.hadoop import File, Hadoop
-
 
 _URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:/.*%", re.DOTALL)
 
@@ -86,9 +86,9 @@ class Format:
     """A format: `land` reads, `write` sets up a writer (None: not for writing), `count` counts what was staged.
 
     `shape(frame, partition_by)` makes columns that the format has no type for into text, or refuses them by name;
-    `unfit(frame, partition_by)` finds rows of a shaped frame that it can't hold; `view` reads what was written, for a look.
-    A format of tables has `check`, which refuses a target that can't be written before anything is read, and `commit`,
-    which writes a frame into the table at a name or path and gives the rows and partitions that it wrote.
+    `unfit(frame, partition_by)` finds rows of a shaped frame that it can't hold; `view` reads what was written, for a
+    look. A format of tables has `check`, which refuses a target that can't be written before anything is read, and
+    `commit`, which writes a frame into the table at a name or path and gives the rows and partitions that it wrote.
     """
 
     name: str

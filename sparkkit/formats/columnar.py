@@ -1,8 +1,10 @@
 """Parquet and ORC: typed files whose footers promise a number of rows; what is read must equal the promise.
 
-Every footer is looked at before anything is read, so that each damaged file is named (not the first alone), and so that a
-column that one file lacks is not filled with nulls: where files differ, those that do not fit go to the quarantine whole.
+Every footer is looked at before anything is read, so that each damaged file is named (not the first alone), and so
+that a column that one file lacks is not filled with nulls: where files differ, those that do not fit go to the
+quarantine whole.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
@@ -41,8 +43,11 @@ def land(scan: Scan, name: str) -> Land:
         ContractError: files differ, and there is no contract that says what they should have been (`schema_mismatch`).
     """
     if scan.hadoop is None:
-        raise UsageError(f"{name} files can't be looked at without a filesystem", reason="connect_no_files",
-                         hint="use Delta or a table on Spark Connect")
+        raise UsageError(
+            f"{name} files can't be looked at without a filesystem",
+            reason="connect_no_files",
+            hint="use Delta or a table on Spark Connect",
+        )
     whole = [file.path for file in scan.files if file.size or name != "orc"]  # Hive writes an empty ORC bucket as 0 bytes
     feet = footers(scan.hadoop, name, whole)
     good = {file: foot for file, foot in feet.items() if isinstance(foot, Footer)}
@@ -52,9 +57,14 @@ def land(scan: Scan, name: str) -> Land:
     frame = _landed(scan, groups)
     promised = sum(good[file].rows for group in groups for file in group.files)
     findings = tuple(Finding(file, "schema_mismatch", g.wrong) for g in groups if g.wrong for file in g.files)
-    return Land(frame, rows=lambda: sum(stored_rows(_filtered(scan, g.frame)) for g in groups),
-                promised=(lambda: promised) if scan.filter is None else None, findings=findings,
-                unreadable=tuple(broken + odd), wrong_files=partial(_wrong_files, scan, name, groups, good))
+    return Land(
+        frame,
+        rows=lambda: sum(stored_rows(_filtered(scan, g.frame)) for g in groups),
+        promised=(lambda: promised) if scan.filter is None else None,
+        findings=findings,
+        unreadable=tuple(broken + odd),
+        wrong_files=partial(_wrong_files, scan, name, groups, good),
+    )
 
 
 def _load(scan: Scan, name: str, feet: Mapping[str, Footer]) -> tuple[list[_Group], list[Finding]]:
@@ -93,8 +103,11 @@ def read(scan: Scan, name: str, files: Iterable[str]) -> DataFrame:
         inside = scan.spark.read.format(name).load(spark_path(files[0])).columns
         twice = [c for c in inside if c in found]
         if twice:
-            raise ContractError(f"{files[0]} holds the column {', '.join(map(repr, twice))}, which its folder's name gives too",
-                                reason="column_twice", hint="take it out of the files, or give each file's path by itself")
+            raise ContractError(
+                f"{files[0]} holds the column {', '.join(map(repr, twice))}, which its folder's name gives too",
+                reason="column_twice",
+                hint="take it out of the files, or give each file's path by itself",
+            )
     return frame
 
 
@@ -112,13 +125,17 @@ def _judge(scan: Scan, groups: list[_Group]) -> list[_Group]:
 
 
 def _sentence(scan: Scan, found: t.StructType, wanted: t.StructType, due: t.StructType) -> str:
-    """What is wrong with the schema of some files, beside others; "" where nothing is. `due` are the columns that any file has."""
+    """What is wrong with the schema of some files, beside others; "" where nothing is. `due` are the columns that any
+    file has."""
     assert scan.contract is not None
     names, types = set(found.names), {f.name: f.dataType for f in found.fields}
     lacks = [n for n in due.names if n not in names]
     extra = [n for n in found.names if n not in wanted.names]
-    odd = [f"{f.name} is {types[f.name].simpleString()}, not {f.dataType.simpleString()}" for f in due.fields
-           if f.name in types and not lossless(types[f.name], f.dataType)]
+    odd = [
+        f"{f.name} is {types[f.name].simpleString()}, not {f.dataType.simpleString()}"
+        for f in due.fields
+        if f.name in types and not lossless(types[f.name], f.dataType)
+    ]
     wrong = [f"lacks {', '.join(lacks)}"] if lacks and scan.contract.on("missing_column") != "allow" else []
     wrong += [f"has {', '.join(extra)}, not expected"] if extra and scan.contract.on("extra_column") != "allow" else []
     return "; ".join(wrong + odd)
@@ -135,8 +152,11 @@ def _differ(groups: list[_Group]) -> ContractError:
         said = [f"lacks {', '.join(lacks)}"] * bool(lacks) + [f"has {', '.join(extra)} more"] * bool(extra) + odd
         files = ", ".join(group.files[:3]) + (f" and {len(group.files) - 3} more" if len(group.files) > 3 else "")
         told.append(f"{files}: {'; '.join(said) or 'another order of columns'}")
-    return ContractError(f"the files differ in their columns, beside {first.files[0]} {' | '.join(told)}", reason="schema_mismatch",
-                         hint="name a contract, which says what each file should have")
+    return ContractError(
+        f"the files differ in their columns, beside {first.files[0]} {' | '.join(told)}",
+        reason="schema_mismatch",
+        hint="name a contract, which says what each file should have",
+    )
 
 
 def _landed(scan: Scan, groups: list[_Group]) -> DataFrame:
@@ -157,8 +177,12 @@ def _landed(scan: Scan, groups: list[_Group]) -> DataFrame:
 def _columns(frame: DataFrame, group: _Group, types: Mapping[str, t.DataType]) -> DataFrame:
     verdict = F.lit(None) if not group.wrong else F.struct(F.lit("schema_mismatch").alias("reason"), F.lit(group.wrong).alias("rule"))
     raw = F.lit(None) if not group.wrong else F.to_json(F.struct(*[F.col(quote(c)) for c in frame.columns]))
-    return frame.select(F.input_file_name().alias(FILE), raw.cast("string").alias(RAW), verdict.cast(BAD_TYPE).alias(BAD),
-                        *[_column(frame, group, c, dtype) for c, dtype in types.items()])
+    return frame.select(
+        F.input_file_name().alias(FILE),
+        raw.cast("string").alias(RAW),
+        verdict.cast(BAD_TYPE).alias(BAD),
+        *[_column(frame, group, c, dtype) for c, dtype in types.items()],
+    )
 
 
 def _column(frame: DataFrame, group: _Group, name: str, dtype: t.DataType) -> Column:
@@ -173,7 +197,8 @@ def _filtered(scan: Scan, frame: DataFrame) -> DataFrame:
 
 
 def stored_rows(data: DataFrame) -> int:
-    """The rows that are really there: every page of every column is read, so that a count can't be answered by footers."""
+    """The rows that are really there: every page of every column is read, so that a count can't be answered by
+    footers."""
     row = data.agg(F.count(F.lit(1)).alias("rows"), _touch(data).alias("touch")).first()
     return int(row["rows"]) if row else 0
 
@@ -185,7 +210,8 @@ def _touch(data: DataFrame) -> Column:
 
 
 def _wrong_files(scan: Scan, name: str, groups: list[_Group], feet: Mapping[str, Footer]) -> tuple[Finding, ...]:
-    """The files that can't be read to their end, or hold other rows than their footers promise; all rows are read for it."""
+    """The files that can't be read to their end, or hold other rows than their footers promise; all rows are read for
+    it."""
     return tuple(found for group in groups for found in _search(scan, name, list(group.files), feet))
 
 
@@ -199,8 +225,11 @@ def _search(scan: Scan, name: str, files: list[str], feet: Mapping[str, Footer])
             return [Finding(files[0], "unreadable_file", short(error))]
         half = len(files) // 2
         return _search(scan, name, files[:half], feet) + _search(scan, name, files[half:], feet)
-    return [Finding(file, "unreadable_file", f"its footer promises {feet[file].rows} rows, and it holds {rows.get(file, 0)}")
-            for file in files if rows.get(file, 0) != feet[file].rows]
+    return [
+        Finding(file, "unreadable_file", f"its footer promises {feet[file].rows} rows, and it holds {rows.get(file, 0)}")
+        for file in files
+        if rows.get(file, 0) != feet[file].rows
+    ]
 
 
 def write(writer: DataFrameWriter, options: Mapping[str, str]) -> DataFrameWriter:

@@ -1,9 +1,10 @@
-"""CSV: raw lines through a strict RFC 4180 lexer, headers matched by name in each file; every line lands once, good or bad.
+"""CSV: raw lines through a strict RFC 4180 lexer, headers matched by name in each file; no line is lost.
 
-`settle` (in `headers`) looks at each file's first bytes and groups the files, `land` reads each group by one projection. A row is
-a physical line after the header, or with `newlines_in_quotes` an RFC 4180 record. In line mode the lexer has no state from
-one line to the next: a quote that is open at the end of its line makes that line `unclosed_quote`, the line that closes it
-`stray_quote`, and a line between them that has exactly the right number of fields can't be told from a row.
+`settle` (in `headers`) looks at each file's first bytes and groups the files, `land` reads each group by one
+projection. A row is a physical line after the header, or with `newlines_in_quotes` an RFC 4180 record. In line mode the
+lexer has no state from one line to the next: a quote that is open at the end of its line makes that line
+`unclosed_quote`, the line that closes it `stray_quote` or `ragged_row`, and a line between them that has exactly the
+right number of fields can't be told from a row. Where values have line breaks, say so by `newlines_in_quotes`.
 """
 from __future__ import annotations
 
@@ -11,20 +12,16 @@ import re
 from collections.abc import Mapping
 from functools import reduce
 
-from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkkit.errors import UsageError
-from sparkkit.formats.base import Finding, Format, Land, Scan
-from sparkkit.formats.columnar import short
-from sparkkit.formats.headers import HEAD_BYTES, Group, Settled, lexer, plain_path, settings, settle, spark_path
+from sparkkit.formats.headers import Group, Settled, lexer, plain_path, settings, settle, spark_path
 from sparkkit.formats.lexer import bad, chain
 from sparkkit.formats.records import OPEN, PLACE, records
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, RAW
-from sparkkit.schema.reader import OPTIONS
 
-__all__ = ["FORMAT", "Group", "Settled", "land", "rejects", "rows", "settle"]
+__all__ = ["Group", "Settled", "land", "rejects", "rows", "settle"]
 
 _FIELDS, _BYTES, _HEADER, _SENTENCE, _PLACE = "_fields", "_bytes", "_header", "_sentence", PLACE
 _AUTHORITY = r"^[a-zA-Z][a-zA-Z0-9+.-]*:(//[^/]*)?"
@@ -33,7 +30,7 @@ _AUTHORITY = r"^[a-zA-Z][a-zA-Z0-9+.-]*:(//[^/]*)?"
 def land(spark: SparkSession, settled: Settled, contract: Contract | None, options: Mapping[str, str]) -> DataFrame:
     """FILE, RAW, BAD and one string column for each of `settled.columns`; each line of each settled file is one row.
 
-    A line that equals its file's header has the reason `header`: `rejects` drops one a file. Nothing is read by this call.
+    A line that equals its file's header has the reason `header`: `rejects` drops one a file. Nothing is read yet.
     """
     given = settings(contract, options)
     good = [_good(spark, group, settled, given) for group in settled.groups if group.kind == "good"]
@@ -41,19 +38,24 @@ def land(spark: SparkSession, settled: Settled, contract: Contract | None, optio
     frames = good + wrong
     if not frames:
         names = ", ".join(f"c{i} string" for i in range(len(settled.columns)))
-        return spark.createDataFrame([], f"f string, r string, b {BAD_TYPE}, {names}").toDF(FILE, RAW, BAD, *settled.columns)
+        schema = ", ".join(part for part in (f"f string, r string, b {BAD_TYPE}", names) if part)
+        return spark.createDataFrame([], schema).toDF(FILE, RAW, BAD, *settled.columns)
     return reduce(DataFrame.unionAll, frames).toDF(FILE, RAW, BAD, *settled.columns)
 
 
 def rejects(bad_rows: DataFrame) -> DataFrame:
     """Bad rows without each file's one header line; any further line that repeats it is a `repeated_header`.
 
-    Only lines that equal a header are shuffled, counted by file. Takes the frame of `land` or of `conform`, restricted to its
-    bad rows, with FILE, RAW, BAD and any further columns, which are null for a repeated header.
+    Only lines that equal a header are shuffled, counted by file. Takes the frame of `land` or of `conform`, restricted
+    to its bad rows, with FILE, RAW, BAD and any further columns, which are null for a repeated header.
     """
-    headers = bad_rows.where(F.col(BAD).reason == "header").groupBy(FILE, RAW, BAD).agg(F.count(F.lit(1)).alias(_PLACE))
-    repeated = headers.select(FILE, RAW, F.explode(F.expr(f"case when {_PLACE} > 1 then sequence(2, {_PLACE}) end")).alias(_PLACE),
-                              _repeated(F.col(BAD).rule).alias(BAD))
+    headers = bad_rows.where(F.col(BAD).reason == "header").groupBy(FILE, RAW, BAD).agg(F.count("*").alias(_PLACE))
+    repeated = headers.select(
+        FILE,
+        RAW,
+        F.explode(F.expr(f"case when {_PLACE} > 1 then sequence(2, {_PLACE}) end")).alias(_PLACE),
+        _repeated(F.col(BAD).rule).alias(BAD),
+    )
     nulls = [F.lit(None).cast(field.dataType) for field in bad_rows.schema.fields if field.name not in (FILE, RAW, BAD)]
     others = bad_rows.where(F.col(BAD).reason != "header")
     return others.unionAll(repeated.select(*[_or_null(name, nulls) for name in bad_rows.columns]))
@@ -64,7 +66,9 @@ def _or_null(name: str, nulls: list[Column]) -> Column:
 
 
 def _repeated(sentence: Column) -> Column:
-    return F.when(sentence == "", bad("repeated_header", "the line repeats the header")).otherwise(bad("header_mismatch", sentence))
+    return F.when(sentence == "", bad("repeated_header", "the line repeats the header")).otherwise(
+        bad("header_mismatch", sentence)
+    )
 
 
 def rows(spark: SparkSession, settled: Settled, contract: Contract | None, options: Mapping[str, str]) -> int:
@@ -84,7 +88,7 @@ def _texts(spark: SparkSession, group: Group, whole: bool = False) -> DataFrame:
     """FILE, RAW (decoded) and the bytes of the lines or whole files of a group."""
     source = spark.read.text([spark_path(path) for path in group.paths], wholetext=whole)
     value = F.col("value")
-    text = F.decode(value.cast("binary"), F.lit("ISO-8859-1")) if group.encoding == "latin-1" else value
+    text = F.decode(value.cast("binary"), "ISO-8859-1") if group.encoding == "latin-1" else value
     return source.select(F.col("_metadata.file_path").alias(FILE), text.alias(RAW), value.alias(_BYTES))
 
 
@@ -92,8 +96,11 @@ def _good(spark: SparkSession, group: Group, settled: Settled, given: Mapping[st
     cut = lexer(given)
     line, fields = F.col(RAW), F.col(_FIELDS)
     lexed = _raw(spark, group, given).select(FILE, RAW, PLACE, OPEN, cut.fields(line).alias(_FIELDS))
-    faults = _headers(group, given) + cut.faults(line, fields, group.width, utf8=group.encoding == "utf-8")
     values = [F.lit(None).cast("string") if place is None else cut.value(fields, place) for place in group.order]
+    faults = _headers(group, given) + cut.faults(line, fields, group.width, utf8=group.encoding == "utf-8")
+    if given["header"] == "true":  # the same names, quoted otherwise: tables that were put one behind another
+        names = [v == F.lit(n) for v, n, place in zip(values, settled.columns, group.order, strict=True) if place is not None]
+        faults.append((reduce(Column.__and__, names, F.lit(bool(names))), bad("repeated_header", "the line repeats the header")))
     return lexed.select(FILE, RAW, chain(faults).alias(BAD), *[v.alias(f"c{i}") for i, v in enumerate(values)])
 
 
@@ -103,11 +110,16 @@ def _headers(group: Group, given: Mapping[str, str]) -> list[tuple[Column, Colum
     if given["header"] == "true":
         same = F.col(RAW) == F.lit(group.header_raw)
         if given["newlines_in_quotes"] == "true":
-            found = [(F.col(PLACE) == 0, bad("header", "")), (same, bad("repeated_header", "the record repeats the header"))]
+            found = [
+                (F.col(PLACE) == 0, bad("header", "")),
+                (same, bad("repeated_header", "the record repeats the header")),
+            ]
         else:
             found = [(same, bad("header", ""))]
     if given["newlines_in_quotes"] == "true":
-        found.append((F.col(OPEN), bad("unclosed_quote", "a quote opened on this line or before it is not rightly closed")))
+        found.append(
+            (F.col(OPEN), bad("unclosed_quote", "a quote opened on this line or before it is not rightly closed"))
+        )
     return found
 
 
@@ -118,7 +130,9 @@ def _mismatch(spark: SparkSession, group: Group, settled: Settled, given: Mappin
     else:
         told = _told(spark, lines, group)
     sentence = F.coalesce(_SENTENCE, F.lit("the header does not match"))
-    verdict = F.when(F.col(_BYTES).cast("binary") == F.col(_HEADER), bad("header", sentence)).otherwise(bad("header_mismatch", sentence))
+    verdict = F.when(F.col(_BYTES).cast("binary") == F.col(_HEADER), bad("header", sentence)).otherwise(
+        bad("header_mismatch", sentence)
+    )
     nulls = [F.lit(None).cast("string").alias(f"c{i}") for i in range(len(settled.columns))]
     return told.select(FILE, RAW, verdict.alias(BAD), *nulls)
 
@@ -126,43 +140,9 @@ def _mismatch(spark: SparkSession, group: Group, settled: Settled, given: Mappin
 def _told(spark: SparkSession, lines: DataFrame, group: Group) -> DataFrame:
     """The lines beside their own file's header and sentence; a file that is not found keeps its lines."""
     keys = [re.sub(_AUTHORITY, "", plain_path(path)) for path in group.paths]
-    told = spark.createDataFrame(list(zip(keys, group.headers, group.sentences, strict=True)),
-                                 f"_key string, {_HEADER} binary, {_SENTENCE} string")
+    told = spark.createDataFrame(
+        list(zip(keys, group.headers, group.sentences, strict=True)),
+        f"_key string, {_HEADER} binary, {_SENTENCE} string",
+    )
     key = F.regexp_replace(F.url_decode(F.replace(FILE, F.lit("+"), F.lit("%2B"))), _AUTHORITY, "")
     return lines.withColumn("_key", key).join(F.broadcast(told), "_key", "left")
-
-
-def _land(scan: Scan) -> Land:
-    heads = _heads(scan)
-    broken = tuple(Finding(path, "unreadable_file", short(head)) for path, head in heads.items() if isinstance(head, Exception))
-    texts = {path: head for path, head in heads.items() if isinstance(head, bytes)}
-    settled = settle(texts, {file.path: file.size for file in scan.files}, scan.contract, scan.options)
-    frame = land(scan.spark, settled, scan.contract, scan.options)
-    return Land(frame if scan.filter is None else frame.where(scan.filter), headers=settled.headers, findings=settled.findings,
-                rows=lambda: rows(scan.spark, settled, scan.contract, scan.options),
-                unreadable=broken + settled.unreadable, single_header=rejects)
-
-
-def _heads(scan: Scan) -> Mapping[str, bytes | Exception]:
-    if scan.hadoop is None:
-        raise UsageError("CSV files can't be looked at without a filesystem", reason="connect_no_files",
-                         hint="use Delta or a table on Spark Connect")
-    hadoop = scan.hadoop
-    return hadoop.each(scan.paths, lambda path: hadoop.head(path, HEAD_BYTES))
-
-
-def write(writer: DataFrameWriter, options: Mapping[str, str]) -> DataFrameWriter:
-    """A writer of CSV that `land` reads back as it was: a header, doubled quotes, empty text quoted and null not, timestamps whole."""
-    stamp = "yyyy-MM-dd'T'HH:mm:ss.SSSSSS"
-    plain = {"header": "true", "escape": '"', "emptyValue": '""', "nullValue": "", "timestampFormat": stamp + "XXX",
-             "timestampNTZFormat": stamp, "ignoreLeadingWhiteSpace": "false", "ignoreTrailingWhiteSpace": "false"}
-    return writer.options(**{**plain, **options})
-
-
-def count(spark: SparkSession, path: str, options: Mapping[str, str]) -> int:
-    """The rows of staged CSV below a path, header lines apart; read as Spark wrote them, line breaks in quotes and all."""
-    reader = spark.read.option("recursiveFileLookup", "true").option("multiLine", "true").option("escape", '"')
-    return reader.option("header", options.get("header", "true")).csv(path).count()
-
-
-FORMAT = Format("csv", (".csv", ".tsv"), _land, write, count, frozenset(OPTIONS))

@@ -1,8 +1,11 @@
-"""CSV on the road: heads looked at, files settled and landed by `csv`, partition folders read as columns; and the writer.
+"""CSV on the road: heads looked at, files settled and landed by `csv`, partition folders read as columns; and the
+writer.
 
-What is written is RFC 4180 that `csv` reads back as it was (with `newlines_in_quotes` where a value has a line break): a header
-in each file, empty text in quotes and null without, quotes doubled, nested values as JSON and binary as base64.
+What is written is RFC 4180 that `csv` reads back as it was (with `newlines_in_quotes` where a value has a line
+break): a header in each file, empty text in quotes and null without, quotes doubled, nested values as JSON and binary
+as base64.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -31,8 +34,11 @@ def land(scan: Scan) -> Land:
         ContractError: a column is in no file (`missing_column`), or one too many, and the contract stops at it.
     """
     if scan.hadoop is None:
-        raise UsageError("CSV files can't be looked at without a filesystem", reason="connect_no_files",
-                         hint="use Delta or a table on Spark Connect")
+        raise UsageError(
+            "CSV files can't be looked at without a filesystem",
+            reason="connect_no_files",
+            hint="use Delta or a table on Spark Connect",
+        )
     hadoop, contract, options = scan.hadoop, scan.contract, scan.options
     heads = hadoop.each(scan.paths, lambda path: _head(hadoop, path))
     broken = tuple(Finding(p, "unreadable_file", short(h)) for p, h in heads.items() if isinstance(h, Exception))
@@ -42,8 +48,14 @@ def land(scan: Scan) -> Land:
     settled = csv.settle(texts, {file.path: file.size for file in scan.files}, asked, options)
     landed = _placed(csv.land(scan.spark, settled, asked, options), settled.columns, contract.names if contract else (), folders)
     frame = landed if scan.filter is None else landed.where(scan.filter)
-    return Land(frame, headers=settled.headers, findings=settled.findings, unreadable=broken + settled.unreadable,
-                rows=lambda: csv.rows(scan.spark, settled, asked, options), single_header=csv.rejects)
+    return Land(
+        frame,
+        headers=settled.headers,
+        findings=settled.findings,
+        unreadable=broken + settled.unreadable,
+        rows=lambda: csv.rows(scan.spark, settled, asked, options),
+        single_header=csv.rejects,
+    )
 
 
 def _head(hadoop: Hadoop, path: str) -> bytes:
@@ -77,20 +89,28 @@ def unfit(frame: DataFrame, by: tuple[str, ...]) -> Unfit | None:
     columns = [c for c in frame.columns if c not in by]
     if len(columns) > 1:
         return None
-    return Unfit(F.col(quote(columns[0])).isNull(), "a null in the only column would be a blank line, which is no row",
-                 "write json or parquet, or add a column in the job")
+    return Unfit(
+        F.col(quote(columns[0])).isNull(),
+        "a null in the only column would be a blank line, which is no row",
+        "write json or parquet, or add a column in the job",
+    )
 
 
 def write(writer: DataFrameWriter, options: Mapping[str, str]) -> DataFrameWriter:
     """A writer of CSV; `delimiter`, `quote`, `header` and `compression` may be set, what would lose data may not."""
     given = {("sep" if key == "delimiter" else key): value for key, value in options.items() if key not in _READING}
-    return writer.options(**{**_PLAIN, **given, "escape": given.get("quote", '"')})
+    mark = given.get("quote", '"')
+    return writer.options(**{**_PLAIN, **given, "escape": mark, "emptyValue": mark * 2})
 
 
 _READING = frozenset(OPTIONS) - {"delimiter", "quote", "header"}
 _PLAIN: Mapping[str, str] = {
-    "header": "true", "emptyValue": '""', "nullValue": "", "timestampFormat": f"{writing.STAMP}XXX", "timestampNTZFormat": writing.STAMP,
-    "ignoreLeadingWhiteSpace": "false", "ignoreTrailingWhiteSpace": "false",
+    "header": "true",
+    "nullValue": "",
+    "timestampFormat": f"{writing.STAMP}XXX",
+    "timestampNTZFormat": writing.STAMP,
+    "ignoreLeadingWhiteSpace": "false",
+    "ignoreTrailingWhiteSpace": "false",
 }
 
 
@@ -102,7 +122,8 @@ def view(spark: SparkSession, path: str, options: Mapping[str, str]) -> DataFram
 
 
 def count(spark: SparkSession, path: str, options: Mapping[str, str]) -> int:
-    """The rows of staged CSV below a path, header lines apart; read as Spark wrote them, line breaks in quotes and all."""
+    """The rows of staged CSV below a path, header lines apart; read as Spark wrote them, line breaks in quotes and
+    all."""
     quoted = options.get("quote", '"')
     reader = spark.read.option("recursiveFileLookup", "true").option("multiLine", "true").option("escape", quoted)
     reader = reader.option("quote", quoted).option("sep", options.get("delimiter", options.get("sep", ",")))

@@ -1,5 +1,6 @@
 """What the footer of a Parquet or ORC file says: its schema as text, and how many rows it promises. Read by the driver,
 many at once, a few kilobytes a file; the classes of the JVM are looked up once, since each look-up is a round trip."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping

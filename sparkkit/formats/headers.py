@@ -1,4 +1,5 @@
-"""What each CSV file is, from its first bytes: encoding, header, order of columns; files of one kind are read as one group."""
+"""What each CSV file is, from its first bytes: encoding, header, order of columns; files of one kind are one group."""
+
 from __future__ import annotations
 
 import re
@@ -17,6 +18,7 @@ from sparkkit.schema.reader import ENCODINGS, OPTIONS
 HEAD_BYTES = 65536
 """How much of each file is enough to settle it; a header line longer than what was read is refused."""
 
+_SHOWN = 1000
 _BOM = b"\xef\xbb\xbf"
 _WIDE = {b"\xff\xfe\x00\x00": "UTF-32", b"\x00\x00\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 _SIZES = {"KB": 10, "MB": 20, "GB": 30, "B": 0}
@@ -25,10 +27,10 @@ _URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:/.*%", re.DOTALL)
 
 @dataclass(frozen=True)
 class Group:
-    """Files that one projection reads: `order` gives the place of each column in the file, None where the file lacks it.
+    """Files that one projection reads: `order` gives each column's place in the file, None where the file lacks it.
 
-    `width` is the number of fields of a line. A group of kind `mismatch` has in `headers` the bytes of each file's first line
-    and in `sentences` what was found and expected; one of kind `good` has one `header_raw` for all its files ("" for none).
+    `width` is the number of fields of a line. A group of kind `mismatch` has in `headers` the bytes of each file's
+    first line and in `sentences` what was found and expected; one of kind `good` has one `header_raw` for all files.
     """
 
     paths: tuple[str, ...]
@@ -43,7 +45,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Settled:
-    """Files settled before planning: `headers` of them have a first line that is no row; `unreadable` are in no group."""
+    """Files settled before planning: `headers` of them have a first line that is no row; `unreadable` are in none."""
 
     columns: tuple[str, ...]
     groups: tuple[Group, ...]
@@ -66,7 +68,11 @@ class _Head:
 
 def settings(contract: Contract | None, options: Mapping[str, str]) -> dict[str, str]:
     """The reader options in force: defaults, under the contract's, under `options`."""
-    return {**{key: option.default for key, option in OPTIONS.items()}, **(contract.reader if contract else {}), **options}
+    return {
+        **{key: option.default for key, option in OPTIONS.items()},
+        **(contract.reader if contract else {}),
+        **options,
+    }
 
 
 def lexer(given: Mapping[str, str]) -> Lexer:
@@ -77,19 +83,23 @@ def lexer(given: Mapping[str, str]) -> Lexer:
     """
     delimiter, quote = given["delimiter"], given["quote"]
     if len(delimiter) != 1 or delimiter in "\r\n" or len(quote) > 1 or delimiter == quote:
-        raise UsageError(f"delimiter {delimiter!r} with quote {quote!r} can't be read", reason="bad_option",
-                         hint="each is one character (quote may be empty), not the same one and no line break")
+        raise UsageError(
+            f"delimiter {delimiter!r} with quote {quote!r} can't be read",
+            reason="bad_option",
+            hint="each is one character (quote may be empty), not the same one and no line break",
+        )
     return Lexer(delimiter, quote, given["trim"] == "true")
 
 
-def settle(heads: Mapping[str, bytes], sizes: Mapping[str, int], contract: Contract | None,
-           options: Mapping[str, str]) -> Settled:
+def settle(
+    heads: Mapping[str, bytes], sizes: Mapping[str, int], contract: Contract | None, options: Mapping[str, str]
+) -> Settled:
     """Looks at each file's first bytes (decompressed) and says how it is to be read; pure Python, nothing is opened.
 
     `heads` and `sizes` go by path, as a URI. Without a contract the columns are those of the first file's header.
 
     Raises:
-        ContractError: `missing_column` where a column is in no file, `extra_column` where the contract stops at one.
+        ContractError: `missing_column` where a column is in no file, `extra_column` where the contract says stop.
         UsageError: options that can't be.
 
     >>> settled = settle({"a.csv": b"x,y\\n1,2\\n", "b.csv": b"y,x\\n3,4\\n", "c.csv": b"x\\n5\\n"}, {}, None, {})
@@ -133,33 +143,46 @@ def _look(path: str, head: bytes, size: int, given: Mapping[str, str], cut: Lexe
     if not head.removeprefix(_BOM):
         return Finding(path, "empty_file", "the file holds no text")
     if wide or declared is None:
-        return Finding(path, "encoding", f"the file is {wide or given['encoding']}, which is not read: write it as UTF-8")
+        return Finding(
+            path, "encoding", f"the file is {wide or given['encoding']}, which is not read: write it as UTF-8"
+        )
     encoding = "utf-8" if head.startswith(_BOM) else declared
     whole = given["newlines_in_quotes"] == "true"
     if whole and size > _bytes(given["max_record_file"]):
-        return Finding(path, "too_large", f"the file has {size} bytes, and with newlines in quotes at most "
-                       f"{given['max_record_file']} are read (max_record_file)")
+        return Finding(
+            path,
+            "too_large",
+            f"the file has {size} bytes, and with newlines in quotes at most "
+            f"{given['max_record_file']} are read (max_record_file)",
+        )
     return _first_line(path, head.removeprefix(_BOM), encoding, len(head) < size, whole, cut)
 
 
 def _first_line(path: str, head: bytes, encoding: str, more: bool, whole: bool, cut: Lexer) -> _Head | Finding:
     line, rest = _break(head)
+    long = more and len(line) == len(head)
     if line.count(b"\0") or head.count(b"\0") * 10 > len(head):
-        return Finding(path, "encoding", "the file holds NUL bytes: it is UTF-16 without a mark, or no text; write it as UTF-8")
+        return Finding(
+            path, "encoding", "the file holds NUL bytes: it is UTF-16 without a mark, or no text; write it as UTF-8"
+        )
     text = line.decode(encoding, "replace")
     if whole:
         record = first_record(head.decode(encoding, "replace"), cut)
-        text, rest = (text, rest) if record is None else (record, head[len(record.encode(encoding, "replace")):].lstrip(b"\r\n"))
-    if more and not rest:
+        text, rest = (
+            (text, rest)
+            if record is None
+            else (record, head[len(record.encode(encoding, "replace")) :].lstrip(b"\r\n"))
+        )
+    if long:
         return Finding(path, "header_too_long", f"its first line is longer than {len(head)} bytes")
-    fields = cut.split(text)
+    fields = cut.split(text) if text.encode(encoding) == line or whole else None
     return _Head(path, encoding, line, text, None if fields is None else tuple(fields), not more and not rest)
 
 
 def _break(head: bytes) -> tuple[bytes, bytes]:
     """The first line and what follows its line break; LF, CRLF and CR all break."""
     found = re.search(rb"\r\n|\n|\r", head)
-    return (head[:found.start()], head[found.end():]) if found else (head, b"")
+    return (head[: found.start()], head[found.end() :]) if found else (head, b"")
 
 
 def _bytes(text: str) -> int:
@@ -175,7 +198,10 @@ def _columns(good: list[_Head], given: Mapping[str, str]) -> tuple[str, ...]:
 def _headless(good: list[_Head], columns: tuple[str, ...]) -> tuple[Group, ...]:
     order = tuple(range(len(columns)))
     encodings = dict.fromkeys(head.encoding for head in good)
-    return tuple(Group(tuple(h.path for h in good if h.encoding == e), "good", e, order=order, width=len(columns)) for e in encodings)
+    return tuple(
+        Group(tuple(h.path for h in good if h.encoding == e), "good", e, order=order, width=len(columns))
+        for e in encodings
+    )
 
 
 def _stop(good: list[_Head], columns: tuple[str, ...], contract: Contract | None) -> None:
@@ -185,20 +211,26 @@ def _stop(good: list[_Head], columns: tuple[str, ...], contract: Contract | None
     seen = {name for head in good for name in head.fields or ()}
     missing = [name for name in columns if name not in seen]
     if missing and contract.on("missing_column") == "stop":
-        raise ContractError(f"no file has the column{'s' * (len(missing) > 1)} {_names(missing)}; {good[0].path} begins with "
-                            f"{_shown(good[0].text)}", reason="missing_column",
-                            hint=_near(missing, seen) or "mend the files or the contract, or set sparkkit.on.missing_column")
+        raise ContractError(
+            f"no file has the column{'s' * (len(missing) > 1)} {_names(missing)}; {good[0].path} begins with "
+            f"{_shown(good[0].text)}",
+            reason="missing_column",
+            hint=_near(missing, seen) or "mend the files or the contract, or set sparkkit.on.missing_column",
+        )
     for head in good if contract.on("extra_column") == "stop" else ():
         extra = [name for name in head.fields or () if name not in columns]
         if extra:
-            raise ContractError(f"{head.path} has the column{'s' * (len(extra) > 1)} {_names(extra)}, not in the contract",
-                                reason="extra_column", hint="add it to the contract, or set sparkkit.on.extra_column")
+            raise ContractError(
+                f"{head.path} has the column{'s' * (len(extra) > 1)} {_names(extra)}, not in the contract",
+                reason="extra_column",
+                hint="add it to the contract, or set sparkkit.on.extra_column",
+            )
 
 
 def _sentence(head: _Head, columns: tuple[str, ...], contract: Contract | None) -> str:
     """What is wrong with a header; "" where nothing is."""
     if head.fields is None:
-        return f"the header can't be read: a quote is out of place; found {_shown(head.text)}"
+        return f"header: a quote is out of place, or it is not {head.encoding}; found {_shown(head.text)}"
     twice = [name for name, count in Counter(head.fields).items() if count > 1]
     missing = [name for name in columns if name not in head.fields]
     extra = [name for name in head.fields if name not in columns]
@@ -220,7 +252,7 @@ def _names(names: list[str] | tuple[str, ...]) -> str:
 
 
 def _shown(text: str) -> str:
-    return repr(text if len(text) <= 200 else text[:200] + "…")
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
 
 
 def _good_groups(good: list[_Head], columns: tuple[str, ...]) -> tuple[Group, ...]:
@@ -243,5 +275,10 @@ def _mismatch_groups(good: list[_Head], sentences: Mapping[str, str]) -> tuple[G
 
 
 def _mismatch_group(heads: list[_Head], sentences: Mapping[str, str]) -> Group:
-    return Group(tuple(h.path for h in heads), "mismatch", heads[0].encoding, headers=tuple(h.line for h in heads),
-                 sentences=tuple(sentences[h.path] for h in heads))
+    return Group(
+        tuple(h.path for h in heads),
+        "mismatch",
+        heads[0].encoding,
+        headers=tuple(h.line for h in heads),
+        sentences=tuple(sentences[h.path] for h in heads),
+    )

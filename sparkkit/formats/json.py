@@ -1,11 +1,15 @@
-"""JSON: one object a line, or whole documents (`multiline`); with a contract each value travels as the text that stands in the file.
+"""JSON: one object a line, or whole documents (`multiline`); with a contract each value travels as the text that
+stands in the file.
 
-So that no number makes a detour through a double, and so that a malformed line, a key that stands twice and a key that nobody
-expects are found: Spark's own reader drops them in silence. Without a contract Spark infers a schema, which a finding says.
+So that no number makes a detour through a double, and so that a malformed line, a key that stands twice and a key
+that nobody expects are found: Spark's own reader drops them in silence. Without a contract Spark infers a schema,
+which a finding says.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
@@ -47,22 +51,23 @@ def _whole(scan: Scan) -> bool:
 
 
 def _by_contract(scan: Scan, contract: contracts.Contract) -> Land:
-    big = tuple(Finding(f.path, "too_large", f"{f.size} bytes, and a document has {MOST} at most") for f in scan.files
-                if _whole(scan) and f.size > MOST)
-    keep = Scan(scan.spark, tuple(f for f in scan.files if not _whole(scan) or f.size <= MOST), scan.root, contract, scan.options)
-    frame = _cut(_raw(keep), contract, partitions.values(scan.paths, scan.root)) if keep.files else _none(scan, contract)
+    keep, big = _of_size(scan)
+    if not keep.files:
+        return Land(_none(scan, contract.names), rows=lambda: 0, unreadable=big)
+    frame = _cut(_raw(keep), contract, partitions.values(scan.paths, scan.root))
     filtered = frame if scan.filter is None else frame.where(scan.filter)
-    rows = (lambda: _raw(keep).count() if keep.files else 0) if scan.filter is None else (lambda: filtered.count())
+    rows = (lambda: _raw(keep).count()) if scan.filter is None else (lambda: filtered.count())
     return Land(filtered, rows=rows, unreadable=big)
 
 
-def _none(scan: Scan, contract: contracts.Contract) -> DataFrame:
-    columns = "".join(f", {quote(c)} string" for c in contract.names)
+def _none(scan: Scan, names: tuple[str, ...]) -> DataFrame:
+    columns = "".join(f", {quote(c)} string" for c in names)
     return scan.spark.createDataFrame([], f"`{FILE}` string, `{RAW}` string, `{BAD}` {BAD_TYPE}{columns}")
 
 
 def _raw(scan: Scan) -> DataFrame:
-    """FILE and RAW: a row for each line, or for each object of each document; a document that is neither stays one row."""
+    """FILE and RAW: a row for each line, or for each object of each document; a document that is neither stays one
+    row."""
     texts = lines(scan, whole=_whole(scan)).select(FILE, F.col("value").alias(RAW))
     if not _whole(scan):
         return texts
@@ -74,14 +79,23 @@ def _cut(raw: DataFrame, contract: contracts.Contract, folders: Mapping[str, set
     line = F.col(RAW)
     whole = raw.select(FILE, RAW, chain(jsonlexer.faults(line)).alias(BAD))
     fine = F.col(BAD).isNull()
-    lexed = whole.select(FILE, RAW, BAD, F.when(fine, jsonlexer.keys(line)).alias(_KEYS), F.when(fine, jsonlexer.values(line)).alias(_VALUES))
+    keys, values = F.when(fine, jsonlexer.keys(line)).alias(_KEYS), F.when(fine, jsonlexer.values(line)).alias(_VALUES)
     given = [c for c in contract.columns if c.name not in folders]
-    texts = lexed.select("*", *[_raw_value(c.name).alias(f"v{i}") for i, c in enumerate(given)])
+    texts = whole.select(FILE, RAW, BAD, keys, values).select(
+        FILE, RAW, BAD, _KEYS, *[_raw_value(c.name).alias(f"v{i}") for i, c in enumerate(given)]
+    )
     places = {c.name: (F.col(f"v{i}"), parse(c.type), effective(contract, c)) for i, c in enumerate(given)}
     wrong = [*_key_faults(contract, folders), *[_strict(n, v, d, o) for n, (v, d, o) in places.items()]]
-    told = F.coalesce(BAD, chain([w for w in wrong if w is not None]))
     columns = [_value(*places[n][:2]) if n in places else partitions.column(n) for n in contract.names]
-    return texts.select(FILE, RAW, told.alias(BAD), *[c.alias(n) for n, c in zip(contract.names, columns, strict=True)])
+    placed = [c.alias(f"c{i}") for i, c in enumerate(columns)]
+    told = F.coalesce(BAD, chain(wrong)).alias(BAD)
+    return _kept(_kept(texts).select(FILE, RAW, told, *placed)).toDF(FILE, RAW, BAD, *contract.names)
+
+
+def _kept(frame: DataFrame) -> DataFrame:
+    """The same frame behind a generator, through which the optimizer pushes no filter: pushed down, a filter on what
+    stands above would repeat each expression below for each of its uses, and those below that, beyond any memory."""
+    return frame.select(F.inline(F.array(F.struct(*frame.columns))))
 
 
 def _raw_value(name: str) -> Column:
@@ -91,8 +105,7 @@ def _raw_value(name: str) -> Column:
 def _key_faults(contract: contracts.Contract, folders: Mapping[str, set[str]]) -> list[tuple[Column, Column]]:
     keys = F.col(_KEYS)
     rest = F.array_except(keys, F.array(*[F.lit(n) for n in contract.names if n not in folders]))
-    twice = F.size(F.array_distinct(keys)) < F.size(keys)
-    found = [(twice, bad("unreadable_row", "a key stands twice in the object"))]
+    found = [_twice()]
     answer = contract.on("extra_column")
     if answer != "allow":
         shown = F.concat(F.lit("not in the contract: "), F.array_join(F.slice(rest, 1, 5), ", "))
@@ -100,7 +113,12 @@ def _key_faults(contract: contracts.Contract, folders: Mapping[str, set[str]]) -
     return found
 
 
-def _strict(name: str, value: Column, dtype: t.DataType, options: Mapping[str, str]) -> tuple[Column, Column] | None:
+def _twice() -> tuple[Column, Column]:
+    fewer = F.size(F.array_distinct(_KEYS)) < F.size(_KEYS)
+    return fewer, bad("unreadable_row", "a key stands twice in the object")
+
+
+def _strict(name: str, value: Column, dtype: t.DataType, options: Mapping[str, str]) -> tuple[Column, Column]:
     """A JSON value of another kind than the type is written as: a text for a number, a number for a text."""
     kinds: list[tuple[type[t.DataType] | tuple[type[t.DataType], ...], str, str]] = [
         ((t.ByteType, t.ShortType, t.IntegerType, t.LongType, t.DecimalType), r"\A[-0-9]", "a number"),
@@ -122,23 +140,31 @@ def _value(raw: Column, dtype: t.DataType) -> Column:
 
 
 def _inferred(scan: Scan) -> Land:
+    keep, big = _of_size(scan)
+    if not keep.files:
+        return Land(_none(scan, ()), rows=lambda: 0, unreadable=big)
     options = {k: v for k, v in scan.options.items() if k not in ("mode", "multiline")}
-    reader = scan.spark.read.options(**options).option("multiLine", scan.options.get("multiline", "false"))
-    schema = reader.option("mode", "PERMISSIVE").option("columnNameOfCorruptRecord", _CORRUPT).json(scan.read_paths).schema
-    data = t.StructType([f for f in schema.fields if f.name != _CORRUPT])
-    full = t.StructType([*data.fields, t.StructField(_CORRUPT, t.StringType())])
-    rows = reader.schema(full).option("columnNameOfCorruptRecord", _CORRUPT).json(scan.read_paths)
-    wrong = F.when(F.col(_CORRUPT).isNotNull(), bad("unreadable_row", "it is not one JSON object"))
-    frame = rows.select(F.input_file_name().alias(FILE), F.col(_CORRUPT).alias(RAW), wrong.cast(BAD_TYPE).alias(BAD),
-                        *[F.col(quote(f.name)) for f in data.fields])
+    reader = scan.spark.read.options(**options).option("multiLine", str(_whole(scan)).lower())
+    schema = reader.option("columnNameOfCorruptRecord", _CORRUPT).json(keep.read_paths).schema
+    data = [f for f in schema.fields if f.name != _CORRUPT]
+    full = t.StructType([*data, t.StructField(_CORRUPT, t.StringType())])
+    told = {**options, "mode": "PERMISSIVE", "columnNameOfCorruptRecord": _CORRUPT}
+    parsed = _raw(keep).select(FILE, RAW, F.from_json(RAW, full, told).alias("row"), jsonlexer.keys(F.col(RAW)).alias(_KEYS))
+    corrupt = F.col(f"row.{_CORRUPT}").isNotNull()
+    wrong = [*jsonlexer.faults(F.col(RAW)), (corrupt, bad("unreadable_row", "it is not one JSON object")), _twice()]
+    judged = _kept(parsed.select(FILE, RAW, chain(wrong).alias(BAD), "row"))
+    frame = judged.select(FILE, RAW, BAD, *[F.col(f"row.{quote(f.name)}") for f in data])
     filtered = frame if scan.filter is None else frame.where(scan.filter)
-    said = Finding(scan.root, "inferred_schema", "no contract, so Spark inferred the types: big numbers may have lost digits")
-    return Land(filtered, rows=lambda: filtered.count() if scan.filter or _whole(scan) else _not_empty(scan), findings=(said,))
+    said = Finding(scan.root, "inferred_schema", "no contract, so Spark inferred types: big numbers may have lost digits")
+    rows = (lambda: _raw(keep).count()) if scan.filter is None else (lambda: filtered.count())
+    return Land(filtered, rows=rows, findings=(said,), unreadable=big)
 
 
-def _not_empty(scan: Scan) -> int:
-    """The lines that Spark's reader takes for rows: all but blank ones."""
-    return scan.spark.read.text(scan.read_paths).where("value rlike '[^ \\\\t\\\\r]'").count()
+def _of_size(scan: Scan) -> tuple[Scan, tuple[Finding, ...]]:
+    """The files that are not too large to be read whole, and findings for the rest."""
+    big = [f for f in scan.files if _whole(scan) and f.size > MOST]
+    told = tuple(Finding(f.path, "too_large", f"{f.size} bytes, and a document has {MOST} at most") for f in big)
+    return replace(scan, files=tuple(f for f in scan.files if f not in big)), told
 
 
 def shape(frame: DataFrame, by: tuple[str, ...]) -> DataFrame:

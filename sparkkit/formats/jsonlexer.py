@@ -1,9 +1,12 @@
-"""A strict lexer for JSON objects as Spark expressions: a text in; its keys, the raw text of its values, and what is wrong, out.
+"""A strict lexer for JSON objects as Spark expressions: a text in; its keys, the raw text of its values, and what is
+wrong, out.
 
-Spark's own parser reads `{"a":1} rest` as good, keeps the last of two equal keys, and takes numbers on the way through a
-double. Here the text of each value stays as it was written. The grammar of the top level is this module's; what stands inside
-nested values is looked at where they are cast. All quantifiers are possessive, so that a long text needs no stack.
+Spark's own parser reads `{"a":1} rest` as good, keeps the last of two equal keys, and takes numbers on the way
+through a double. Here the text of each value stays as it was written. The grammar of the top level is this module's;
+what stands inside nested values is looked at where they are cast. All quantifiers are possessive, so that a long text
+needs no stack.
 """
+
 from __future__ import annotations
 
 from pyspark.sql import Column
@@ -76,8 +79,12 @@ def string(raw: Column) -> Column:
 
 def faults(line: Column) -> list[tuple[Column, Column]]:
     """What can be wrong with a line as a whole, for `chain`."""
-    return [(F.trim(line) == "", bad("blank", "the line is empty")),
-            (~valid_utf8(line), bad("invalid_encoding", "the line is not valid UTF-8")),
-            (F.contains(line, F.lit(REPLACEMENT)), bad("replacement_character", "the line holds U+FFFD, which stands where a "
-                                                       "character was lost")),
-            (~good_object(line), bad("unreadable_row", "the line is not one JSON object"))]
+    return [
+        (F.trim(line) == "", bad("blank", "the line is empty")),
+        (~valid_utf8(line), bad("invalid_encoding", "the line is not valid UTF-8")),
+        (
+            F.contains(line, F.lit(REPLACEMENT)),
+            bad("replacement_character", "the line holds U+FFFD, which stands where a character was lost"),
+        ),
+        (~good_object(line), bad("unreadable_row", "the line is not one JSON object")),
+    ]

@@ -1,8 +1,9 @@
-"""A strict RFC 4180 lexer as Spark expressions: one line in; an array of raw fields, and what is wrong with the line, out.
+"""A strict RFC 4180 lexer as Spark expressions: a line in; an array of raw fields, and what is wrong with it, out.
 
-A line without a quote is split at the delimiter, which costs least. A line with quotes goes through a pattern whose quantifiers
-are all possessive: a plain one keeps a stack frame for each character and overflows on a quoted field of 3 kB.
+A line without a quote is split at the delimiter, which costs least. A line with quotes goes through a pattern whose
+quantifiers are all possessive: a plain one keeps a stack frame a character and overflows on a quoted field of 3 kB.
 """
+
 from __future__ import annotations
 
 import re
@@ -15,16 +16,26 @@ from sparkkit.compat import valid_utf8
 from sparkkit.schema.landing import BAD_TYPE
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-UNREADABLE = ("blank", "invalid_encoding", "nul_character", "replacement_character", "unclosed_quote", "stray_quote", "ragged_row",
-              "repeated_header")
+UNREADABLE = (
+    "blank",
+    "invalid_encoding",
+    "nul_character",
+    "replacement_character",
+    "unclosed_quote",
+    "stray_quote",
+    "ragged_row",
+    "repeated_header",
+)
 """The reasons for which a line of CSV goes to the quarantine."""
 
-_END = r"(?![\s\S])"  # the very end in Java and in Python; `$` also matches before a last line break, and Python has no \z
+_END = (
+    r"(?![\s\S])"  # the very end in Java and in Python; `$` also matches before a last line break, and Python has no \z
+)
 
 
 @dataclass(frozen=True)
 class Lexer:
-    """How a line is cut: a delimiter and a quote of one character each (no quote: ""), and whether blanks round fields go.
+    """How a line is cut: delimiter and quote, one character each (quote may be ""), and whether blanks round fields go.
 
     >>> Lexer().split('a,"b ""c"", d",')
     ['a', 'b "c", d', '']
@@ -68,7 +79,7 @@ class Lexer:
         return field[1:-1].replace(q + q, q) if q and field.startswith(q) else field
 
     def fields(self, line: Column) -> Column:
-        """array<string>: the raw fields of each line; where a quote is out of place, the rest of the line is the last of them."""
+        """array<string>: the raw fields of a line; from a quote out of place on, the rest of the line is the last."""
         d = re.escape(self.delimiter)
         cut = F.split(line, d, -1)
         if not self.quote:
@@ -80,10 +91,10 @@ class Lexer:
     def value(self, fields: Column, index: int) -> Column:
         """string: one field without its quotes; null where it is empty and not quoted, or where there is none."""
         raw = F.get(fields, F.lit(index))
-        raw = F.trim(raw, F.lit(self.blanks)) if self.trim and self.blanks else raw
+        raw = F.btrim(raw, F.lit(self.blanks)) if self.trim and self.blanks else raw
         if not self.quote:
             return F.when(raw != "", raw)
-        inner = F.replace(F.substring(raw, F.lit(2), F.length(raw) - 2), F.lit(self.quote * 2), F.lit(self.quote))
+        inner = F.replace(F.substr(raw, F.lit(2), F.length(raw) - 2), F.lit(self.quote * 2), F.lit(self.quote))
         return F.when(raw == "", None).when(F.startswith(raw, F.lit(self.quote)), inner).otherwise(raw)
 
     def faults(self, line: Column, fields: Column, expected: int, *, utf8: bool = True) -> list[tuple[Column, Column]]:
@@ -95,13 +106,30 @@ class Lexer:
         faults = [(line == "", bad("blank", "the line is empty"))]
         if utf8:
             faults.append((~valid_utf8(line), bad("invalid_encoding", "the line is not valid UTF-8")))
-        faults += [(F.contains(line, F.lit("\0")), bad("nul_character", "the line holds a NUL character (U+0000)")),
-                   (F.contains(line, F.lit(REPLACEMENT)), bad("replacement_character", "the line holds U+FFFD, which stands "
-                                                              "where a character was lost"))]
+        faults += [
+            (F.contains(line, F.lit("\0")), bad("nul_character", "the line holds a NUL character (U+0000)")),
+            (
+                F.contains(line, F.lit(REPLACEMENT)),
+                bad("replacement_character", "the line holds U+FFFD, which stands where a character was lost"),
+            ),
+        ]
         if self.quote:
-            faults.append((F.contains(last, F.lit(self.quote)) & ~last.rlike(rf"\A{self.quoted}{_END}"), self._quotes(found, last)))
-        faults += [((found == 1) & (found != expected) & (F.trim(line, F.lit(" \t")) == ""), bad("blank", "the line holds only blanks")),
-                   (found != expected, bad("ragged_row", F.concat(found.cast("string"), F.lit(f" fields found, {expected} expected"))))]
+            faults.append(
+                (
+                    F.contains(last, F.lit(self.quote)) & ~last.rlike(rf"\A{self.quoted}{_END}"),
+                    self._quotes(found, last),
+                )
+            )
+        faults += [
+            (
+                (found == 1) & (found != expected) & (F.btrim(line, F.lit(" \t")) == ""),
+                bad("blank", "the line holds only blanks"),
+            ),
+            (
+                found != expected,
+                bad("ragged_row", F.concat(found.cast("string"), F.lit(f" fields found, {expected} expected"))),
+            ),
+        ]
         return faults
 
     def _quotes(self, found: Column, last: Column) -> Column:
@@ -109,8 +137,13 @@ class Lexer:
         space = f"[{self.blanks}]*+" if self.trim else ""
         place = found.cast("string")
         unclosed = last.rlike(rf"\A{space}{q}[^{q}]*+(?:{q}{q}[^{q}]*+)*+{_END}")
-        return F.when(unclosed, bad("unclosed_quote", F.concat(F.lit("the quote that opens field "), place, F.lit(" is not closed in its line")))
-                      ).otherwise(bad("stray_quote", F.concat(F.lit("a quote stands where none may be, in field "), place)))
+        return F.when(
+            unclosed,
+            bad(
+                "unclosed_quote",
+                F.concat(F.lit("the quote that opens field "), place, F.lit(" is not closed in its line")),
+            ),
+        ).otherwise(bad("stray_quote", F.concat(F.lit("a quote stands where none may be, in field "), place)))
 
 
 def bad(reason: str | Column, rule: str | Column) -> Column:

@@ -1,4 +1,6 @@
-"""Hive-style folders (`dt=2024-01-01/`): the columns that stand in the paths of files, by name and as expressions of FILE."""
+"""Hive-style folders (`dt=2024-01-01/`): the columns that stand in the paths of files, by name and as expressions of
+FILE."""
+
 from __future__ import annotations
 
 import re
@@ -54,4 +56,3 @@ def _plain(path: str) -> str:
 
 def _unescaped(text: Column) -> Column:
     return F.url_decode(F.replace(text, F.lit("+"), F.lit("%2B")))
-

@@ -1,9 +1,10 @@
 """RFC 4180 records that may span lines, cut from a file's whole text by one possessive pattern.
 
-Three things end at their line: a good record (which may hold line breaks in its quotes), a line whose quotes are out of place
-but even in number, and a line with one quote inside a bare field. At anything else a quote is open and nothing after it can be
-trusted: the rest of the file comes line by line, marked.
+Three things end at a line break: a good record (which may hold line breaks in its quotes), a line whose quotes are out
+of place but even in number, and a line with one quote inside a bare field. At anything else a quote is open and nothing
+after it can be trusted: the rest of the file comes line by line, marked.
 """
+
 from __future__ import annotations
 
 import re
@@ -35,7 +36,7 @@ def records(texts: DataFrame, lexer: Lexer) -> DataFrame:
 
     OPEN marks the lines of the rest of a file, from the line where a quote is opened and never rightly closed.
     """
-    text = F.when(F.startswith(RAW, F.lit("\ufeff")), F.substring(RAW, F.lit(2), F.length(RAW))).otherwise(F.col(RAW))
+    text = F.when(F.startswith(RAW, F.lit("\ufeff")), F.substr(RAW, F.lit(2), F.length(RAW))).otherwise(F.col(RAW))
     closed = _closed(lexer)
     pattern = rf"\G(?=[\s\S])({closed}|[\s\S]++)(?:{_BREAK}|{_END})"
     cut = texts.select(FILE, F.regexp_extract_all(text, F.lit(pattern), F.lit(1)).alias("cut"))
@@ -43,7 +44,9 @@ def records(texts: DataFrame, lexer: Lexer) -> DataFrame:
     rest = F.lit(False) if not lexer.quote else F.contains(last, F.lit(lexer.quote)) & ~last.rlike(rf"\A{closed}{_END}")
     marked = cut.select(FILE, "cut", (F.size("cut") - F.coalesce(rest.cast("int"), F.lit(0))).alias("good"))
     lines = F.split(F.regexp_replace(F.get("cut", F.size("cut") - 1), _BREAK + _END, ""), _BREAK, -1)
-    every = F.when(F.col("good") < F.size("cut"), F.concat(F.slice("cut", F.lit(1), F.col("good")), lines)).otherwise(F.col("cut"))
+    every = F.when(F.col("good") < F.size("cut"), F.concat(F.slice("cut", F.lit(1), F.col("good")), lines)).otherwise(
+        F.col("cut")
+    )
     placed = marked.select(FILE, "good", F.posexplode(every).alias(PLACE, RAW))
     return placed.select(FILE, RAW, PLACE, (F.col(PLACE) >= F.col("good")).alias(OPEN))
 

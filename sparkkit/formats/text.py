@@ -1,4 +1,6 @@
-"""Text: one row a line, in the column `value`; bytes that are not the declared encoding are findings, not characters."""
+"""Text: one row a line, in the column `value`; bytes that are not the declared encoding are findings, not
+characters."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -13,11 +15,18 @@ from sparkkit.formats.base import Format, Land, Scan, Unfit
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, RAW
 from sparkkit.schema.types import quote
 
-ENCODINGS = {"utf-8": "UTF-8", "utf8": "UTF-8", "latin-1": "ISO-8859-1", "latin1": "ISO-8859-1", "iso-8859-1": "ISO-8859-1"}
+ENCODINGS = {
+    "utf-8": "UTF-8",
+    "utf8": "UTF-8",
+    "latin-1": "ISO-8859-1",
+    "latin1": "ISO-8859-1",
+    "iso-8859-1": "ISO-8859-1",
+}
 
 
 def lines(scan: Scan, *, whole: bool = False) -> DataFrame:
-    """FILE and `value`: the physical lines of the files, split at LF, CRLF or CR, bytes as they are; or their whole texts."""
+    """FILE and `value`: the physical lines of the files, split at LF, CRLF or CR, bytes as they are; or their whole
+    texts."""
     frame = scan.spark.read.text(scan.read_paths, wholetext=whole)
     return frame.select(F.input_file_name().alias(FILE), F.col("value"))
 
@@ -42,7 +51,7 @@ def land(scan: Scan) -> Land:
         wrong = F.when(~compat.valid_utf8(F.col("value")), bad("invalid_encoding", "the line is not UTF-8"))
         frame = raw.select(FILE, F.col("value").alias(RAW), wrong.alias(BAD), "value")
     else:
-        value = F.decode(F.col("value").cast("binary"), F.lit("ISO-8859-1"))
+        value = F.decode(F.col("value").cast("binary"), "ISO-8859-1")
         frame = raw.select(FILE, value.alias(RAW), F.lit(None).cast(BAD_TYPE).alias(BAD), value.alias("value"))
     filtered = frame if scan.filter is None else frame.where(scan.filter)
     rows = (lambda: lines(scan).count()) if scan.filter is None else (lambda: filtered.count())
@@ -58,16 +67,22 @@ def shape(frame: DataFrame, by: tuple[str, ...]) -> DataFrame:
     columns = [f for f in frame.schema.fields if f.name not in by]
     if len(columns) != 1 or not isinstance(columns[0].dataType, t.StringType):
         found = ", ".join(f"{f.name} ({f.dataType.simpleString()})" for f in columns)
-        raise UsageError(f"text files hold one text column, and the frame has {found or 'none'}", reason="unsupported_type",
-                         hint="--output-format csv or json, or select one text column in the job")
+        raise UsageError(
+            f"text files hold one text column, and the frame has {found or 'none'}",
+            reason="unsupported_type",
+            hint="--output-format csv or json, or select one text column in the job",
+        )
     return frame
 
 
 def unfit(frame: DataFrame, by: tuple[str, ...]) -> Unfit | None:
     """Texts with a line break would be several rows, and a null would be an empty text."""
     value = F.col(quote(next(c for c in frame.columns if c not in by)))
-    return Unfit(value.isNull() | value.rlike("[\r\n]"), "each row is one line, so a text with a line break in it, or a null, has none",
-                 "write csv, json or parquet, or replace them in the job")
+    return Unfit(
+        value.isNull() | value.rlike("[\r\n]"),
+        "each row is one line, so a text with a line break in it, or a null, has none",
+        "write csv, json or parquet, or replace them in the job",
+    )
 
 
 def write(writer: DataFrameWriter, options: Mapping[str, str]) -> DataFrameWriter:

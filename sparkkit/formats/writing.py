@@ -1,4 +1,6 @@
-"""Writing one frame as files of one format: what the format can't hold is made text or refused, sizes and rows are kept in sight."""
+"""Writing one frame as files of one format: what the format can't hold is made text or refused, sizes and rows are
+kept in sight."""
+
 from __future__ import annotations
 
 import re
@@ -17,8 +19,21 @@ WRITERS_AT_ONCE = "spark.sql.maxConcurrentOutputFileWriters"
 ADVISED = "spark.sql.adaptive.advisoryPartitionSizeInBytes"
 _SIZE = re.compile(r"(\d+)\s*([KMG]?)B?", re.IGNORECASE)
 _NESTED = (t.ArrayType, t.MapType, t.StructType)
-_SIMPLE = (t.StringType, t.BooleanType, t.BinaryType, t.DateType, t.ByteType, t.ShortType, t.IntegerType, t.LongType, t.FloatType,
-           t.DoubleType, t.TimestampType, t.TimestampNTZType, t.DecimalType)
+_SIMPLE = (
+    t.StringType,
+    t.BooleanType,
+    t.BinaryType,
+    t.DateType,
+    t.ByteType,
+    t.ShortType,
+    t.IntegerType,
+    t.LongType,
+    t.FloatType,
+    t.DoubleType,
+    t.TimestampType,
+    t.TimestampNTZType,
+    t.DecimalType,
+)
 
 
 def size_of(text: str, where: str) -> int:
@@ -60,7 +75,8 @@ def setting(spark: SparkSession, key: str, value: str) -> Iterator[None]:
 
 
 def sized(frame: DataFrame, by: list[str]) -> DataFrame:
-    """The frame shuffled into parts of the advised size (`ADVISED`, set by the caller), whole partitions of `by` together.
+    """The frame shuffled into parts of the advised size (`ADVISED`, set by the caller), whole partitions of `by`
+    together.
 
     Small parts are joined, big ones cut. The size is that of the shuffled rows; a sort order does not outlive it.
     """
@@ -70,19 +86,26 @@ def sized(frame: DataFrame, by: list[str]) -> DataFrame:
 
 
 def plain(frame: DataFrame, form: str, by: tuple[str, ...]) -> None:
-    """Refuses columns of types that have no place in a contract (intervals, void, variants), which text formats would garble.
+    """Refuses columns of types that have no place in a contract (intervals, void, variants), which text formats would
+    garble.
 
     Raises:
         UsageError: naming the columns and their types.
     """
     wrong = [f"{f.name} ({f.dataType.simpleString()})" for f in frame.schema.fields if not _known(f.dataType)]
     if wrong:
-        raise UsageError(f"{form} can't hold the column{'s' * (len(wrong) > 1)} {', '.join(wrong)}", reason="unsupported_type",
-                         hint="cast to text or a number in the job, or write Parquet")
+        raise UsageError(
+            f"{form} can't hold the column{'s' * (len(wrong) > 1)} {', '.join(wrong)}",
+            reason="unsupported_type",
+            hint="cast to text or a number in the job, or write Parquet",
+        )
     lost = [c for c in by if c not in frame.columns]
     if lost:
-        raise UsageError(f"partition_by names {', '.join(lost)}, which the frame does not have", reason="wrong_conf",
-                         hint=f"its columns are {', '.join(frame.columns)}")
+        raise UsageError(
+            f"partition_by names {', '.join(lost)}, which the frame does not have",
+            reason="wrong_conf",
+            hint=f"its columns are {', '.join(frame.columns)}",
+        )
 
 
 def _known(dtype: t.DataType) -> bool:
@@ -96,12 +119,17 @@ def _known(dtype: t.DataType) -> bool:
 
 
 STAMP = "yyyy-MM-dd'T'HH:mm:ss.SSSSSS"
-JSON_OPTIONS: Mapping[str, str] = {"ignoreNullFields": "false", "timestampFormat": f"{STAMP}XXX", "timestampNTZFormat": STAMP}
+JSON_OPTIONS: Mapping[str, str] = {
+    "ignoreNullFields": "false",
+    "timestampFormat": f"{STAMP}XXX",
+    "timestampNTZFormat": STAMP,
+}
 """How nested values, and JSON files, are written: nulls kept, timestamps whole and with their zone."""
 
 
 def as_text(column: Column, dtype: t.DataType) -> Column:
-    """A column as the text that conform reads back exactly: JSON for nested values, base64 for binary, plain decimals."""
+    """A column as the text that conform reads back exactly: JSON for nested values, base64 for binary, plain
+    decimals."""
     if isinstance(dtype, _NESTED):
         return F.to_json(column, dict(JSON_OPTIONS))
     if isinstance(dtype, t.BinaryType):
@@ -115,8 +143,15 @@ def unfit(shaped: DataFrame, form: Format, by: tuple[str, ...]) -> list[Unfit]:
     """What of a shaped frame a format, or the folders of its partitions, can't hold."""
     found = form.unfit(shaped, by) if form.unfit else None
     texts = [f.name for f in shaped.schema.fields if f.name in by and isinstance(f.dataType, t.StringType)]
-    empty = [Unfit(F.col(quote(c)) == "", f"an empty text in the partition column {c} would be read back as null",
-                   "give it a value in the job, or partition by another column") for c in texts if form.files]
+    empty = [
+        Unfit(
+            F.col(quote(c)) == "",
+            f"an empty text in the partition column {c} would be read back as null",
+            "give it a value in the job, or partition by another column",
+        )
+        for c in texts
+        if form.files
+    ]
     return [*([found] if found else []), *empty]
 
 
@@ -127,5 +162,8 @@ def refuse_unfit(form: str, name: str, rows: int, found: Unfit) -> None:
         ContractError: with the number of rows, if there is any.
     """
     if rows:
-        raise ContractError(f"output {name!r}: {rows} row{'s' * (rows > 1)} can't be written as {form}: {found.what}",
-                            reason="unfit_for_format", hint=found.hint)
+        raise ContractError(
+            f"output {name!r}: {rows} row{'s' * (rows > 1)} can't be written as {form}: {found.what}",
+            reason="unfit_for_format",
+            hint=found.hint,
+        )

@@ -1,4 +1,5 @@
 """A line of progress on a terminal while Spark works; nothing at all where the output is a file or a pipe."""
+
 from __future__ import annotations
 
 import sys
@@ -83,8 +84,11 @@ def _classic(spark: SparkSession, shown: _Line) -> Any:
             with suppress(Exception):  # a stage may end, and the session too, while it is asked for
                 stages = [tracker.getStageInfo(s) for s in tracker.getActiveStageIds()]
                 found = [s for s in stages if s is not None]
-                shown.show(sum(s.numCompletedTasks for s in found), sum(s.numTasks for s in found),
-                           sum(s.numActiveTasks for s in found))
+                shown.show(
+                    sum(s.numCompletedTasks for s in found),
+                    sum(s.numTasks for s in found),
+                    sum(s.numActiveTasks for s in found),
+                )
 
     thread = threading.Thread(target=poll, name="sparkkit-progress", daemon=True)
     thread.start()

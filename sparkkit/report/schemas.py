@@ -1,4 +1,5 @@
 """Contracts for people: one as a page, the changes between two, and a first one out of data."""
+
 from __future__ import annotations
 
 import re
@@ -22,12 +23,22 @@ def page(contract: Contract) -> str:
     # t 1.0.0
     """
     head = f"# {contract.name} {contract.version}"
-    said = [contract.description.strip(), f"Owner: {contract.owner}" if contract.owner else "", f"Hash: {contract.hash}"]
+    said = [
+        contract.description.strip(),
+        f"Owner: {contract.owner}" if contract.owner else "",
+        f"Hash: {contract.hash}",
+    ]
     rules = "\n".join(f"- {r.name}: `{r.predicate}` ({r.on})" for r in contract.rules)
     reader = ", ".join(f"{k} = {v!r}" for k, v in contract.reader.items())
     policy = ", ".join(f"{what}: {contract.on(what)}" for what in POLICIES)
-    parts = [head, "\n".join(s for s in said if s), docs.row(contract), f"Rules:\n{rules}" if rules else "",
-             f"Reader: {reader}" if reader else "", f"What breaks it: {policy}"]
+    parts = [
+        head,
+        "\n".join(s for s in said if s),
+        docs.row(contract),
+        f"Rules:\n{rules}" if rules else "",
+        f"Reader: {reader}" if reader else "",
+        f"What breaks it: {policy}",
+    ]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -59,8 +70,10 @@ def name_of(path: str) -> str:
     return found
 
 
-def infer(spark: SparkSession, name: str, path: str, kind: str | None = None, options: Mapping[str, str] | None = None) -> Contract:
-    """A contract to start from: the types that the files have, or, for CSV, the narrowest that every value fits (one pass).
+def infer(
+    spark: SparkSession, name: str, path: str, kind: str | None = None, options: Mapping[str, str] | None = None
+) -> Contract:
+    """A contract to start from: the types that the files have; for CSV the narrowest that every value fits (one pass).
 
     Args:
         spark: a classic session.

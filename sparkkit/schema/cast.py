@@ -1,8 +1,9 @@
 """Strict casts as SQL text: a value that is not exactly one of the type gives null, and a word says why.
 
-Spark's own casts are lenient: they trim, round 12.345 to fit decimal(5,2), read '2021-2-3' as a date and '1d' as a double, and
-move a local time that daylight saving skips. Here each type has one grammar. Everything here is text to text: no session.
+Spark's own casts are lenient: they trim, round 12.345 to fit decimal(5,2), read '2021-2-3' as a date and '1d' as a
+double, and move a local time that daylight saving skips. Here each type has one grammar. All is text: no session.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -114,40 +115,60 @@ def text(column: str, dtype: t.DataType, options: Mapping[str, str]) -> Cast:
         return _ntz(column, options)
     if isinstance(dtype, t.BinaryType):
         return _binary(column, options)
+    json = _exact(column) if "decimal" in ddl(dtype) else column
     whole = f"json_object_keys(concat('{{\"v\":', {column}, ',\"sparkkit\":0}}')) = array('v', 'sparkkit')"
-    return Cast(f"case when {whole} then {_json(column, dtype, options)} end")
+    return Cast(f"case when {whole} then {_json(json, dtype, options)} end")
+
+
+def _exact(column: str) -> str:
+    """SQL text: a JSON text whose bare numbers are put in quotes, since Spark reads them as doubles and loses digits."""
+    pattern = literal(r'("(?:[^"\\]|\\.)*+")|(-?[0-9][0-9.eE+-]*+)')
+    marked = f"regexp_replace({column}, {pattern}, '$1\\u0001$2\\u0001')"
+    return f"replace(replace({marked}, '\\u0001\\u0001', ''), '\\u0001', '\"')"
 
 
 def _integer(column: str, dtype: t.DataType) -> Cast:
     whole = matches(column, _WHOLE)
-    return Cast(f"case when {whole} then try_cast({column} as {ddl(dtype)}) end",
-                f"case when {whole} then 'out_of_range' else 'bad_value' end")
+    return Cast(
+        f"case when {whole} then try_cast({column} as {ddl(dtype)}) end",
+        f"case when {whole} then 'out_of_range' else 'bad_value' end",
+    )
 
 
 def _float(column: str, dtype: t.DataType, options: Mapping[str, str]) -> Cast:
-    """Short plain numbers can't overflow; others are looked at again, since Spark reads 1e400 as Infinity and 1e-400 as 0."""
+    """Short plain numbers can't overflow; others are looked at again: Spark reads 1e400 as Infinity, 1e-400 as 0."""
     cast, powers = f"try_cast({column} as {ddl(dtype)})", matches(column, f"{_NUMBER}(?:[eE][+-]?[0-9]++)?")
     fits = f"{powers} and abs({cast}) < double('Infinity') and ({cast} != 0 or not {column} rlike '^[^eE]*[1-9]')"
     words = f"lower({column}) in {_NOT_NUMBERS}"
     allowed = f" when {words} then {cast}" if options.get("nan") == "allow" else ""
-    return Cast(f"case when octet_length({column}) <= 38 and {matches(column, _NUMBER)} then {cast} when {fits} then {cast}{allowed} end",
-                f"case when {words} then 'not_a_number' when {powers} then 'out_of_range' else 'bad_value' end")
+    return Cast(
+        f"case when octet_length({column}) <= 38 and {matches(column, _NUMBER)} then {cast} "
+        f"when {fits} then {cast}{allowed} end",
+        f"case when {words} then 'not_a_number' when {powers} then 'out_of_range' else 'bad_value' end",
+    )
 
 
 def _decimal(column: str, dtype: t.DecimalType) -> Cast:
-    """A plain number fits by the count of its digits; one with a power of ten by its digits behind the point, less the power."""
+    """A plain number fits by its count of digits; one with a power by the digits behind its point, less the power."""
     cast = f"try_cast({column} as {ddl(dtype)})"
-    places = (rf"length(regexp_extract({column}, '[.]([0-9]*?)0*[eE]', 1))"
-              rf" - cast(regexp_extract({column}, '[eE]([+-]?[0-9]+)', 1) as int)")
+    places = (
+        rf"length(regexp_extract({column}, '[.]([0-9]*?)0*[eE]', 1))"
+        rf" - cast(regexp_extract({column}, '[eE]([+-]?[0-9]+)', 1) as int)"
+    )
     fits = rf"(?=[+-]?[.]?[0-9])[+-]?0*+[0-9]{{0,{dtype.precision - dtype.scale}}}(?:[.][0-9]{{0,{dtype.scale}}}0*+)?"
     power = f"{matches(column, _POWER)} and ({places} <= {dtype.scale} or {column} rlike '^[+-]?[0.]+[eE]')"
-    return Cast(f"case when {matches(column, fits)} then {cast} when {power} then {cast} end",
-                f"case when not ({matches(column, _NUMBER)} or {matches(column, _POWER)}) then 'bad_value' "
-                f"when {cast} is null then 'out_of_range' else 'loss_of_scale' end")
+    return Cast(
+        f"case when {matches(column, fits)} then {cast} when {power} then {cast} end",
+        f"case when not ({matches(column, _NUMBER)} or {matches(column, _POWER)}) then 'bad_value' "
+        f"when {cast} is null then 'out_of_range' else 'loss_of_scale' end",
+    )
 
 
 def _boolean(column: str, options: Mapping[str, str]) -> Cast:
-    yes, no = (", ".join(literal(word.strip().lower()) for word in options[f"boolean_{side}"].split(",")) for side in ("true", "false"))
+    yes, no = (
+        ", ".join(literal(word.strip().lower()) for word in options[f"boolean_{side}"].split(","))
+        for side in ("true", "false")
+    )
     return Cast(f"case when lower({column}) in ({yes}) then true when lower({column}) in ({no}) then false end")
 
 
@@ -159,7 +180,7 @@ def _date(column: str, options: Mapping[str, str]) -> Cast:
 
 
 def _in_zone(column: str, pattern: str, zone: str) -> str:
-    """SQL text: the instant of a local time written by a pattern, whatever zone the session has; null where it is not one."""
+    """SQL text: the instant of a local time written by a pattern, whatever zone the session has; else null."""
     return f"try_to_timestamp(concat({column}, {literal(' ' + zone)}), {literal(pattern + ' VV')})"
 
 
@@ -169,20 +190,28 @@ def _timestamp(column: str, options: Mapping[str, str]) -> Cast:
         return Cast(f"try_to_timestamp({column}, {literal(pattern)})")
     if pattern:
         return _gapless(_in_zone(column, pattern, zone), _in_zone(column, pattern, "UTC"), zone, "true")
-    local = _gapless(f"try_cast(concat({column}, {literal(' ' + zone)}) as timestamp)",
-                     f"try_cast(concat({column}, 'Z') as timestamp)", zone, matches(column, _LOCAL))
+    local = _gapless(
+        f"try_cast(concat({column}, {literal(' ' + zone)}) as timestamp)",
+        f"try_cast(concat({column}, 'Z') as timestamp)",
+        zone,
+        matches(column, _LOCAL),
+    )
     zoned = matches(column, _LOCAL + _ZONE)
-    return Cast(f"case when {zoned} then try_cast({column} as timestamp) else {local.value} end",
-                f"case when {_long(column)} then 'loss_of_scale' else {local.reason} end")
+    return Cast(
+        f"case when {zoned} then try_cast({column} as timestamp) else {local.value} end",
+        f"case when {_long(column)} then 'loss_of_scale' else {local.reason} end",
+    )
 
 
 def _gapless(there: str, utc: str, zone: str, condition: str) -> Cast:
-    """A local time read `there`, in a zone: put back into local time it must be what it was, the same text read as UTC."""
+    """A local time read `there`, in a zone: put back into local time it must be the same text read as UTC."""
     if zone in ("UTC", "Z"):
         return Cast(f"case when {condition} then {there} end")
     back = f"from_utc_timestamp({there}, {literal(zone)}) = {utc}"
-    return Cast(f"case when {condition} and {back} then {there} end",
-                f"case when {condition} and not {back} then 'dst_gap' else 'bad_value' end")
+    return Cast(
+        f"case when {condition} and {back} then {there} end",
+        f"case when {condition} and not {back} then 'dst_gap' else 'bad_value' end",
+    )
 
 
 def _has_zone(pattern: str) -> bool:
@@ -197,8 +226,10 @@ def _long(column: str) -> str:
 def _ntz(column: str, options: Mapping[str, str]) -> Cast:
     pattern = options["timestamp_format"]
     if not pattern:
-        return Cast(f"case when {matches(column, _LOCAL)} then try_cast({column} as timestamp_ntz) end",
-                    f"case when {_long(column)} then 'loss_of_scale' else 'bad_value' end")
+        return Cast(
+            f"case when {matches(column, _LOCAL)} then try_cast({column} as timestamp_ntz) end",
+            f"case when {_long(column)} then 'loss_of_scale' else 'bad_value' end",
+        )
     return Cast(ntz_of(_in_zone(column, pattern, "UTC")))
 
 
@@ -210,8 +241,9 @@ def ntz_of(instant: str) -> str:
 
 def _binary(column: str, options: Mapping[str, str]) -> Cast:
     if options.get("binary", "base64") == "hex":
-        return Cast(f"case when {matches(column, hexes)} then try_to_binary({column}, 'hex') end")
-    hexes, grammar = "(?:[0-9A-Fa-f]{2})*+", "(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
+        hexes = matches(column, "(?:[0-9A-Fa-f]{2})*+")
+        return Cast(f"case when {hexes} then try_to_binary({column}, 'hex') end")
+    grammar = "(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
     return Cast(f"case when {matches(column, grammar)} then try_to_binary({column}, 'base64') end")
 
 
@@ -219,9 +251,15 @@ def _json(column: str, dtype: t.DataType, options: Mapping[str, str], depth: int
     """SQL text: a JSON text as a nested type, each leaf by its strict cast; null where any of it does not fit."""
     names = (f"j{depth}", f"k{depth}", f"l{depth}")
     if isinstance(dtype, t.ArrayType):
-        return _let(names[0], f"from_json({column}, 'array<string>')",
-                    _let(names[1], _each(names[0], dtype.elementType, options, depth),
-                         f"case when {_as_many(names[0], names[1])} then {names[1]} end"))
+        return _let(
+            names[0],
+            f"from_json({column}, 'array<string>')",
+            _let(
+                names[1],
+                _each(names[0], dtype.elementType, options, depth),
+                f"case when {_as_many(names[0], names[1])} then {names[1]} end",
+            ),
+        )
     if isinstance(dtype, t.MapType):
         return _let(names[0], f"from_json({column}, 'map<string,string>')", _map(names, dtype, options, depth))
     if isinstance(dtype, t.StructType):
@@ -244,10 +282,15 @@ def _as_many(before: str, after: str) -> str:
 
 def _map(names: tuple[str, str, str], dtype: t.MapType, options: Mapping[str, str], depth: int) -> str:
     source, keys, values = names
-    good = (f"not exists({keys}, y -> y is null) and size(array_distinct({keys})) = size({keys}) "
-            f"and {_as_many(f'map_values({source})', values)}")
-    inner = _let(values, _each(f"map_values({source})", dtype.valueType, options, depth),
-                 f"case when {good} then map_from_arrays({keys}, {values}) end")
+    good = (
+        f"not exists({keys}, y -> y is null) and size(array_distinct({keys})) = size({keys}) "
+        f"and {_as_many(f'map_values({source})', values)}"
+    )
+    inner = _let(
+        values,
+        _each(f"map_values({source})", dtype.valueType, options, depth),
+        f"case when {good} then map_from_arrays({keys}, {values}) end",
+    )
     return _let(keys, _each(f"map_keys({source})", dtype.keyType, options, depth), inner)
 
 
@@ -258,5 +301,11 @@ def _struct(names: tuple[str, str, str], dtype: t.StructType, options: Mapping[s
     values = [_json(part, field.dataType, options, depth + 1) for part, field in zip(given, dtype.fields, strict=True)]
     pairs = ", ".join(f"{literal(f.name)}, {value}" for f, value in zip(dtype.fields, values, strict=True))
     known = f"size(array_except(map_keys({source}), array({', '.join(literal(f.name) for f in dtype.fields)}))) = 0"
-    kept = [f"({part} is null or {built}.{quote(f.name)} is not null)" for part, f in zip(given, dtype.fields, strict=True)]
-    return _let(built, f"named_struct({pairs})", f"case when {source} is not null and {' and '.join([known, *kept])} then {built} end")
+    kept = [
+        f"({part} is null or {built}.{quote(f.name)} is not null)" for part, f in zip(given, dtype.fields, strict=True)
+    ]
+    return _let(
+        built,
+        f"named_struct({pairs})",
+        f"case when {source} is not null and {' and '.join([known, *kept])} then {built} end",
+    )

@@ -2,6 +2,7 @@
 
 Pure: DataFrame to DataFrame, in stages that Spark keeps apart, so that each value is computed once a row.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -19,8 +20,18 @@ from sparkkit.schema.reader import effective
 from sparkkit.schema.retype import typed
 from sparkkit.schema.types import ddl, parse
 
-UNREADABLE = ("unreadable_row", "ragged_row", "unclosed_quote", "stray_quote", "blank", "invalid_encoding", "nul_character",
-              "replacement_character", "repeated_header", "header_mismatch")
+UNREADABLE = (
+    "unreadable_row",
+    "ragged_row",
+    "unclosed_quote",
+    "stray_quote",
+    "blank",
+    "invalid_encoding",
+    "nul_character",
+    "replacement_character",
+    "repeated_header",
+    "header_mismatch",
+)
 """The reasons for which a row could not be read; the policy `unreadable_row` answers them."""
 
 _SHOWN = 80
@@ -37,7 +48,7 @@ class _Source:
 
 @dataclass(frozen=True)
 class _Step:
-    """One column on its way, as SQL text: landed (`given`), made ready to be cast (`ready`), cast. Its place names it: g0, v0."""
+    """One column on its way, as SQL text: landed (`given`), ready to be cast (`ready`), cast; by place: g0, v0."""
 
     place: int
     column: Column
@@ -46,17 +57,18 @@ class _Step:
     ready: str
     target: t.DataType
     cast: Cast | None
+    missing: bool = False
 
 
 def conform(landed: DataFrame, contract: Contract) -> DataFrame:
-    """FILE, RAW, BAD and the contract's columns with their types; BAD says the first thing wrong with a row, or is null.
+    """FILE, RAW, BAD and the contract's columns with their types; BAD says the first thing wrong with a row, or null.
 
-    Text columns are read as text and strictly cast; typed ones pass, are widened, or must survive the way there and back. A
-    value that the policy `bad_value` allows becomes null, and its row passes: to count such rows, conform by `counted`.
-    Columns are matched by their exact names and by nothing else; a frame without FILE, RAW and BAD gets them as null.
+    Text columns are read as text and strictly cast; typed ones pass, are widened, or must survive the way there and
+    back. A value that the policy `bad_value` allows becomes null, and its row passes: to count such rows, conform by
+    `counted`. Columns are matched by their exact names; a frame without FILE, RAW and BAD gets them as null.
 
     Raises:
-        ContractError: a column is missing (`missing_column`), or there is one too many (`extra_column`), and the policy says so.
+        ContractError: a column is missing (`missing_column`) or one too many (`extra_column`), and the policy is stop.
 
     >>> rows = [("f", "1,x", None, "1", "x"), ("f", "b,y", None, "b", "y")]
     >>> schema = f"_sparkkit_file string, _sparkkit_raw string, {BAD} {BAD_TYPE}, n string, s string"
@@ -68,16 +80,23 @@ def conform(landed: DataFrame, contract: Contract) -> DataFrame:
     extra = _checked(sources, contract)
     steps = [_step(i, column, sources.get(column.name), contract) for i, column in enumerate(contract.columns)]
     ready = frame.selectExpr(*LANDING, *[f"{s.given} as g{s.place}" for s in steps], *[e.at for e in extra])
-    normal = ready.selectExpr(*LANDING, *[f"g{s.place}" for s in steps], *[f"{s.ready} as r{s.place}" for s in steps], *[e.at for e in extra])
-    cast = normal.selectExpr(*LANDING, *[f"g{s.place}" for s in steps], *[f"r{s.place}" for s in steps],
-                             *[f"{s.cast.value if s.cast else f'r{s.place}'} as v{s.place}" for s in steps], *[e.at for e in extra])
+    normal = ready.selectExpr(
+        *LANDING, *[f"g{s.place}" for s in steps], *[f"{s.ready} as r{s.place}" for s in steps], *[e.at for e in extra]
+    )
+    cast = normal.selectExpr(
+        *LANDING,
+        *[f"g{s.place}" for s in steps],
+        *[f"r{s.place}" for s in steps],
+        *[f"{s.cast.value if s.cast else f'r{s.place}'} as v{s.place}" for s in steps],
+        *[e.at for e in extra],
+    )
     faults = [fault for s in steps for fault in _faults(s, contract)] + [_extra_fault(e) for e in extra]
     judged = cast.selectExpr(*LANDING[:2], _first(faults), *[f"v{s.place}" for s in steps])
     return _ruled(judged.toDF(*LANDING, *contract.names), contract)
 
 
 def counted(contract: Contract) -> Contract:
-    """The same contract with nothing allowed: rows that `allow` lets pass get their reason, so that they can be counted.
+    """The same contract with nothing allowed: rows that `allow` lets pass get their reason and can be counted.
 
     >>> counted(Contract("t", (), policy={"bad_value": "allow"})).on("bad_value")
     'quarantine'
@@ -104,8 +123,11 @@ def _by_place(landed: DataFrame) -> tuple[DataFrame, dict[str, _Source]]:
     sources = [_Source(f.name, f"c{i}", f.dataType) for i, f in enumerate(fields) if f.name not in LANDING]
     twice = sorted({s.name for s in sources if [o.name for o in sources].count(s.name) > 1})
     if twice:
-        raise ContractError(f"the frame has {', '.join(map(repr, twice))} more than once", reason="duplicate_column",
-                            hint="drop or rename one of them")
+        raise ContractError(
+            f"the frame has {', '.join(map(repr, twice))} more than once",
+            reason="duplicate_column",
+            hint="drop or rename one of them",
+        )
     frame = landed.toDF(*[f.name if f.name in LANDING else f"c{i}" for i, f in enumerate(fields)])
     types = dict(zip(LANDING, ("string", "string", BAD_TYPE), strict=True))
     for name in LANDING:
@@ -120,20 +142,26 @@ def _checked(sources: Mapping[str, _Source], contract: Contract) -> list[_Source
     if missing and contract.on("missing_column") == "stop":
         folded = {name.casefold(): name for name in sources}
         near = [f"{n!r} is there as {folded[n.casefold()]!r}" for n in missing if n.casefold() in folded]
-        raise ContractError(f"contract {contract.name!r}: missing {', '.join(map(repr, missing))}; found "
-                            f"{', '.join(map(repr, sources)) or 'no column'}", reason="missing_column",
-                            hint=", ".join(near) or "mend the data or the contract, or set sparkkit.on.missing_column")
+        raise ContractError(
+            f"contract {contract.name!r}: missing {', '.join(map(repr, missing))}; found "
+            f"{', '.join(map(repr, sources)) or 'no column'}",
+            reason="missing_column",
+            hint=", ".join(near) or "mend the data or the contract, or set sparkkit.on.missing_column",
+        )
     extra = [source for name, source in sources.items() if name not in contract.names]
     if extra and contract.on("extra_column") == "stop":
-        raise ContractError(f"contract {contract.name!r}: {', '.join(repr(e.name) for e in extra)} not in the contract",
-                            reason="extra_column", hint="add it to the contract, or set sparkkit.on.extra_column")
+        raise ContractError(
+            f"contract {contract.name!r}: {', '.join(repr(e.name) for e in extra)} not in the contract",
+            reason="extra_column",
+            hint="add it to the contract, or set sparkkit.on.extra_column",
+        )
     return extra if contract.on("extra_column") == "quarantine" else []
 
 
 def _step(place: int, column: Column, source: _Source | None, contract: Contract) -> _Step:
     options, target = effective(contract, column), parse(column.type)
     if source is None:
-        return _Step(place, column, options, f"cast(null as {ddl(target)})", f"g{place}", target, None)
+        return _Step(place, column, options, f"cast(null as {ddl(target)})", f"g{place}", target, None, True)
     given, ready = source.at, f"g{place}"
     if isinstance(source.type, t.StringType):
         given, ready = prepared(given, target, options), number(ready, target, options)
@@ -145,7 +173,9 @@ def _step(place: int, column: Column, source: _Source | None, contract: Contract
 
 def _first(faults: Sequence[tuple[str, str, str]]) -> str:
     """SQL text: BAD as it is, or else the finding of the first condition that holds."""
-    cases = "".join(f" when {when} then named_struct('reason', {reason}, 'rule', {rule})" for when, reason, rule in faults)
+    cases = "".join(
+        f" when {when} then named_struct('reason', {reason}, 'rule', {rule})" for when, reason, rule in faults
+    )
     return f"case when {BAD} is not null then {BAD}{cases} end as {BAD}"
 
 
@@ -153,28 +183,31 @@ def _faults(step: _Step, contract: Contract) -> list[tuple[str, str, str]]:
     """Condition, reason and rule, as SQL texts, of what can be wrong with one column."""
     given, value, name = f"g{step.place}", f"v{step.place}", step.column.name
     found = []
-    if "missing" == _kind(step) and contract.on("missing_column") == "quarantine":
+    if step.missing and contract.on("missing_column") == "quarantine":
         found.append(("true", "'missing_column'", literal(f"{name}: the column is missing")))
     if step.cast and step.cast.reason and contract.on("bad_value") != "allow":
-        found.append((f"{given} is not null and {value} is null", step.cast.reason, _words(step, step.cast.reason)))
+        reason = f"case when r{step.place} is null then 'bad_value' else {step.cast.reason} end"
+        found.append((f"{given} is not null and {value} is null", reason, _words(step, reason)))
     if step.column.required and contract.on("null") != "allow":
         found.append((f"{value} is null", "'null'", literal(f"{name}: null, where a value is required")))
     return found
 
 
-def _kind(step: _Step) -> str:
-    return "missing" if step.given.startswith("cast(null") else "there"
-
-
 def _words(step: _Step, reason: str) -> str:
     """SQL text: what is wrong with a value, in words that begin with the column's name."""
     dtype = ddl(step.target)
-    words = {"bad_value": f" is no {dtype}", "out_of_range": f" is out of the range of {dtype}", "not_a_number": " is not a number",
-             "loss_of_scale": f" loses digits as {dtype}", "replacement_character": " holds U+FFFD, where a character was lost",
-             "dst_gap": f" is a time that never was in {step.options['zone']}: clocks went forward"}
+    words = {
+        "bad_value": f" is no {dtype}",
+        "out_of_range": f" is out of the range of {dtype}",
+        "not_a_number": " is not a number",
+        "loss_of_scale": f" loses digits as {dtype}",
+        "replacement_character": " holds U+FFFD, where a character was lost",
+        "dst_gap": f" is a time that never was in {step.options['zone']}: clocks went forward",
+    }
     cases = " ".join(f"when {literal(word)} then {literal(text)}" for word, text in words.items())
     shown = f"substring(coalesce(cast(g{step.place} as string), ''), 1, {_SHOWN})"
-    return f"concat({literal(step.column.name + ': ')}, {literal(chr(39))}, {shown}, {literal(chr(39))}, case {reason} {cases} end)"
+    before = literal(f"{step.column.name}: '")
+    return f"concat({before}, {shown}, '\\'', case {reason} {cases} end)"
 
 
 def _extra_fault(extra: _Source) -> tuple[str, str, str]:
@@ -186,7 +219,9 @@ def _ruled(judged: DataFrame, contract: Contract) -> DataFrame:
     rules = [rule for rule in contract.rules if rule.on != "allow"]
     if not rules:
         return judged
-    faults = [(f"not coalesce(({r.predicate}), true)", literal(r.name), literal(f"{r.name}: {r.description or r.predicate}"))
-              for r in rules]
+    faults = [
+        (f"not coalesce(({r.predicate}), true)", literal(r.name), literal(f"{r.name}: {r.description or r.predicate}"))
+        for r in rules
+    ]
     values = [f"`{name.replace('`', '``')}`" for name in contract.names]
     return judged.selectExpr(*LANDING[:2], _first(faults), *values)

@@ -49,7 +49,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Rule:
-    """A row rule: rows where the SQL text `predicate` is not true are answered by `on` (`quarantine`, `stop`, `allow`)."""
+    """A row rule: a row where the SQL text `predicate` is not true gets the answer `on`, one of a policy's."""
 
     name: str
     predicate: str
@@ -59,7 +59,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Contract:
-    """A data contract. `reader` holds the options of `sparkkit.reader.*` as text; `policy` only what differs from the defaults.
+    """A data contract. `reader` holds the options of `sparkkit.reader.*` as text; `policy` what is not the default.
 
     `quality` keeps the standard's quality items that speak of a whole table, as they stand; nothing runs them yet.
     """

@@ -1,7 +1,8 @@
 """What changed between two versions of a contract, and whether it breaks.
 
 A change is breaking where data that the old contract took could be refused or read otherwise by the new one, or where a
-column that others may use is gone or of another kind. What loosens a promise (a wider type, nulls allowed) is listed, not breaking.
+column that others may use is gone or of another kind. What loosens a promise (a wider type, nulls allowed) is listed,
+but does not break.
 """
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ _EXACT: dict[type[t.DataType], tuple[type[t.DataType], ...]] = {
 
 @dataclass(frozen=True)
 class Change:
-    """One change: its `kind` (a stable snake_case word), the column (empty for the contract's own), and a sentence for people."""
+    """One change: its `kind` (a stable snake_case word), the column or an empty text, and a sentence for people."""
 
     breaking: bool
     column: str
@@ -62,7 +63,9 @@ def widened(old: t.DataType, new: t.DataType) -> bool:
     if isinstance(old, t.MapType) and isinstance(new, t.MapType):
         return widened(old.keyType, new.keyType) and widened(old.valueType, new.valueType)
     if isinstance(new, t.DecimalType) and isinstance(old, t.DecimalType | t.IntegralType):
-        digits, scale = (old.precision - old.scale, old.scale) if isinstance(old, t.DecimalType) else (_DIGITS[type(old)], 0)
+        digits, scale = (
+            (old.precision - old.scale, old.scale) if isinstance(old, t.DecimalType) else (_DIGITS[type(old)], 0)
+        )
         return new.scale >= scale and new.precision - new.scale >= digits
     if isinstance(old, _WHOLE) and isinstance(new, _WHOLE):
         return _WHOLE.index(type(old)) <= _WHOLE.index(type(new))
@@ -124,14 +127,24 @@ def _options(column: str, old: Mapping[str, str], new: Mapping[str, str]) -> Ite
     for key in old:
         if old[key] != new[key]:
             place = f"column {column!r}: reader" if column else "reader"
-            yield Change(True, column, f"reader_{key}_changed", f"{place} option {key} was changed from {old[key]!r} to {new[key]!r}")
+            yield Change(
+                True,
+                column,
+                f"reader_{key}_changed",
+                f"{place} option {key} was changed from {old[key]!r} to {new[key]!r}",
+            )
 
 
 def _policy(old: Contract, new: Contract) -> Iterator[Change]:
     for what in POLICIES:
         if old.on(what) != new.on(what):
             stricter = _STRICT.index(new.on(what)) > _STRICT.index(old.on(what))
-            yield Change(stricter, "", f"on_{what}_changed", f"the answer to {what} was changed from {old.on(what)} to {new.on(what)}")
+            yield Change(
+                stricter,
+                "",
+                f"on_{what}_changed",
+                f"the answer to {what} was changed from {old.on(what)} to {new.on(what)}",
+            )
 
 
 def _rules(old: Contract, new: Contract) -> Iterator[Change]:
@@ -152,7 +165,9 @@ def _rule(old: Rule, new: Rule) -> Iterator[Change]:
         yield Change(True, "", "rule_changed", f"rule {new.name!r} was changed from {old.predicate} to {new.predicate}")
     if old.on != new.on:
         stricter = _STRICT.index(new.on) > _STRICT.index(old.on)
-        yield Change(stricter, "", "rule_answer_changed", f"rule {new.name!r} is now answered by {new.on}, not {old.on}")
+        yield Change(
+            stricter, "", "rule_answer_changed", f"rule {new.name!r} is now answered by {new.on}, not {old.on}"
+        )
 
 
 def _limits(old: Column, new: Column) -> Iterator[Change]:

@@ -9,7 +9,8 @@ def row(contract: Contract) -> str:
     """A Markdown table with one row a column: type, key, whether it may be empty, limits, what it means.
 
     >>> from sparkkit.schema.contract import Column
-    >>> print(row(Contract("t", (Column("a", "int", required=True, key=1, limits={"minimum": 1}, description="The id"),))))
+    >>> column = Column("a", "int", required=True, key=1, limits={"minimum": 1}, description="The id")
+    >>> print(row(Contract("t", (column,))))
     | column | type | key | required | limits | description |
     | --- | --- | --- | --- | --- | --- |
     | `a` | `int` | 1 | yes | minimum 1 | The id |

@@ -15,7 +15,7 @@ from typing import Any
 from pyspark.sql import types as t
 
 from sparkkit.errors import UsageError
-from sparkkit.schema.limits import moment, number
+from sparkkit.schema.limits import BOUNDS, moment, number
 from sparkkit.schema.patterns import matching
 
 TEXTS = ("", "a", "Zoë", "O'Brien", 'say "hi"', "a,b;c", "東京", "🙂", "ß", "null", "0", "e\u0301", " a b ", "x" * 300)
@@ -37,7 +37,9 @@ class Domain:
 
     def or_null(self) -> Domain:
         """The same values and null."""
-        return Domain((*self.edges[:1], None, *self.edges[1:]), lambda rng: None if rng.random() < 0.1 else self.draw(rng))
+        return Domain(
+            (*self.edges[:1], None, *self.edges[1:]), lambda rng: None if rng.random() < 0.1 else self.draw(rng)
+        )
 
 
 def domain(dtype: t.DataType, limits: Mapping[str, Any], options: Mapping[str, str], name: str) -> Domain:
@@ -93,13 +95,10 @@ class Ladder:
     def of(dtype: t.DataType, limits: Mapping[str, Any], name: str) -> Ladder:
         """The values of a type within its limits; UsageError where there is none."""
         low, high, make = _range(dtype)
-        for limit, least in (("minimum", 0), ("exclusiveMinimum", 1)):
-            if limit in limits:
-                low = max(low, math.floor(_exact(limits[limit], dtype)) + 1 if least else math.ceil(_exact(limits[limit], dtype)))
-        for limit, least in (("maximum", 0), ("exclusiveMaximum", 1)):
-            if limit in limits:
-                high = min(high, math.ceil(_exact(limits[limit], dtype)) - 1 if least else math.floor(_exact(limits[limit], dtype)))
-        step = _exact(limits["multipleOf"], dtype).numerator if "multipleOf" in limits else 1
+        exact = {limit: _exact(limits[limit], dtype) for limit in (*BOUNDS, "multipleOf") if limit in limits}
+        low = max(low, math.ceil(exact.get("minimum", low)), math.floor(exact.get("exclusiveMinimum", low - 1)) + 1)
+        high = min(high, math.floor(exact.get("maximum", high)), math.ceil(exact.get("exclusiveMaximum", high + 1)) - 1)
+        step = exact["multipleOf"].numerator if "multipleOf" in exact else 1
         low, high = -(-low // step), high // step
         if low > high:
             raise _empty(name)
@@ -187,8 +186,12 @@ def _floats_of(decimals: Domain) -> Domain:
 
 
 def _bounds(limits: Mapping[str, Any], top: float, name: str) -> tuple[float, float]:
-    low = max(float(limits.get("minimum", -top)), math.nextafter(float(limits.get("exclusiveMinimum", -math.inf)), math.inf))
-    high = min(float(limits.get("maximum", top)), math.nextafter(float(limits.get("exclusiveMaximum", math.inf)), -math.inf))
+    low = max(
+        float(limits.get("minimum", -top)), math.nextafter(float(limits.get("exclusiveMinimum", -math.inf)), math.inf)
+    )
+    high = min(
+        float(limits.get("maximum", top)), math.nextafter(float(limits.get("exclusiveMaximum", math.inf)), -math.inf)
+    )
     if low > high:
         raise _empty(name)
     return low, high
@@ -204,7 +207,9 @@ def _binary(limits: Mapping[str, Any], name: str) -> Domain:
     most = limits.get("maxLength", max(least, 20))
     if least > most:
         raise _empty(name)
-    return Domain(tuple(dict.fromkeys((b"\x00" * least, b"\xff" * most))), lambda rng: rng.randbytes(rng.randint(least, most)))
+    return Domain(
+        tuple(dict.fromkeys((b"\x00" * least, b"\xff" * most))), lambda rng: rng.randbytes(rng.randint(least, most))
+    )
 
 
 def _text(limits: Mapping[str, Any], options: Mapping[str, str], name: str) -> Domain:
@@ -230,7 +235,9 @@ def _word(rng: random.Random, least: int, most: int) -> str:
     return "".join(rng.choice(_LETTERS) for _ in range(rng.randint(least, min(most, least + 20))))
 
 
-def _kept(draw: Callable[[random.Random], str], fits: Callable[[str], bool], name: str) -> Callable[[random.Random], str]:
+def _kept(
+    draw: Callable[[random.Random], str], fits: Callable[[str], bool], name: str
+) -> Callable[[random.Random], str]:
     def again(rng: random.Random) -> str:
         for _ in range(_TRIES):
             text = draw(rng)
@@ -257,7 +264,11 @@ def _array(dtype: t.ArrayType, limits: Mapping[str, Any], options: Mapping[str, 
             found += [] if distinct and value in found else [value]
         raise _empty(name)
 
-    edges = [of(least, random.Random(0)), of(most, random.Random(1)), *([[*items.edges[:most]]] if not distinct else [])]
+    edges = [
+        of(least, random.Random(0)),
+        of(most, random.Random(1)),
+        *([[*items.edges[:most]]] if not distinct else []),
+    ]
     return Domain(tuple(e for e in edges if least <= len(e) <= most), lambda rng: of(rng.randint(least, most), rng))
 
 
@@ -274,7 +285,9 @@ def _map(dtype: t.MapType, limits: Mapping[str, Any], options: Mapping[str, str]
             found[keys.draw(rng)] = values.draw(rng)
         raise _empty(name)
 
-    return Domain((of(least, random.Random(0)), of(most, random.Random(1))), lambda rng: of(rng.randint(least, most), rng))
+    return Domain(
+        (of(least, random.Random(0)), of(most, random.Random(1))), lambda rng: of(rng.randint(least, most), rng)
+    )
 
 
 def _struct(dtype: t.StructType, options: Mapping[str, str], name: str) -> Domain:

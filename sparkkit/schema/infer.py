@@ -26,8 +26,8 @@ _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,
 _ZONE = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
 STATISTICS = ("filled", "empty", "spaces", "int", "bigint", "grouped", "commas", "leading_zero", "float", "boolean",
               "date", "timestamp", "timestamp_ntz", "digits", "scale")
-"""What `guess` says of each column: of the texts that are neither null nor empty, how many fit which type; the most digits
-before the point, and the most behind it."""
+"""What `guess` says of each column: of the texts that are neither null nor empty, how many fit which type; the most
+digits before the point, and the most behind it."""
 
 
 def infer(name: str, schema: t.StructType) -> Contract:
@@ -59,7 +59,8 @@ def guess(landed: DataFrame) -> DataFrame:
 def from_guess(name: str, row: Mapping[str, Any], reader: Mapping[str, str] | None = None) -> Contract:
     """The narrowest contract that holds all values that were counted.
 
-    A column without any value, and one with numbers such as `007`, is a string; required is a column without an empty value.
+    A column without any value, and one with numbers such as `007`, is a string; a column without an empty value is
+    required.
 
     Args:
         row: `guess(...).first().asDict(recursive=True)`: for each column its `STATISTICS`.
@@ -76,12 +77,24 @@ def to_yaml(contract: Contract) -> str:
     import yaml
 
     document = {
-        "kind": "DataContract", "apiVersion": "v3.1.0", "id": contract.name, "version": contract.version, "status": "active",
-        "team": {"name": contract.owner}, "customProperties": _customs(contract.reader, READER) + _customs(contract.policy, ON),
-        "schema": [_some({
-            "name": contract.name, "description": contract.description,
-            "properties": [_property(column, contract) for column in contract.columns],
-            "quality": _rules(contract) + _table(contract, None)})]}
+        "kind": "DataContract",
+        "apiVersion": "v3.1.0",
+        "id": contract.name,
+        "version": contract.version,
+        "status": "active",
+        "team": {"name": contract.owner},
+        "customProperties": _customs(contract.reader, READER) + _customs(contract.policy, ON),
+        "schema": [
+            _some(
+                {
+                    "name": contract.name,
+                    "description": contract.description,
+                    "properties": [_property(column, contract) for column in contract.columns],
+                    "quality": _rules(contract) + _table(contract, None),
+                }
+            )
+        ],
+    }
     filled = document if contract.owner else {k: v for k, v in document.items() if k != "team"}
     return yaml.safe_dump(_some(filled), sort_keys=False, allow_unicode=True, width=120)
 
@@ -138,7 +151,11 @@ def _type(found: Mapping[str, Any]) -> str:
         return "string"
     precision = max(found["digits"], 1) + found["scale"]
     if found["grouped"] == filled and (found["scale"] or found["commas"]) and precision <= 38:
-        return f"decimal({min(38, max(18, precision + 4))},{found['scale']})" if found["scale"] else _whole(found["digits"])
+        return (
+            f"decimal({min(38, max(18, precision + 4))},{found['scale']})"
+            if found["scale"]
+            else _whole(found["digits"])
+        )
     for candidate in ("int", "bigint", "date", "timestamp", "timestamp_ntz", "boolean"):
         if found[candidate] == filled:
             return candidate
@@ -192,4 +209,6 @@ def _rules(contract: Contract) -> list[dict[str, Any]]:
 
 
 def _table(contract: Contract, column: str | None) -> list[dict[str, Any]]:
-    return [{k: v for k, v in item.items() if k != "column"} for item in contract.quality if item.get("column") == column]
+    return [
+        {k: v for k, v in item.items() if k != "column"} for item in contract.quality if item.get("column") == column
+    ]

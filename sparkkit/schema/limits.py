@@ -36,7 +36,7 @@ def predicates(value: str, dtype: t.DataType, limits: Mapping[str, Any]) -> dict
     """SQL text for each limit on the SQL expression `value`.
 
     Raises:
-        UsageError: a limit that the type does not have, or a bound that is no value of the type (reason `bad_contract`).
+        UsageError: a limit that the type does not have, or a bound that is no value of it (reason `bad_contract`).
 
     >>> predicates("a", t.StringType(), {"enum": ["x", "y"]})
     {'enum': "(a is null or a in ('x', 'y'))"}

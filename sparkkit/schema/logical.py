@@ -27,7 +27,9 @@ def spark_type(prop: Any, where: str) -> str:
         UsageError: neither is given, or one that Spark or the standard does not have; names `where`.
     """
     if prop.physicalType:
-        return "string" if _LENGTH.fullmatch(prop.physicalType) else _checked(prop.physicalType, f"{where}.physicalType")
+        return (
+            "string" if _LENGTH.fullmatch(prop.physicalType) else _checked(prop.physicalType, f"{where}.physicalType")
+        )
     if prop.logicalType is None:
         raise UsageError(f"{where}: neither logicalType nor physicalType is given", reason="bad_contract")
     if prop.logicalType in ("time", "vector"):

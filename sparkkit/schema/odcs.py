@@ -71,7 +71,15 @@ def parse(text: str, where: str, name: str | None = None) -> Contract:
     policy = {k.removeprefix(ON): v for k, v in customs.items() if k.startswith(ON)}
     columns = _columns(item.properties, place)
     contract = Contract(
-        item.name, columns, document.version or "1.0.0", reader, policy, (), _description(document, item), _owner(document))
+        item.name,
+        columns,
+        document.version or "1.0.0",
+        reader,
+        policy,
+        (),
+        _description(document, item),
+        _owner(document),
+    )
     clash(contract, where)
     found, kept = quality.read(item, columns, contract.on("bad_value"), place)
     return Contract(**{**vars(contract), "rules": found, "quality": kept})

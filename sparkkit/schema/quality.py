@@ -1,8 +1,8 @@
-"""Row rules out of the standard: limits of columns and of what is nested in them, and quality items that speak of one row.
+"""Row rules out of the standard: limits of columns and of what is nested in them, and quality items of one row.
 
 A quality item is a row rule where it says so: `type: custom, engine: sparkkit, implementation: <SQL predicate>`, or
-`type: sql` whose query is a predicate (no SELECT, no mustBe…), or `metric: invalidValues` with `mustBe: 0`. In a predicate
-`${column}` stands for the column that the item belongs to. All others speak of a table, and are kept as they are.
+`type: sql` whose query is a predicate (no SELECT, no mustBe…), or `metric: invalidValues` with `mustBe: 0`. In a
+predicate `${column}` stands for the item's own column. All others speak of a table, and are kept as they are.
 """
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ ENGINE = "sparkkit"
 _SELECT = re.compile(r"\s*\(*\s*(select|with)\b", re.IGNORECASE)
 
 
-def read(item: Any, columns: tuple[Column, ...], on: str, where: str) -> tuple[tuple[Rule, ...], tuple[dict[str, Any], ...]]:
+def read(
+    item: Any, columns: tuple[Column, ...], on: str, where: str
+) -> tuple[tuple[Rule, ...], tuple[dict[str, Any], ...]]:
     """The row rules of a schema object, and its other quality items as plain mappings.
 
     The rules of limits come first, then those of nested limits, then the columns' items, then the object's own.
@@ -34,7 +36,7 @@ def read(item: Any, columns: tuple[Column, ...], on: str, where: str) -> tuple[t
         UsageError: a limit or an item that makes no sense, or two rules of one name; names `where` and the column.
     """
     found: list[Rule] = []
-    for prop, column in zip(item.properties, columns, strict=True):
+    for column in columns:
         found += _placed(_limited(column, on), f"{where}, column {column.name!r}")
     for prop in item.properties:
         found += _placed(_below(prop, on), f"{where}, column {prop.name!r}")
@@ -76,11 +78,13 @@ def _refuse_twins(found: list[Rule], where: str) -> None:
     names = [rule.name for rule in found]
     for name in names:
         if names.count(name) > 1:
-            raise UsageError(f"{where}: two rules are called {name!r}", reason="bad_contract", hint="give each its own name")
+            raise UsageError(
+                f"{where}: two rules are called {name!r}", reason="bad_contract", hint="give each its own name"
+            )
 
 
 def _nested(prop: Any, value: str, path: str, depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Name and predicate of each limit below a column: fields by path, items of arrays and values of maps by `forall`."""
+    """Name and predicate of each limit below a column: fields by path, items and map values by `forall`."""
     for child in prop.properties or ():
         inner, name = f"{value}.{quote(child.name)}", f"{path}.{child.name}"
         if child.required:
@@ -116,7 +120,9 @@ def _rule(quality: Any, column: str | None, on: str, where: str, default: str) -
         return None
     said = [c.value for c in quality.customProperties or () if c.property == "sparkkit.on"]
     if said and said[0] not in ANSWERS:
-        raise UsageError(f"{where}: sparkkit.on is {said[0]!r}", reason="bad_contract", hint=f"one of {', '.join(ANSWERS)}")
+        raise UsageError(
+            f"{where}: sparkkit.on is {said[0]!r}", reason="bad_contract", hint=f"one of {', '.join(ANSWERS)}"
+        )
     return Rule(quality.name or quality.id or default, predicate, said[0] if said else on, quality.description or "")
 
 

@@ -34,7 +34,7 @@ def _zone(value: str) -> bool:
 
 @dataclass(frozen=True)
 class Option:
-    """A reader option: the value that holds without it, what it may be in words and as a test, and whether a column may set it."""
+    """A reader option: its default, what it may be in words and as a test, and whether a column may set it."""
 
     default: str
     expected: str
@@ -51,10 +51,14 @@ OPTIONS: Mapping[str, Option] = {
     "newlines_in_quotes": Option("false", "true or false", _word),
     "max_record_file": Option("256MB", "a size such as 256MB", lambda v: bool(_SIZE.fullmatch(v))),
     "null_values": Option("", "texts with commas between", lambda v: True, column=True),
-    "thousands": Option("", "one character that is neither letter nor digit", lambda v: v == "" or _sign(v), column=True),
+    "thousands": Option(
+        "", "one character that is neither letter nor digit", lambda v: v == "" or _sign(v), column=True
+    ),
     "decimal": Option(".", "one character that is neither letter nor digit", _sign, column=True),
     "date_format": Option("yyyy-MM-dd", "a pattern such as dd.MM.yyyy", bool, column=True),
-    "timestamp_format": Option("", "a pattern such as yyyy-MM-dd HH:mm:ss, or empty for ISO 8601", lambda v: True, column=True),
+    "timestamp_format": Option(
+        "", "a pattern such as yyyy-MM-dd HH:mm:ss, or empty for ISO 8601", lambda v: True, column=True
+    ),
     "trim": Option("false", "true or false", _word, column=True),
     "zone": Option("UTC", "a time zone such as Europe/Berlin or +02:00", _zone, column=True),
     "boolean_true": Option("true", "texts with commas between", bool, column=True),
@@ -131,7 +135,9 @@ def _text(value: object, place: str) -> str:
         return str(value).lower()
     if isinstance(value, list):
         if not all(isinstance(v, str) and "," not in v for v in value):
-            raise UsageError(f"{place}: a list of texts without commas expected, {value!r} found", reason="bad_contract")
+            raise UsageError(
+                f"{place}: a list of texts without commas expected, {value!r} found", reason="bad_contract"
+            )
         return ",".join(value)
     if isinstance(value, str | int | float):
         return str(value)

@@ -1,4 +1,5 @@
-"""Strict casts from one of Spark's types to another, as SQL text: what can't lose anything is plain, the rest must survive the way back."""
+"""Strict casts between Spark's types, as SQL text: what can't lose is plain, the rest must survive the way back."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -24,12 +25,12 @@ def same(left: t.DataType, right: t.DataType) -> bool:
 
 
 def lossless(source: t.DataType, target: t.DataType) -> bool:
-    """Whether every value of one type has its equal in the other: wider integers, double for float, a decimal that holds it.
+    """Whether each value of one type has its equal in the other: wider integers, double for float, a larger decimal.
 
     >>> lossless(t.IntegerType(), t.DecimalType(12, 2)), lossless(t.LongType(), t.DoubleType())
     (True, False)
     """
-    if same(source, target):
+    if same(source, target) or isinstance(source, t.NullType):
         return True
     if isinstance(source, INTEGERS):
         digits = _DIGITS[type(source)]
@@ -47,9 +48,7 @@ def typed(column: str, source: t.DataType, target: t.DataType, options: Mapping[
     Raises:
         ContractError: the fields of a struct are not those of the contract (reason `missing_column` or `extra_column`).
     """
-    if isinstance(source, t.StringType) and not isinstance(target, t.StringType):
-        return cast.text(column, target, options)
-    if isinstance(target, t.StringType) and isinstance(source, t.StringType):
+    if isinstance(source, t.StringType):
         return cast.text(column, target, options)
     if isinstance(source, FLOATS) and isinstance(target, FLOATS) and options.get("nan") != "allow":
         return _finite(column, source, target)
@@ -64,8 +63,10 @@ def _finite(column: str, source: t.DataType, target: t.DataType) -> Cast:
     """NaN and the infinities of a float are findings; narrower floats must come back as they were."""
     there = column if same(source, target) else f"cast({column} as {ddl(target)})"
     back = "" if lossless(source, target) else f" and cast({there} as {ddl(source)}) = {column}"
-    return Cast(f"case when abs({column}) < double('Infinity'){back} then {there} end",
-                f"case when abs({column}) < double('Infinity') then 'loss_of_scale' else 'not_a_number' end")
+    return Cast(
+        f"case when abs({column}) < double('Infinity'){back} then {there} end",
+        f"case when abs({column}) < double('Infinity') then 'loss_of_scale' else 'not_a_number' end",
+    )
 
 
 def _converted(column: str, source: t.DataType, target: t.DataType, options: Mapping[str, str]) -> Cast:
@@ -85,8 +86,11 @@ def _converted(column: str, source: t.DataType, target: t.DataType, options: Map
 def _nested(column: str, source: t.DataType, target: t.DataType) -> Cast:
     """Fields go by name, never by place; compared as JSON, since maps can't be compared."""
     if type(source) is not type(target):
-        raise ContractError(f"{source.simpleString()} found where the contract says {target.simpleString()}",
-                            reason="wrong_type", hint="mend the contract's type")
+        raise ContractError(
+            f"{source.simpleString()} found where the contract says {target.simpleString()}",
+            reason="wrong_type",
+            hint="mend the contract's type",
+        )
     there = f"try_cast({aligned(column, source, target)} as {ddl(target)})"
     back = f"try_cast({aligned(there, target, source)} as {ddl(source)})"
     null = "map('ignoreNullFields', 'false')"
@@ -116,8 +120,14 @@ def _aligned_struct(column: str, source: t.StructType, target: t.StructType, dep
     missing, extra = set(target.names) - set(source.names), set(source.names) - set(target.names)
     if missing or extra:
         found, reason = (missing, "missing_column") if missing else (extra, "extra_column")
-        raise ContractError(f"a struct {'lacks' if missing else 'has'} {', '.join(map(repr, sorted(found)))}: "
-                            f"{source.simpleString()} found, {target.simpleString()} expected",
-                            reason=reason, hint="mend the contract's type")
-    parts = [(f.name, aligned(f"{column}.{quote(f.name)}", source[f.name].dataType, f.dataType, depth)) for f in target.fields]
+        raise ContractError(
+            f"a struct {'lacks' if missing else 'has'} {', '.join(map(repr, sorted(found)))}: "
+            f"{source.simpleString()} found, {target.simpleString()} expected",
+            reason=reason,
+            hint="mend the contract's type",
+        )
+    parts = [
+        (f.name, aligned(f"{column}.{quote(f.name)}", source[f.name].dataType, f.dataType, depth))
+        for f in target.fields
+    ]
     return f"if({column} is null, null, named_struct({', '.join(f'{literal(n)}, {e}' for n, e in parts)}))"

@@ -94,7 +94,9 @@ def _field(field: t.StructField) -> str:
 
 def _unknown(name: str) -> UsageError:
     near = nearest(name.lower(), _KNOWN)
-    hint = f"did you mean {near!r}?" if near else f"use one of {', '.join((*SIMPLE, 'decimal', 'array', 'map', 'struct'))}"
+    hint = (
+        f"did you mean {near!r}?" if near else f"use one of {', '.join((*SIMPLE, 'decimal', 'array', 'map', 'struct'))}"
+    )
     return UsageError(f"{name!r} is no type that sparkkit knows", reason="unknown_type", hint=hint)
 
 

@@ -44,8 +44,8 @@ class Hadoop:
         if is_connect(spark):
             raise UsageError("plain files can't be listed or published over Spark Connect", reason="connect_no_files",
                              hint="use Delta or a table there, or run on a classic session")
-        jvm: Any = spark._jvm  # type: ignore[attr-defined]
-        return cls(jvm, spark._jsc.hadoopConfiguration())  # type: ignore[attr-defined]
+        jvm: Any = spark._jvm
+        return cls(jvm, spark._jsc.hadoopConfiguration())
 
     def path(self, text: str) -> Any:
         """A Hadoop `Path`; a text with a percent-encoded scheme part is taken as a URI."""

@@ -65,7 +65,7 @@ def load_job(name: str) -> Job:
                          hint="`sparkkit doctor` says what is missing") from error
     from pyspark import cloudpickle
 
-    cloudpickle.register_pickle_by_value(module)  # executors have no such module: its functions travel as `__main__`'s would
+    cloudpickle.register_pickle_by_value(module)  # type: ignore[no-untyped-call]  # executors have no such module: its functions travel as `__main__`'s would
     job = getattr(module, "JOB", None)
     if not isinstance(job, Job):
         raise UsageError(f"{file} defines no JOB", reason="wrong_job", hint="write JOB = Job(build)")

@@ -1,10 +1,12 @@
-"""One zip for `--py-files`: sparkkit with the project's conf and contracts compiled to JSON, the same bytes for the same input."""
+"""One zip for `--py-files`: sparkkit, conf and contracts compiled to JSON; the same bytes for the same input."""
+
 from __future__ import annotations
 
 import json
 import os
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +40,11 @@ def build(home: Project, output: Path) -> Path:
                 archive.writestr(entry, content, zipfile.ZIP_DEFLATED, 6)
         partial.replace(output)
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise InfrastructureError(f"{output} can't be written: {error.strerror}", reason="not_written",
-                                  hint="choose another path") from error
+        with suppress(OSError):
+            partial.unlink()
+        raise InfrastructureError(
+            f"{output} can't be written: {error.strerror}", reason="not_written", hint="choose another path"
+        ) from error
     return output
 
 
@@ -60,8 +64,10 @@ def compiled(home: Project) -> dict[str, Any]:
     conf = {name: table for name, table in found.items() if name != "local.toml"}
     stems = {p.stem for p in (home.root / "schemas").glob("*.yaml")}
     names = sorted(stems | set(_named(list(conf.values()))))
-    return {"conf": json.loads(json.dumps(conf, default=str)),
-            "schemas": {name: json.loads(home.contract(name).to_json()) for name in names}}
+    return {
+        "conf": json.loads(json.dumps(conf, default=str)),
+        "schemas": {name: json.loads(home.contract(name).to_json()) for name in names},
+    }
 
 
 def _named(tables: list[Mapping[str, Any]]) -> Iterator[str]:

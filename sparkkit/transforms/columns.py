@@ -17,19 +17,21 @@ __all__ = ["flatten", "snake", "snake_case"]
 
 
 def snake(name: str) -> str:
-    """A name in snake_case: lower case, words by `_`, letters of every script kept. It is its own snake_case.
+    """A name in snake_case: lower case, words by `_`, letters and marks of every script kept.
+
+    Law: the snake_case of a snake_case is itself.
 
     >>> snake("Country (ISO-3)"), snake("HTTPStatusCode"), snake("GrößeCm"), snake("2010")
     ('country_iso_3', 'http_status_code', 'größe_cm', '2010')
     """
     text = unicodedata.normalize("NFKC", name)
-    text = re.sub(r"([^\W_])(?=[A-Z][a-z])|([a-z0-9])(?=[A-Z])", r"\1\2_", text)
-    return re.sub(r"[\W_]+", "_", _lower(text)).strip("_")
+    text = _lower(re.sub(r"([^\W_])(?=[A-Z][a-z])|([a-z0-9])(?=[A-Z])", r"\1\2_", text))
+    kept = (c if c.isalnum() or unicodedata.category(c).startswith("M") else "_" for c in text)
+    return re.sub("_+", "_", "".join(kept)).strip("_")
 
 
 def _lower(text: str) -> str:
-    # a combining mark left alone by lower() ('İ') would part a word; lower and compose until nothing moves
-    lowered = unicodedata.normalize("NFKC", "".join(c for c in text.lower() if not unicodedata.combining(c)))
+    lowered = unicodedata.normalize("NFKC", text.lower())
     return lowered if lowered == text else _lower(lowered)
 
 

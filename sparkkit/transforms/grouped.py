@@ -1,15 +1,17 @@
 """Functions over whole groups, in pandas or Arrow, held to a declared schema.
 
-Spark's own `applyInPandas` turns 1.5 into 1 for an int column and a bigint with nulls into rounded floats without a
-word; here both stop the task. pandas and pyarrow are imported in the workers; the functions need no sparkkit there.
+By itself `applyInPandas` hands a bigint with nulls over as rounded floats, and on Spark 3.5 writes 1.5 into an int
+column as 1 and 2^40 as 0, without a word; here each stops the task. pandas and pyarrow are imported in the workers, which need
+no sparkkit for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from sparkkit.errors import UsageError
@@ -64,7 +66,7 @@ def grouped_arrow(
     """`function` applied to each group as an Arrow table, every value exact; its tables put together.
 
     Law: as `grouped_pandas`, but nothing is rounded on the way: integers with nulls, decimals and timestamps stay
-        what they are.
+    what they are.
 
     Args:
         df: the rows.
@@ -73,7 +75,7 @@ def grouped_arrow(
         schema: what it returns, as a StructType or DDL.
 
     Raises:
-        UsageError: unknown columns, a schema that can't be read, or a Spark before 4.0, which has no such call.
+        UsageError: unknown columns, or a schema that can't be read.
         Spark's PythonException, from the task: columns missing or too many, or a value that does not fit its
             declared type.
 
@@ -84,13 +86,45 @@ def grouped_arrow(
     groups = need(df, by, where="grouped.grouped_arrow by", some=True)
     need(df, df.columns, where="grouped.grouped_arrow")
     declared = _struct(schema, "grouped.grouped_arrow")
+    checked = _arrow_checked(function, declared)
     frames: Any = df.groupBy(*cols(groups))
     if not hasattr(frames, "applyInArrow"):
-        raise UsageError(
-            "grouped.grouped_arrow: this Spark has no applyInArrow", hint="use Spark 4.0 or later, or grouped_pandas"
-        )
-    result: DataFrame = frames.applyInArrow(_arrow_checked(function, declared), declared)
+        return _in_batches(df, groups, checked, declared)
+    result: DataFrame = frames.applyInArrow(checked, declared)
     return result
+
+
+def _in_batches(
+    df: DataFrame, groups: Sequence[str], function: Callable[[Any], Any], declared: T.StructType
+) -> DataFrame:
+    """`applyInArrow` for Spark 3.5: a window puts each group's rows together and marks the first."""
+    from pyspark.sql.pandas.types import to_arrow_schema
+
+    window = Window.partitionBy(*cols(groups)).orderBy(F.lit(0))
+    marked = df.withColumn("_sparkkit_first", F.row_number().over(window) == 1)
+    return marked.mapInArrow(_cut(function, to_arrow_schema(declared)), declared)
+
+
+def _cut(function: Callable[[Any], Any], kinds: Any) -> Callable[[Iterator[Any]], Iterator[Any]]:
+    def cut(batches: Iterator[Any]) -> Iterator[Any]:
+        from itertools import pairwise
+
+        import pyarrow as pa
+
+        held: list[Any] = []
+        for batch in batches:
+            rows = pa.Table.from_batches([batch])
+            starts = [i for i, first in enumerate(rows["_sparkkit_first"].to_pylist()) if first]
+            rows = rows.drop(["_sparkkit_first"])
+            for i, (begin, end) in enumerate(pairwise([0, *starts, rows.num_rows])):
+                if i and held:  # all but the piece before the first mark begin a group
+                    yield from function(pa.concat_tables(held)).cast(kinds).to_batches()
+                    held = []
+                held += [rows.slice(begin, end - begin)] if end > begin else []
+        if held:
+            yield from function(pa.concat_tables(held)).cast(kinds).to_batches()
+
+    return cut
 
 
 def _struct(schema: T.StructType | str, where: str) -> T.StructType:

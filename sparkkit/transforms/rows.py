@@ -43,7 +43,7 @@ def union(df: DataFrame, *others: DataFrame, missing: Literal["refuse", "null", 
         need(frame, frame.columns, where=f"rows.union (frame {i + 1})")
     names = _names(frames, missing)
     kinds = {name: _kind(frames, name) for name in names}
-    return reduce(DataFrame.unionAll, (_fitted(frame, kinds) for frame in frames))
+    return reduce(lambda a, b: a.unionAll(b), (_fitted(frame, kinds) for frame in frames))
 
 
 def _names(frames: Sequence[DataFrame], missing: str) -> list[str]:

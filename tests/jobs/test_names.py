@@ -1,4 +1,5 @@
 """The job names: what it builds, and the same result out of each format."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -18,7 +19,12 @@ OVER = [("Ilse", "Tamm", "F", 300000), ("Noor", "Quist", "F", 400000), ("Bram", 
 
 
 def test_multiplies_selects_and_filters(spark: SparkSession) -> None:
-    data = [("Ada", None, "B", None, "F", 3), ("Cy", "D", "E", None, None, 2), ("No", "", "Pay", None, "M", None), ("Max", "", "I", None, "M", 2147483647)]
+    data = [
+        ("Ada", None, "B", None, "F", 3),
+        ("Cy", "D", "E", None, None, 2),
+        ("No", "", "Pay", None, "M", None),
+        ("Max", "", "I", None, "M", 2147483647),
+    ]
     people = frame(spark, data, Project(ROOT).contract("names"))
     result = load_job(str(ROOT / "jobs" / "names.py")).build(people, times=10, over=20)
     expected = frame(spark, [("Ada", "B", "F", 30), ("Max", "I", "M", 21474836470)], SHAPE)
@@ -36,7 +42,9 @@ def test_each_format_gives_the_same(form: str, spark: SparkSession, run_job: Run
 
 def test_a_person_without_a_name_or_with_a_broken_date_is_quarantined_not_lost(run_job: RunJob, tmp_path: Path) -> None:
     head = "salary,gender,dob,lastname,middlename,firstname"
-    (tmp_path / "names.csv").write_text(f"{head}\n30,F,2000-02-29,Tamm,,Ilse\n30,F,2001-02-29,Tamm,,Noor\n30,M,,Varga,,\n")
+    (tmp_path / "names.csv").write_text(
+        f"{head}\n30,F,2000-02-29,Tamm,,Ilse\n30,F,2001-02-29,Tamm,,Noor\n30,M,,Varga,,\n"
+    )
     result = run_job("names", {"people": tmp_path / "names.csv"})
     assert result.quarantine is not None
     rejected = {(row.reason, row.raw) for row in result.quarantine.collect()}

@@ -76,7 +76,10 @@ def test_a_default_that_is_written_out_is_no_change() -> None:
 
 
 def test_breaking_changes_come_first_and_read_as_sentences() -> None:
-    old, new = contract(A, Column("b", "date"), Column("c", "int")), contract(Column("a", "bigint"), Column("d", "int", required=True))
+    old, new = (
+        contract(A, Column("b", "date"), Column("c", "int")),
+        contract(Column("a", "bigint"), Column("d", "int", required=True)),
+    )
 
     result = [change.sentence for change in diff.compare(old, new)]
 
@@ -95,23 +98,43 @@ def test_a_limit_that_changed_kind_with_its_type_breaks() -> None:
 
 
 def test_columns_that_moved_break_a_file_without_header() -> None:
-    old, new = (contract(*columns, reader={"header": "false"}) for columns in ((A, Column("b", "int")), (Column("b", "int"), A)))
+    old, new = (
+        contract(*columns, reader={"header": "false"}) for columns in ((A, Column("b", "int")), (Column("b", "int"), A))
+    )
 
     assert kinds(old, new) == [(True, "", "columns_moved")]
 
 
-@pytest.mark.parametrize(("old", "new", "expected"), [
-    ("int", "int", True), ("tinyint", "smallint", True), ("bigint", "int", False),
-    ("int", "double", True), ("bigint", "double", False), ("int", "float", False), ("float", "double", True),
-    ("double", "float", False), ("int", "decimal(10,0)", True), ("int", "decimal(10,1)", False),
-    ("decimal(10,2)", "decimal(12,4)", True), ("decimal(10,2)", "decimal(10,4)", False), ("decimal(10,2)", "decimal(12,1)", False), ("decimal(10,0)", "bigint", False),
-    ("date", "timestamp", False), ("timestamp", "timestamp_ntz", False),
-    ("array<int>", "array<bigint>", True), ("array<bigint>", "array<int>", False),
-    ("map<string,int>", "map<string,bigint>", True), ("map<bigint,int>", "map<int,int>", False),
-    ("struct<a:int>", "struct<b:int,a:bigint>", True), ("struct<a:int,b:int>", "struct<a:int>", False),
-    ("struct<a:int>", "struct<a:int not null>", False), ("struct<a:int not null>", "struct<a:int>", True),
-    ("struct<a:int>", "struct<a:int,b:int not null>", False),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("int", "int", True),
+        ("tinyint", "smallint", True),
+        ("bigint", "int", False),
+        ("int", "double", True),
+        ("bigint", "double", False),
+        ("int", "float", False),
+        ("float", "double", True),
+        ("double", "float", False),
+        ("int", "decimal(10,0)", True),
+        ("int", "decimal(10,1)", False),
+        ("decimal(10,2)", "decimal(12,4)", True),
+        ("decimal(10,2)", "decimal(10,4)", False),
+        ("decimal(10,2)", "decimal(12,1)", False),
+        ("decimal(10,0)", "bigint", False),
+        ("date", "timestamp", False),
+        ("timestamp", "timestamp_ntz", False),
+        ("array<int>", "array<bigint>", True),
+        ("array<bigint>", "array<int>", False),
+        ("map<string,int>", "map<string,bigint>", True),
+        ("map<bigint,int>", "map<int,int>", False),
+        ("struct<a:int>", "struct<b:int,a:bigint>", True),
+        ("struct<a:int,b:int>", "struct<a:int>", False),
+        ("struct<a:int>", "struct<a:int not null>", False),
+        ("struct<a:int not null>", "struct<a:int>", True),
+        ("struct<a:int>", "struct<a:int,b:int not null>", False),
+    ],
+)
 def test_a_type_is_widened_only_if_no_value_is_lost(old: str, new: str, expected: bool) -> None:
     assert diff.widened(parse(old), parse(new)) is expected
 

@@ -33,8 +33,18 @@ GUESSES = {
     "booleans": (["true", "False", "TRUE"], "boolean", True, {}),
     "dates": (["2024-02-29", "1970-01-01", ""], "date", False, {}),
     "no_such_date": (["2023-02-29", "1970-01-01", "1970-01-02"], "string", True, {}),
-    "local_times": (["2024-02-29 10:00:00", "2024-02-29T10:00", "2024-02-29 10:00:00.123456"], "timestamp_ntz", True, {}),
-    "zoned_times": (["2024-02-29T10:00:00Z", "2024-02-29 10:00:00+02:00", "2024-02-29T10:00:00.5Z"], "timestamp", True, {}),
+    "local_times": (
+        ["2024-02-29 10:00:00", "2024-02-29T10:00", "2024-02-29 10:00:00.123456"],
+        "timestamp_ntz",
+        True,
+        {},
+    ),
+    "zoned_times": (
+        ["2024-02-29T10:00:00Z", "2024-02-29 10:00:00+02:00", "2024-02-29T10:00:00.5Z"],
+        "timestamp",
+        True,
+        {},
+    ),
     "mixed_times": (["2024-02-29T10:00:00Z", "2024-02-29 10:00:00", "2024-02-29"], "string", True, {}),
     "years": (["2010", "2011", "2012"], "int", True, {}),
     "empty": (["", None, " "], "string", False, {}),
@@ -44,12 +54,16 @@ GUESSES = {
 
 def test_each_column_gets_the_narrowest_type_that_holds_all_its_texts(spark) -> None:
     schema = t.StructType([t.StructField(name, t.StringType()) for name in (*LANDING[:2], *GUESSES)])
-    data = spark.createDataFrame([("f", "r", *row) for row in zip(*(case[0] for case in GUESSES.values()), strict=True)], schema)
+    data = spark.createDataFrame(
+        [("f", "r", *row) for row in zip(*(case[0] for case in GUESSES.values()), strict=True)], schema
+    )
 
     result = infer.from_guess("t", infer.guess(data).first().asDict(recursive=True), {"delimiter": ";"})
 
     expected = tuple(Column(n, dtype, required, reader=reader) for n, (_, dtype, required, reader) in GUESSES.items())
-    assert [c for c in result.columns if c not in expected] == [] and result == Contract("t", expected, reader={"delimiter": ";"})
+    assert [c for c in result.columns if c not in expected] == [] and result == Contract(
+        "t", expected, reader={"delimiter": ";"}
+    )
 
 
 def test_a_frames_schema_becomes_a_contract() -> None:
@@ -67,23 +81,43 @@ def test_a_frames_type_without_place_in_a_contract_is_refused_by_its_column() ->
 COLUMNS = st.builds(
     Column,
     name=st.sampled_from(["a", "Area Code", "ключ", "b`c", "yes", "1"]),
-    type=st.sampled_from(["string", "binary", "array<struct<`x y`:map<string,int>,z:decimal(5,2) not null>>", "timestamp",
-                          "timestamp_ntz", "float", "decimal(38,0)", "struct<a:array<date>>"]),
-    required=st.booleans(), unique=st.booleans(), key=st.just(0), pii=st.booleans(),
+    type=st.sampled_from(
+        [
+            "string",
+            "binary",
+            "array<struct<`x y`:map<string,int>,z:decimal(5,2) not null>>",
+            "timestamp",
+            "timestamp_ntz",
+            "float",
+            "decimal(38,0)",
+            "struct<a:array<date>>",
+        ]
+    ),
+    required=st.booleans(),
+    unique=st.booleans(),
+    key=st.just(0),
+    pii=st.booleans(),
     description=st.sampled_from(["", "a: b # c", "two\nlines", "'"]),
-    tags=st.sampled_from([(), ("pii",), ("x", "no")]), classification=st.sampled_from(["", "Personal", "restricted"]),
-    reader=st.sampled_from([{}, {"trim": "true", "null_values": ",NA"}, {"zone": "+02:00"}])) | st.sampled_from([
+    tags=st.sampled_from([(), ("pii",), ("x", "no")]),
+    classification=st.sampled_from(["", "Personal", "restricted"]),
+    reader=st.sampled_from([{}, {"trim": "true", "null_values": ",NA"}, {"zone": "+02:00"}]),
+) | st.sampled_from(
+    [
         Column("n", "int", limits={"minimum": -1, "exclusiveMaximum": 10.5, "multipleOf": 0.5}),
         Column("s", "string", limits={"minLength": 1, "pattern": r"^\d'\\$", "enum": ["1'", "a\\"]}),
         Column("d", "date", reader={"date_format": "dd.MM.yyyy"}, limits={"minimum": "1900-01-01"}),
-        Column("l", "array<int>", limits={"maxItems": 3, "uniqueItems": True})])
+        Column("l", "array<int>", limits={"maxItems": 3, "uniqueItems": True}),
+    ]
+)
 
 
 @st.composite
 def contracts(draw: st.DrawFn) -> Contract:
     """Contracts as `odcs` makes them: the rules of limits first."""
     columns = draw(st.lists(COLUMNS, min_size=1, max_size=4, unique_by=lambda c: c.name))
-    keys = draw(st.permutations(range(1, len(columns) + 1)).map(lambda p: [k if k <= 2 else 0 for k in p]) | st.just([0] * 4))
+    keys = draw(
+        st.permutations(range(1, len(columns) + 1)).map(lambda p: [k if k <= 2 else 0 for k in p]) | st.just([0] * 4)
+    )
     columns = [Column(**{**vars(c), "key": k}) for c, k in zip(columns, keys, strict=False)]
     on = draw(st.sampled_from(["stop", "quarantine"]))
     policy = draw(st.sampled_from([{}, {POLICIES[0]: "allow"}])) | ({"bad_value": "stop"} if on == "stop" else {})

@@ -25,8 +25,20 @@ CASES = [
     ("boolean", "enum", [True], ["true"], ["false"]),
     ("date", "minimum", "2024-02-29", ["'2024-02-29'"], ["'2024-02-28'"]),
     ("date", "enum", ["2024-02-29"], ["'2024-02-29'"], ["'2023-02-28'"]),
-    ("timestamp", "maximum", "2024-01-01T00:00:00+02:00", ["timestamp'2023-12-31 22:00:00 UTC'"], ["timestamp'2023-12-31 22:00:01 UTC'"]),
-    ("timestamp", "minimum", "2024-01-01", ["timestamp'2024-01-01 00:00:00 UTC'"], ["timestamp'2023-12-31 23:59:59 UTC'"]),
+    (
+        "timestamp",
+        "maximum",
+        "2024-01-01T00:00:00+02:00",
+        ["timestamp'2023-12-31 22:00:00 UTC'"],
+        ["timestamp'2023-12-31 22:00:01 UTC'"],
+    ),
+    (
+        "timestamp",
+        "minimum",
+        "2024-01-01",
+        ["timestamp'2024-01-01 00:00:00 UTC'"],
+        ["timestamp'2023-12-31 23:59:59 UTC'"],
+    ),
     ("timestamp_ntz", "maximum", "2024-01-01 00:00:00.5", ["'2024-01-01 00:00:00.5'"], ["'2024-01-01 00:00:00.6'"]),
     ("array<int>", "minItems", 1, ["array(1)"], ["array()"]),
     ("array<int>", "uniqueItems", True, ["array(1, 2)", "array()"], ["array(1, 1)"]),
@@ -55,14 +67,18 @@ schema: [{name: t, properties: [
     {name: a, logicalType: integer, required: true},
     {name: tags, logicalType: array, items: {logicalType: object, properties: [
       {name: b, logicalType: string, required: true, logicalTypeOptions: {maxLength: 1}}]}}]},
-  {name: m, logicalType: map, map: {key: {logicalType: string}, value: {logicalType: integer, logicalTypeOptions: {minimum: 0}}}}]}]
+  {name: m, logicalType: map, map: {
+    key: {logicalType: string}, value: {logicalType: integer, logicalTypeOptions: {minimum: 0}}}}]}]
 """
 ROWS = {
     "named_struct('a', 1, 'tags', array(named_struct('b', 'x'))), map('k', 0)": [],
     "null, null": [],
     "named_struct('a', null, 'tags', null), map()": ["s.a.required"],
     "named_struct('a', 1, 'tags', array(named_struct('b', null))), map('k', null)": ["s.tags[].b.required"],
-    "named_struct('a', 1, 'tags', array(null, named_struct('b', 'xy'))), map('k', -1, 'l', 1)": ["s.tags[].b.maxLength", "m[].minimum"],
+    "named_struct('a', 1, 'tags', array(null, named_struct('b', 'xy'))), map('k', -1, 'l', 1)": [
+        "s.tags[].b.maxLength",
+        "m[].minimum",
+    ],
 }
 
 
@@ -78,11 +94,21 @@ def test_limits_inside_of_structs_arrays_and_maps_are_rules_too(spark) -> None:
     assert [row[0] for row in result] == list(ROWS.values())
 
 
-@pytest.mark.parametrize(("dtype", "limit", "bound"), [
-    (t.IntegerType(), "minimum", "x"), (t.IntegerType(), "minimum", float("nan")), (t.IntegerType(), "minLength", 1),
-    (t.StringType(), "pattern", 5), (t.StringType(), "enum", []), (t.DateType(), "minimum", "2023-02-29"),
-    (t.TimestampNTZType(), "minimum", "2024-01-01T00:00:00Z"), (t.IntegerType(), "multipleOf", 0), (t.BooleanType(), "minimum", 1),
-    (t.ArrayType(t.IntegerType()), "minItems", True)])
+@pytest.mark.parametrize(
+    ("dtype", "limit", "bound"),
+    [
+        (t.IntegerType(), "minimum", "x"),
+        (t.IntegerType(), "minimum", float("nan")),
+        (t.IntegerType(), "minLength", 1),
+        (t.StringType(), "pattern", 5),
+        (t.StringType(), "enum", []),
+        (t.DateType(), "minimum", "2023-02-29"),
+        (t.TimestampNTZType(), "minimum", "2024-01-01T00:00:00Z"),
+        (t.IntegerType(), "multipleOf", 0),
+        (t.BooleanType(), "minimum", 1),
+        (t.ArrayType(t.IntegerType()), "minItems", True),
+    ],
+)
 def test_a_limit_that_makes_no_sense_is_refused(dtype: t.DataType, limit: str, bound: object) -> None:
     with pytest.raises(UsageError) as error:
         limits.predicates("a", dtype, {limit: bound})

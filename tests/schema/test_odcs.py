@@ -50,9 +50,11 @@ def test_the_standards_types_become_sparks(said: str, dtype: str) -> None:
 
 
 def test_a_column_carries_all_that_the_standard_says_of_it() -> None:
-    result = column("{name: dob, logicalType: date, required: true, unique: true, description: Birth, tags: [GDPR-PII, x], "
-                    "classification: restricted, logicalTypeOptions: {format: dd.MM.yyyy, minimum: 1900-01-01}, "
-                    "customProperties: [{property: sparkkit.reader.null_values, value: [NA, '-']}, {property: other, value: 1}]}")
+    result = column("{name: dob, logicalType: date, required: true, unique: true, description: Birth, "
+                    "tags: [GDPR-PII, x], classification: restricted, "
+                    "logicalTypeOptions: {format: dd.MM.yyyy, minimum: 1900-01-01}, "
+                    "customProperties: [{property: sparkkit.reader.null_values, value: [NA, '-']}, "
+                    "{property: other, value: 1}]}")
 
     assert result == Column(
         "dob", "date", True, True, 0, True, "Birth", ("GDPR-PII", "x"), "restricted",
@@ -60,9 +62,11 @@ def test_a_column_carries_all_that_the_standard_says_of_it() -> None:
 
 
 def test_reader_and_policy_come_from_the_document_and_the_object_wins() -> None:
-    top = ("customProperties: [{property: sparkkit.reader.delimiter, value: ';'}, {property: sparkkit.reader.header, value: false},"
+    top = ("customProperties: [{property: sparkkit.reader.delimiter, value: ';'},"
+           " {property: sparkkit.reader.header, value: false},"
            " {property: sparkkit.on.null, value: stop}]\nteam: {name: hr}\ndescription: {purpose: People}")
-    table = "customProperties: [{property: sparkkit.reader.delimiter, value: '\\t'}, {property: sparkkit.reader.encoding, value: Latin1}]"
+    table = "customProperties: [{property: sparkkit.reader.delimiter, value: '\\t'}, " \
+            "{property: sparkkit.reader.encoding, value: Latin1}]"
 
     result = odcs.parse(text("{name: a, logicalType: string}", top=top, table=table), "t.yaml")
 
@@ -85,25 +89,27 @@ def test_the_key_follows_its_positions_or_else_the_columns(places: tuple[str, st
 
 def test_rules_come_from_limits_and_row_quality_and_tables_are_kept() -> None:
     properties = r"""
-        {name: a, logicalType: integer, logicalTypeOptions: {minimum: 1}, quality: [{type: sql, query: '${column} <> 7', name: no7}]}
-        {name: b, logicalType: string, enum: [{value: x}], quality: [{metric: nullValues, mustBeLessThan: 5, unit: percent}]}
-        {name: c, logicalType: string, quality: [{metric: invalidValues, mustBe: 0, arguments: {validValues: [1, 2]}}]}
+    {name: a, physicalType: int, logicalTypeOptions: {minimum: 1}, quality: [{type: sql, query: '${field} > 7', id: r}]}
+    {name: b, logicalType: string, enum: [{value: x}], quality: [{metric: nullValues, mustBeLessThan: 5}]}
+    {name: c, logicalType: string, quality: [{metric: invalidValues, mustBe: 0, arguments: {validValues: [1, 2]}}]}
     """
     table = """quality:
-- {name: both, type: custom, engine: sparkkit, implementation: a > length(b), customProperties: [{property: sparkkit.on, value: allow}]}
+- {name: both, type: custom, engine: sparkkit, implementation: a > length(b),
+   customProperties: [{property: sparkkit.on, value: allow}]}
 - {type: sql, query: 'SELECT count(*) FROM t', mustBeGreaterThan: 0}
 - {type: sql, query: SELECT 1}
 - {type: sql, query: max(a), mustBe: 5}
 - {type: custom, engine: soda, implementation: x}"""
 
-    result = odcs.parse(text(properties, table=table, top="customProperties: [{property: sparkkit.on.bad_value, value: stop}]"), "t.yaml")
+    top = "customProperties: [{property: sparkkit.on.bad_value, value: stop}]"
+    result = odcs.parse(text(properties, table=table, top=top), "t.yaml")
 
     rules = (Rule("a.minimum", "(`a` is null or `a` >= 1)", "stop"),
              Rule("b.enum", "(`b` is null or `b` in ('x'))", "stop"),
-             Rule("no7", "`a` <> 7", "stop"),
+             Rule("r", "`a` > 7", "stop"),
              Rule("c.quality[0]", "(cast(`c` as string) is null or cast(`c` as string) in ('1', '2'))", "stop"),
              Rule("both", "a > length(b)", "allow"))
-    kept = ({"metric": "nullValues", "mustBeLessThan": 5, "unit": "percent", "column": "b"},
+    kept = ({"metric": "nullValues", "mustBeLessThan": 5, "column": "b"},
             {"type": "sql", "query": "SELECT count(*) FROM t", "mustBeGreaterThan": 0},
             {"type": "sql", "query": "SELECT 1"},
             {"type": "sql", "query": "max(a)", "mustBe": 5},
@@ -124,35 +130,46 @@ BAD = {
     "kind: DataContract\napiVersion: v3.1.0\nschema: [{properties: []}]": "schema[0]: the name is missing",
 }
 BAD_COLUMNS = {
-    "{name: a, logicalType: date, requird: true}": "schema[0] 't', properties[0] 'a': 'requird' is not known: did you mean 'required'?",
-    "{name: a, logicalType: date, required: 7}": "schema[0] 't', properties[0] 'a', required: Input should be a valid boolean",
-    "{name: a, logicalType: object, properties: [{name: b, tpye: x}]}": "properties[0] 'a', properties[0] 'b': 'tpye' is not known",
+    "{name: a, logicalType: date, requird: true}":
+        "schema[0] 't', properties[0] 'a': 'requird' is not known: did you mean 'required'?",
+    "{name: a, logicalType: date, required: 7}":
+        "schema[0] 't', properties[0] 'a', required: Input should be a valid boolean",
+    "{name: a, logicalType: object, properties: [{name: b, tpye: x}]}":
+        "properties[0] 'a', properties[0] 'b': 'tpye' is not known",
     "{logicalType: date}": "schema 't', properties[0]: the name is missing",
     "{name: a}": "column 'a': neither logicalType nor physicalType",
     "{name: a, logicalType: time}": "column 'a': logicalType 'time' is not supported",
     "{name: a, logicalType: strin}": "column 'a': logicalType 'strin' is not known: did you mean 'string'?",
-    "{name: a, physicalType: itn}": "column 'a'.physicalType: 'itn' is no type that sparkkit knows: did you mean 'int'?",
+    "{name: a, physicalType: itn}":
+        "column 'a'.physicalType: 'itn' is no type that sparkkit knows: did you mean 'int'?",
     "{name: a, logicalType: array}": "column 'a'.items is missing",
     "{name: a, logicalType: map}": "a map needs map.key and map.value",
     "{name: a, logicalType: object}": "column 'a': an object needs properties",
     "{name: a, logicalType: array, items: {physicalType: itn}}": "column 'a'.items.physicalType: 'itn'",
-    "{name: a, logicalType: object, properties: [{name: b, logicalType: time}]}": "column 'a'.properties[0] 'b': logicalType 'time'",
+    "{name: a, logicalType: object, properties: [{name: b, logicalType: time}]}":
+        "column 'a'.properties[0] 'b': logicalType 'time'",
     "{name: a, logicalType: integer, logicalTypeOptions: {format: u128}}": "format 'u128' is not supported",
     "{name: a, logicalType: number, logicalTypeOptions: {scale: 2}}": "a scale but no precision",
     "{name: a, logicalType: number, logicalTypeOptions: {precision: 50}}": "1 to 38 digits",
     "{name: a, logicalType: date, logicalTypeOptions: {minumum: 1}}": "'minumum' is not known: did you mean 'minimum'?",
-    "{name: a, logicalType: date, logicalTypeOptions: {minimum: soon}}": "column 'a': 'soon' is no value of the type date",
-    "{name: a, logicalType: string, logicalTypeOptions: {minimum: 1}}": "column 'a': minimum is 1, which a column of type string",
+    "{name: a, logicalType: date, logicalTypeOptions: {minimum: soon}}":
+        "column 'a': 'soon' is no value of the type date",
+    "{name: a, logicalType: string, logicalTypeOptions: {minimum: 1}}":
+        "column 'a': minimum is 1, which a column of type string",
     "{name: a, logicalType: string, logicalTypeOptions: {maxLength: -1}}": "a whole number from 0 on",
     "{name: a, logicalType: date}\n{name: A, logicalType: date}": "the column 'A' stands twice",
     "{name: a, logicalType: date, primaryKey: true, primaryKeyPosition: 2}": "primaryKeyPosition is 2",
     "{name: a, logicalType: date, customProperties: [{property: sparkkit.reader.thosands, value: x}]}":
         "column 'a': sparkkit.reader.thosands is not known for a column: did you mean 'thousands'?",
-    "{name: a, logicalType: date, customProperties: [{property: sparkkit.reader.delimiter, value: ;}]}": "not known for a column",
-    "{name: a, logicalType: date, customProperties: [{property: sparkkit.raeder.trim, value: true}]}": "sparkkit.raeder.trim",
-    "{name: a, logicalType: date, quality: [{type: sql, query: x, name: r}, {type: sql, query: y, name: r}]}": "two rules are called 'r'",
+    "{name: a, logicalType: date, customProperties: [{property: sparkkit.reader.delimiter, value: ;}]}":
+        "not known for a column",
+    "{name: a, logicalType: date, customProperties: [{property: sparkkit.raeder.trim, value: true}]}":
+        "sparkkit.raeder.trim",
+    "{name: a, logicalType: date, quality: [{type: sql, query: x, name: r}, {type: sql, query: y, name: r}]}":
+        "two rules are called 'r'",
     "{name: a, logicalType: date, quality: [{type: custom, engine: sparkkit}]}": "quality[0]: implementation must be",
-    "{name: a, logicalType: object, properties: [{name: b, logicalType: date, quality: [{type: text}]}]}": "can't stand below a column",
+    "{name: a, logicalType: object, properties: [{name: b, logicalType: date, quality: [{type: text}]}]}":
+        "can't stand below a column",
 }
 BAD_OPTIONS = {
     ("sparkkit.reader.delimeter", "';'"): "sparkkit.reader.delimeter is not known: did you mean 'delimiter'?",
@@ -184,7 +201,8 @@ def test_a_faulty_contract_is_refused_with_file_and_place(yaml: str, words: str)
 
 def test_a_schema_object_is_picked_by_name(tmp_path: Path) -> None:
     file = tmp_path / "two.yaml"
-    file.write_text(text("{name: a, logicalType: date}", table="") + "\n- {name: u, properties: [{name: b, logicalType: date}]}")
+    other = "\n- {name: u, properties: [{name: b, logicalType: date}]}"
+    file.write_text(text("{name: a, logicalType: date}") + other)
 
     assert [odcs.load(f"{file}{name}").names for name in ("", "#t", "#u")] == [("a",), ("a",), ("b",)]
 

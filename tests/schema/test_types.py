@@ -29,8 +29,19 @@ def test_every_type_comes_back_from_its_ddl(dtype: t.DataType) -> None:
 
 
 def test_our_reading_of_ddl_is_sparks_own(spark) -> None:
-    texts = ["INT", "long", "numeric(9)", "DECIMAL", "decimal(10 , 2)", "array < map<string, double> >", "timestamp_ntz",
-             "struct<a: int not null, `b ``c`: array<struct<d:date>>, e timestamp comment 'x, y'>", "binary", "real", "tinyint"]
+    texts = [
+        "INT",
+        "long",
+        "numeric(9)",
+        "DECIMAL",
+        "decimal(10 , 2)",
+        "array < map<string, double> >",
+        "timestamp_ntz",
+        "struct<a: int not null, `b ``c`: array<struct<d:date>>, e timestamp comment 'x, y'>",
+        "binary",
+        "real",
+        "tinyint",
+    ]
 
     result = [types.parse(text) for text in texts]
 
@@ -74,7 +85,9 @@ def test_only_required_columns_refuse_nulls() -> None:
 
     result = types.struct(contract)
 
-    expected = t.StructType([t.StructField("a", t.IntegerType(), False), t.StructField("b", t.ArrayType(t.StringType()))])
+    expected = t.StructType(
+        [t.StructField("a", t.IntegerType(), False), t.StructField("b", t.ArrayType(t.StringType()))]
+    )
     assert result == expected
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from sparkkit.errors import UsageError
-from sparkkit.transforms.export import to_pandas
+from sparkkit.transforms.export import _table_by_workers, to_pandas
 from tests.transforms.strategies import DDL, bag, batches, few, plain
 
 pytest.importorskip("pandas", exc_type=ImportError)
@@ -24,6 +24,13 @@ def values(frame):
 @given(rows=batches())
 def test_every_value_comes_out_exact(spark, rows):
     assert bag(values(to_pandas(spark.createDataFrame(rows, DDL)))) == bag(rows)
+
+
+@few
+@given(rows=batches())
+def test_the_way_of_spark_3_5_is_exact_too(spark, rows):
+    table = _table_by_workers(spark.createDataFrame(rows, DDL))
+    assert bag(row.values() for row in table.to_pylist()) == bag(rows)
 
 
 def test_decimals_times_and_nested_values_come_out_exact(spark):

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 
 from sparkkit.errors import UsageError
+from sparkkit.schema.types import parse
 from sparkkit.transforms import grouped
 from tests.transforms.strategies import DDL, bag, batches, few
 from tests.transforms.strategies import groups as grouped_rows
@@ -12,12 +13,6 @@ pytest.importorskip("pandas", exc_type=ImportError)
 pytest.importorskip("pyarrow", exc_type=ImportError)
 
 WHOLE = "k string, v int"
-
-
-@pytest.fixture
-def arrow(spark):
-    if not hasattr(spark.range(1).groupBy("id"), "applyInArrow"):
-        pytest.skip("this Spark has no applyInArrow")
 
 
 @few
@@ -58,13 +53,36 @@ def test_a_bigint_that_pandas_would_round_fails_the_task(spark):
 
 @few
 @given(rows=batches())
-def test_arrow_groups_come_back_exact(spark, arrow, rows):
+def test_arrow_groups_come_back_exact(spark, rows):
     df = spark.createDataFrame(rows, DDL)
     same = df.transform(grouped.grouped_arrow, function=lambda table: table, by=["example", "k"], schema=df.schema)
     assert bag(same.collect()) == bag(rows)
 
 
-def test_arrow_columns_are_checked(spark, arrow):
+@few
+@given(rows=batches())
+def test_the_way_of_spark_3_5_sees_each_group_once_and_whole(spark, rows):
+    def one(table):
+        return table.slice(0, 1).set_column(2, "p", [[table.num_rows]])
+
+    df = spark.createDataFrame(rows, DDL).select("example", "x", "p")
+    schema = parse("struct<example int, x double, p int>")
+    result = grouped._in_batches(df, ["example", "x"], one, schema).collect()
+    assert bag(result) == bag((*key, len(group)) for key, group in grouped_rows(rows, 0, 3).items())
+
+
+def test_a_group_may_span_batches():
+    import pyarrow as pa
+
+    marks = [[True, False, True], [False], [False, True], [], [True]]
+    batches_ = [
+        pa.RecordBatch.from_pydict({"n": [1] * len(m), "_sparkkit_first": pa.array(m, pa.bool_())}) for m in marks
+    ]
+    cut = grouped._cut(lambda table: pa.table({"n": [table.num_rows]}), pa.schema([("n", pa.int64())]))
+    assert [batch["n"].to_pylist() for batch in cut(iter(batches_))] == [[2], [3], [1], [1]]
+
+
+def test_arrow_columns_are_checked(spark):
     df = spark.createDataFrame([("a", 1)], WHOLE)
     result = df.transform(grouped.grouped_arrow, function=lambda table: table.drop(["v"]), by="k", schema=WHOLE)
     with pytest.raises(Exception, match="declared are"):

@@ -1,0 +1,72 @@
+"""SIGTERM and Ctrl-C: Spark's jobs are cancelled, the run ends at the next step, and its record says so.
+
+A handler that raised would cut off the call to the JVM that is under way, and its answer would be taken for that of the
+next call. So the first signal cancels Spark's jobs and lets the call come back by itself; a second one raises at once.
+"""
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Interrupted(BaseException):
+    """A signal ended the run; `exit_code` is 128 and its number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"interrupted by {signal.Signals(number).name}: nothing was published")
+        self.exit_code = 128 + number
+
+
+@dataclass
+class Stopper:
+    """Remembers the signal that told the run to stop; `spark` is the session whose jobs are then cancelled."""
+
+    spark: SparkSession | None = None
+    number: int | None = None
+
+    def __call__(self, number: int, _frame: Any) -> None:
+        """The signals' handler."""
+        if self.number is not None or self.spark is None:
+            self.number = number
+            raise Interrupted(number)
+        self.number = number
+        cancel(self.spark)
+
+    def check(self) -> None:
+        """Raises `Interrupted` where a signal came; called between the steps of a run."""
+        if self.number is not None:
+            raise Interrupted(self.number)
+
+    @contextmanager
+    def heeding(self) -> Iterator[Stopper]:
+        """Handles the signals inside the block; does nothing off the main thread, whose owner handles them."""
+        try:
+            before = {number: signal.signal(number, self) for number in SIGNALS}
+        except ValueError:
+            yield self
+            return
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def cancel(spark: SparkSession) -> None:
+    """Cancels every job of a session; a JVM that does not answer has none."""
+    from sparkkit.compat import is_connect
+
+    with contextlib.suppress(Exception):
+        if is_connect(spark):
+            spark.interruptAll()
+        else:
+            spark.sparkContext.cancelAllJobs()

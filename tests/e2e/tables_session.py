@@ -1,0 +1,103 @@
+"""Tables in a session of its own, with Delta and Hive's embedded metastore; prints one JSON object of what was
+found."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from sparkkit import conf as confs
+from sparkkit import run, session, sinks
+from sparkkit.errors import SparkkitError
+from sparkkit.job import Job
+from sparkkit.ledger import Record
+from sparkkit.project import Project
+
+FOLDER = Path(sys.argv[1])
+SETTINGS = {
+    "spark.sql.catalogImplementation": "hive",
+    "spark.sql.warehouse.dir": str(FOLDER / "warehouse"),
+    "spark.hadoop.javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={FOLDER}/metastore;create=true",
+    "spark.databricks.delta.snapshotPartitions": "1",
+}
+
+
+def main() -> None:
+    """Takes both kinds of table through every mode."""
+    spark = session.start(SETTINGS, app_name="tables", profile="test", needs_delta=True)
+    found: dict[str, Any] = {}
+    try:
+        for kind, path in (("delta", str(FOLDER / "delta")), ("table", "default.people")):
+            found[kind] = modes(spark, kind, path)
+    finally:
+        session.stop(spark)
+    print(json.dumps(found))
+
+
+def modes(spark: Any, kind: str, path: str) -> dict[str, Any]:
+    """What each mode wrote, and what was read back."""
+
+    def write(sql: str, mode: str, **over: Any) -> Any:
+        def build(data: DataFrame) -> DataFrame:
+            data.createOrReplaceTempView("data")
+            return spark.sql(sql)
+
+        return go(spark, build, str(FOLDER / "in"), "parquet", path, kind, mode, **over)
+
+    spark.range(4).write.mode("overwrite").parquet(str(FOLDER / "in"))
+    by = {"outputs.output.partition_by": ["p"]}
+    steps = [
+        ("error", "select id v, 'a' p from data"),
+        ("error", "select id v, 'a' p from data"),
+        ("append", "select id + 10 v, '01' p from data"),
+        ("overwrite_partitions", "select id + 20 v, 'b' p from data where id < 2"),
+        ("overwrite_partitions", "select id + 30 v, '01' p from data where id < 3"),
+    ]
+    written = [write(sql, mode, **by) for mode, sql in steps]
+    held = sorted((r.v, r.p) for r in go(spark, None, path, kind, str(FOLDER / f"{kind}.out"), "parquet", "overwrite").collect())
+    filtered = go(
+        spark,
+        None,
+        path,
+        kind,
+        str(FOLDER / f"{kind}.out"),
+        "parquet",
+        "overwrite",
+        **{"inputs.data.filter": "p = 'a'"},
+    ).count()
+    replaced = write("select id v, 'z' p from data where id = 99", "overwrite", **by)
+    missing = go(spark, None, f"{path}_missing", kind, str(FOLDER / "none"), "parquet", "overwrite")
+    return {"written": written, "held": held, "filtered": filtered, "replaced": replaced, "missing": missing}
+
+
+def go(spark: Any, build: Any, source: str, kind: str, path: str, to: str, mode: str, **over: Any) -> Any:
+    """One run: rows written and partitions replaced, or the frame where nothing is built; an error's reason where it
+    fails."""
+
+    def same(data: DataFrame) -> DataFrame:
+        return build(data) if build else data
+
+    job = Job(same, name="job")
+    over = {
+        "inputs.data.path": source,
+        "inputs.data.format": kind,
+        "outputs.output.path": path,
+        "outputs.output.format": to,
+        "outputs.output.mode": mode,
+        **over,
+    }
+    settings = confs.load(Project(FOLDER), "job", inputs=("data",), outputs=("output",), params=(), over=over)
+    record = Record(f"run-{mode}", "job")
+    try:
+        staged = run.run(spark, run.Request(job, settings, Project(FOLDER)), record)
+    except SparkkitError as error:
+        return error.reason
+    return (record.outputs["output"]["written"], staged["output"].published) if build else sinks.view(spark, staged["output"])
+
+
+if __name__ == "__main__":
+    main()

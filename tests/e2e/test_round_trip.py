@@ -1,0 +1,37 @@
+"""Each format in and out: rows of every type go down the road and come back equal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from chispa import assert_df_equality
+from pyspark.sql import SparkSession
+
+from sparkkit.schema import odcs
+from sparkkit.schema.contract import Contract
+from sparkkit.schema.testdata import rows
+from sparkkit.schema.types import struct
+from tests.formats.conftest import Road, road
+
+__all__ = ["road"]
+ROWS = 200
+
+
+@pytest.fixture(scope="module")
+def contract() -> Contract:
+    """The contract with a column of every type."""
+    return odcs.load(str(Path(__file__).parents[2] / "schemas" / "every_type.yaml"))
+
+
+@pytest.mark.parametrize("kind", ["parquet", "orc", "json", "csv"])
+def test_every_type_comes_back_as_it_was(spark: SparkSession, road: Road, tmp_path: Path, contract: Contract, kind: str) -> None:
+    data = spark.createDataFrame(rows(contract, ROWS), struct(contract))
+    data.write.parquet(str(tmp_path / "in"))
+    options = {"newlines_in_quotes": "true"} if kind == "csv" else {}
+    asked = Contract(contract.name, contract.columns, reader={**contract.reader, **options})
+    road(tmp_path / "in", "parquet", to=kind)
+    went = road(tmp_path / "out", kind, asked, run_id="run-2", **{"outputs.output.path": str(tmp_path / "back")})
+    assert went.bad == []
+    back = spark.read.parquet(str(tmp_path / "back"))
+    assert_df_equality(back, data, ignore_row_order=False, ignore_nullable=True, transforms=[lambda d: d.orderBy("id")])

@@ -1,0 +1,172 @@
+"""Outputs: modes, partitions, sizes, empty results, and that nothing is left behind by a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from sparkkit import sinks
+from sparkkit.conf import OutputConf
+from sparkkit.errors import AccountingError, ContractError, UsageError
+from sparkkit.formats import writing
+from sparkkit.storage.hadoop import Hadoop
+
+Write = Callable[..., sinks.Staged]
+
+
+@pytest.fixture
+def write(spark: SparkSession, tmp_path: Path) -> Write:
+    """Stages and publishes a frame to `tmp_path/out`."""
+
+    def call(frame: DataFrame, **conf: Any) -> sinks.Staged:
+        hadoop = Hadoop.of(spark)
+        target = sinks.target(hadoop, "output", OutputConf(path=str(tmp_path / "out"), **{"mode": "overwrite", **conf}), "run-1")
+        try:
+            staged = sinks.stage(spark, hadoop, target, frame, checked=False)
+            sinks.publish(spark, hadoop, staged)
+        finally:
+            sinks.discard(hadoop, [target])
+        return staged
+
+    return call
+
+
+def parts(spark: SparkSession, *pairs: tuple[int, str | None]) -> DataFrame:
+    return spark.createDataFrame(list(pairs), "v int, p string").coalesce(1)
+
+
+def stored(spark: SparkSession, tmp_path: Path) -> set[tuple[int, str | None]]:
+    return {tuple(r) for r in spark.read.schema("v int, p string").parquet(str(tmp_path / "out")).collect()}
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and p.name[0] not in "._")
+
+
+def test_overwrite_replaces_everything(write: Write, spark: SparkSession, tmp_path: Path) -> None:
+    write(parts(spark, (1, "a")))
+    write(parts(spark, (2, "b")))
+    assert (stored(spark, tmp_path), [p.name for p in tmp_path.iterdir()]) == ({(2, "b")}, ["out"])
+
+
+def test_append_keeps_what_is_there(write: Write, spark: SparkSession, tmp_path: Path) -> None:
+    for pair in ((1, "a"), (2, "b")):
+        write(parts(spark, pair), mode="append")
+    assert (stored(spark, tmp_path), len(set(files(tmp_path / "out")))) == ({(1, "a"), (2, "b")}, 2)
+
+
+def test_only_the_partitions_in_the_data_are_replaced(write: Write, spark: SparkSession, tmp_path: Path) -> None:
+    write(parts(spark, (1, "01"), (2, "b/c"), (3, None)), partition_by=("p",))
+    staged = write(parts(spark, (4, "b/c"), (5, "d"), (6, None)), mode="overwrite_partitions", partition_by=("p",))
+    replaced = ["p=__HIVE_DEFAULT_PARTITION__", "p=b%2Fc", "p=d"]
+    assert (stored(spark, tmp_path), staged.published) == ({(1, "01"), (4, "b/c"), (5, "d"), (6, None)}, replaced)
+
+
+def test_replacing_partitions_needs_partitions(write: Write, spark: SparkSession) -> None:
+    with pytest.raises(UsageError, match="needs partition_by"):
+        write(parts(spark, (1, "a")), mode="overwrite_partitions")
+
+
+def test_mode_error_refuses_what_is_there_and_what_comes_while_it_runs(write: Write, spark: SparkSession, tmp_path: Path) -> None:
+    hadoop = Hadoop.of(spark)
+    target = sinks.target(hadoop, "output", OutputConf(path=str(tmp_path / "out"), mode="error"), "run-1")
+    staged = sinks.stage(spark, hadoop, target, parts(spark, (1, "a")), checked=False)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(UsageError, match="exists and the mode is error"):
+        sinks.publish(spark, hadoop, staged)
+    with pytest.raises(UsageError, match="exists and the mode is error"):
+        write(parts(spark, (1, "a")), mode="error")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "orc"])
+def test_an_empty_result_keeps_its_schema(write: Write, spark: SparkSession, tmp_path: Path, kind: str) -> None:
+    write(parts(spark, (1, "a")).where("v > 1"), format=kind, partition_by=("p",))
+    assert spark.read.format(kind).load(str(tmp_path / "out")).columns == ["v", "p"]
+
+
+def test_an_empty_csv_keeps_its_header(write: Write, spark: SparkSession, tmp_path: Path) -> None:
+    write(parts(spark, (1, "a")).where("v > 1"), format="csv", partition_by=("p",))
+    assert [(tmp_path / "out" / f).read_text() for f in files(tmp_path / "out")] == ["v,p\n"]
+
+
+def test_an_empty_text_in_a_partition_is_refused(write: Write, spark: SparkSession) -> None:
+    with pytest.raises(ContractError, match="1 row can't be written as parquet: an empty text in the partition column p"):
+        write(parts(spark, (1, "a"), (2, "")), partition_by=("p",))
+
+
+def test_files_come_near_the_size_that_was_asked_for(write: Write, spark: SparkSession, tmp_path: Path) -> None:
+    frame = spark.range(0, 200_000, 1, 8).select(F.xxhash64("id").alias("a"), F.xxhash64("id", F.lit(1)).alias("b"))
+    write(frame, target_file_size="1MB", format="parquet")
+    sizes = [(tmp_path / "out" / f).stat().st_size for f in files(tmp_path / "out")]
+    assert (2 <= len(sizes) <= 6, max(sizes) < 2_000_000, sum(1 for s in sizes if s < 100_000) <= 1) == (
+        True,
+        True,
+        True,
+    )
+
+
+def test_a_size_that_is_none_is_refused(write: Write, spark: SparkSession) -> None:
+    with pytest.raises(UsageError, match=r"target_file_size is 'big', expected a size such as 128MB"):
+        write(parts(spark, (1, "a")), target_file_size="big")
+
+
+def test_compression_is_an_option(write: Write, spark: SparkSession, tmp_path: Path) -> None:
+    write(parts(spark, (1, "a")), format="json", options={"compression": "gzip"})
+    assert [f.endswith(".json.gz") for f in files(tmp_path / "out")] == [True]
+
+
+@pytest.mark.parametrize(
+    ("sql", "error", "message"),
+    [
+        ("select 'a' x, 'b' y", UsageError, r"the frame has x \(string\), y \(string\)"),
+        ("select 1 x", UsageError, r"x \(int\)"),
+        ("select if(id < 2, 'a\nb', 'a') x from range(3)", ContractError, "2 rows can't be written as text"),
+        ("select if(id = 2, null, 'a') x from range(3)", ContractError, "1 row can't be written as text"),
+    ],
+)
+def test_text_refuses_what_is_not_a_line(
+    write: Write,
+    spark: SparkSession,
+    tmp_path: Path,
+    sql: str,
+    error: type[Exception],
+    message: str,
+) -> None:
+    write(spark.sql("select 'before'"), format="text")
+    with pytest.raises(error, match=message):
+        write(spark.sql(sql), format="text")
+    assert (spark.read.text(str(tmp_path / "out")).first().value, [p.name for p in tmp_path.iterdir()]) == (
+        "before",
+        ["out"],
+    )
+
+
+def test_a_failure_in_staging_leaves_the_target_and_no_staging(write: Write, spark: SparkSession, tmp_path: Path) -> None:
+    write(parts(spark, (1, "a")))
+    with pytest.raises(Exception, match="boom"):
+        write(spark.sql("select raise_error('boom') as x from range(2)"))
+    assert (stored(spark, tmp_path), [p.name for p in tmp_path.iterdir()]) == ({(1, "a")}, ["out"])
+
+
+def test_rows_that_get_lost_while_staging_are_noticed(write: Write, spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "save", lambda frame, form, options, by, path: frame.where("v > 1").write.parquet(path))
+    with pytest.raises(AccountingError, match="2 rows were built, but 1 were staged"):
+        write(parts(spark, (1, "a"), (2, "b")))
+
+
+@pytest.mark.parametrize("kind", ["json", "csv", "orc"])
+def test_a_checked_output_is_rewritten_in_its_own_format(spark: SparkSession, tmp_path: Path, kind: str) -> None:
+    frame = spark.sql("""select 'f' _sparkkit_file, cast(null as string) _sparkkit_raw, id, '0' || id p,
+        if(id = 1, named_struct('reason', 'bad_value', 'rule', 'id: no'), null) _sparkkit_bad from range(3)""")
+    hadoop = Hadoop.of(spark)
+    conf = OutputConf(path=str(tmp_path / "out"), mode="overwrite", format=kind, partition_by=("p",))
+    staged = sinks.stage(spark, hadoop, sinks.target(hadoop, "output", conf, "run-1"), frame, checked=True)
+    bad = staged.rejects.collect()
+    sinks.publish(spark, hadoop, staged)
+    assert (staged.count.total, staged.count.good, bad[0].reason, bad[0].rule) == (3, 2, "bad_value", "id")
+    assert sorted(f.split("/")[0] for f in files(tmp_path / "out")) == ["p=00", "p=02"]

@@ -1,0 +1,113 @@
+"""Inputs: compressed files, globs, folders; hidden, empty and missing ones told apart."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import zlib
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from sparkkit import sources
+from sparkkit.conf import InputConf
+from sparkkit.errors import NotReadyError, UsageError
+from sparkkit.sources import Source
+
+
+def read(spark: SparkSession, *paths: Path | str, kind: str | None = None) -> Source:
+    return sources.read(spark, "data", InputConf(path=tuple(map(str, paths)), format=kind), None)
+
+
+def lines(source: Source) -> list[str]:
+    return sorted(row.value for row in source.frame.collect())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Text in each compression, with names that a reader could take for a pattern or an escape."""
+    found = tmp_path / "in [1] a%20b"
+    (found / "dt=2024-01-01").mkdir(parents=True)
+    (found / "_temporary").mkdir()
+    zstd = pytest.importorskip("pyarrow").compress(b"zst\n", "zstd", asbytes=True)
+    data = {
+        "a b.txt": b"plain\n",
+        "b.txt.gz": gzip.compress(b"gz\n"),
+        "c.txt.bz2": bz2.compress(b"bz2\n"),
+        "d{x}.txt.deflate": zlib.compress(b"deflate\n"),
+        "e.txt.zst": zstd,
+        "empty.txt": b"",
+        "_SUCCESS": b"",
+        ".hidden.txt": b"no\n",
+        "_x.txt": b"no\n",
+        "dt=2024-01-01/f*.txt": b"deep\n",
+        "_temporary/g.txt": b"no\n",
+    }
+    for name, content in data.items():
+        (found / name).write_bytes(content)
+    return found
+
+
+def test_every_compression_and_folder_is_read_and_the_rest_is_told(spark: SparkSession, folder: Path) -> None:
+    source = read(spark, folder)
+    told = {(f.reason, f.file.rsplit("/", 1)[-1]) for f in source.findings}
+    assert (lines(source), len(source.files)) == (["bz2", "deep", "deflate", "gz", "plain", "zst"], 7)
+    assert told == {
+        ("empty_file", "empty.txt"),
+        ("hidden_file", ".hidden.txt"),
+        ("hidden_file", "_x.txt"),
+        ("hidden_file", "g.txt"),
+    }
+
+
+def test_globs_and_several_paths_are_read_once_each(spark: SparkSession, tmp_path: Path) -> None:
+    for name in ("a/1.txt", "a/2.txt", "b/1.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name + "\n")
+    found = lines(read(spark, f"{tmp_path}/*/1.txt", tmp_path / "a", tmp_path / "a" / "2.txt"))
+    assert found == ["a/1.txt", "a/2.txt", "b/1.txt"]
+
+
+def test_paths_of_one_table_share_their_partition_columns(spark: SparkSession, tmp_path: Path) -> None:
+    spark.range(3).selectExpr("id", "id as k").write.partitionBy("k").parquet(str(tmp_path / "t"))
+    one = read(spark, tmp_path / "t" / "k=1", tmp_path / "t" / "k=2")
+    assert sorted((r.id, r.k) for r in one.frame.collect()) == [(1, 1), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nothing", "nothing is at"),
+        ("no*.csv", "nothing is at"),
+        ("void", "no files at"),
+        ("veiled", "only hidden files"),
+    ],
+)
+def test_missing_inputs_are_to_be_waited_for(spark: SparkSession, tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "void").mkdir()
+    (tmp_path / "veiled").mkdir()
+    (tmp_path / "veiled" / "_a.csv").write_text("a\n1\n")
+    with pytest.raises(NotReadyError, match=message):
+        read(spark, tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a.csv", "b.json"], "files of several formats"),
+        (["a"], "tell no format"),
+        (["a.zip"], "unzip it first"),
+        (["a.xlsx"], "export it as CSV"),
+    ],
+)
+def test_names_that_tell_no_one_format_are_refused(spark: SparkSession, tmp_path: Path, names: list[str], message: str) -> None:
+    for name in names:
+        (tmp_path / name).write_text("x\n")
+    with pytest.raises(UsageError, match=message):
+        read(spark, tmp_path)
+
+
+def test_an_input_without_a_path_is_refused(spark: SparkSession) -> None:
+    with pytest.raises(UsageError, match="input 'data' has no path"):
+        read(spark)
