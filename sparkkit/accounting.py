@@ -2,7 +2,7 @@
 
 Spark's `Observation` is a fast estimate. It counts a row once for each time the row is computed: twice under a sort's
 sampling, again for a retried task, less under a limit, never where the plan drops its side. So each observation also
-counts the partitions that started (`starts`) and collects which they were (`partitions`): equal means that every
+counts the partitions that started (`starts`) and how many different ones they were (`partitions`): equal means that every
 partition was computed once. Whether each was read to its end is read from the plan. Where either is in doubt, the caller
 recounts from storage.
 """
@@ -65,7 +65,7 @@ class Watch:
     def once(self) -> bool:
         """Whether every partition was computed exactly once, as far as the figures tell."""
         figures = self.figures()
-        return figures is not None and (figures["starts"] or 0) == len(figures["partitions"] or ())
+        return figures is not None and (figures["starts"] or 0) == (figures["partitions"] or 0)
 
 
 def watch(frame: DataFrame) -> tuple[DataFrame, Watch]:
@@ -76,7 +76,7 @@ def watch(frame: DataFrame) -> tuple[DataFrame, Watch]:
     first = (position.bitwiseAND(F.lit((1 << ROWS_BITS) - 1)) == 0).cast("int")
     watched = frame.withColumn(POSITION, F.monotonically_increasing_id()).observe(
         observation, F.count(F.lit(1)).alias("rows"), F.sum(first).alias("starts"),
-        F.collect_set(F.shiftright(position, ROWS_BITS)).alias("partitions"),
+        F.size(F.collect_set(F.shiftright(position, ROWS_BITS))).alias("partitions"),
     )
     return watched.drop(POSITION), Watch(observation, name)
 

@@ -91,12 +91,11 @@ def _schema_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _run(argv: list[str]) -> int:
-    from sparkkit.command import command
     from sparkkit.submission import local
 
     if not argv:
         raise UsageError("run needs a JOB", reason="wrong_option", hint="`sparkkit list` shows the jobs")
-    return command(local.load_job(argv[0]), argv[1:], prog=f"sparkkit run {argv[0]}")
+    return local.run(argv[0], argv[1:], prog=f"sparkkit run {argv[0]}")
 
 
 def _submit(argv: list[str]) -> int:

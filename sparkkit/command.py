@@ -205,15 +205,16 @@ def _session(conf: Conf, args: argparse.Namespace, submit_args: Sequence[str], r
         record.event_log = str(folder)
         settings = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": folder.resolve().as_uri(),
                     "spark.eventLog.rolling.enabled": "false"} | settings
-    kinds = {edge.format for edge in (*conf.inputs.values(), *conf.outputs.values())}
-    spark = session.start(settings, app_name=args_name(record), profile=conf.run.get("profile", "default"),
-                          submit_args=submit_args, needs_delta="delta" in kinds, verbose=args.verbose)
-    return spark
+    return session.start(settings, app_name=record.run_id, profile=conf.run.get("profile", "default"), submit_args=submit_args,
+                         needs_delta=_needs_delta(conf), verbose=args.verbose)
 
 
-def args_name(record: Record) -> str:
-    """The application's name in Spark: the run's id."""
-    return record.run_id
+def _needs_delta(conf: Conf) -> bool:
+    """Whether an edge is a Delta table, by its format or, on a local disk, by its log."""
+    if "delta" in [i.format for i in conf.inputs.values()] + [o.format for o in conf.outputs.values()]:
+        return True
+    paths = [path for edge in conf.inputs.values() for path in edge.path if edge.format is None]
+    return any((Path(path.removeprefix("file://")) / "_delta_log").is_dir() for path in paths)
 
 
 def _where(args: argparse.Namespace, conf: Conf, record: Record) -> Path:

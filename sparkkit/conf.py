@@ -147,6 +147,16 @@ def _unknown(path: str, value: Any, known: Mapping[str, type], origin: str) -> U
                       hint=f"did you mean {close!r}?" if close else "`sparkkit describe JOB` prints the keys of a job")
 
 
+def spark_settings(layer: Mapping[str, Any]) -> dict[str, str]:
+    """The `[spark]` table of one conf file, by Spark's own keys.
+
+    >>> spark_settings({"spark": {"sql": {"shuffle": {"partitions": 8}}}})
+    {'spark.sql.shuffle.partitions': '8'}
+    """
+    table = layer.get("spark", {})
+    return dict(_spark(table, "")) if isinstance(table, Mapping) else {}
+
+
 def _spark(table: Mapping[str, Any], origin: str, at: str = "spark") -> Iterator[tuple[str, str]]:
     for key, value in table.items():
         path = key if key.startswith("spark.") and at == "spark" else f"{at}.{key}"
@@ -171,7 +181,7 @@ def _typed(value: Any, kind: type, path: str, origin: str) -> Any:
         value = [value]
     if kind is bool and value in ("true", "false"):
         value = value == "true"
-    wrong = not isinstance(value, kind) or (kind is list and not all(isinstance(v, str) for v in value))
+    wrong = not isinstance(value, kind) or (isinstance(value, list) and not all(isinstance(v, str) for v in value))
     if wrong:
         expected = "a text or a list of texts" if kind is list else {"str": "a text", "bool": "true or false"}[kind.__name__]
         raise UsageError(f"{origin}: {path} is {value!r}, expected {expected}", reason="wrong_conf")

@@ -80,8 +80,9 @@ class Record:
             self.seconds[name] = round((self.seconds[name] or 0.0) + time.monotonic() - began, 3)
 
     def body(self) -> dict[str, Any]:
-        """The record's fields, as they are published."""
-        self.seconds["total"] = round(time.monotonic() - self._began, 3)
+        """The record's fields, as they are published; the total of the seconds is that of the first call."""
+        if self.seconds["total"] is None:
+            self.seconds["total"] = round(time.monotonic() - self._began, 3)
         return {"format": FORMAT, **{k: v for k, v in vars(self).items() if not k.startswith("_") and k != "between_steps"}}
 
     def to_json(self) -> str:

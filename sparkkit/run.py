@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from sparkkit import compat, intake, sinks, sources
 from sparkkit.accounting import plan_of
-from sparkkit.conf import Conf
+from sparkkit.conf import Conf, InputConf, OutputConf
 from sparkkit.errors import JobError, UsageError
 from sparkkit.intake import Intake
 from sparkkit.job import Job
@@ -88,7 +88,7 @@ def published(spark: SparkSession, done: Staged) -> DataFrame:
 
 def _contracts(request: Request, record: Record) -> dict[str, Contract]:
     job, conf = request.job, request.conf
-    edges = {**conf.inputs, **conf.outputs}
+    edges: dict[str, InputConf | OutputConf] = {**conf.inputs, **conf.outputs}
     names = {n: edge.contract or job.contracts.get(n) for n, edge in edges.items()}
     found = {n: request.project.contract(c) for n, c in names.items() if c}
     record.contracts = {c.name: {"version": c.version, "hash": c.hash} for c in found.values()}

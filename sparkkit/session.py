@@ -25,6 +25,8 @@ CORRECT: Mapping[str, str] = {
     "spark.sql.ansi.enabled": "true",
     # the same text gives the same instant on each machine
     "spark.sql.session.timeZone": "UTC",
+    # a text that the old parser of Spark 2 would read otherwise is a failed cast, not an exception; the default from Spark 4 on
+    "spark.sql.legacy.timeParserPolicy": "CORRECTED",
     # dates before 1582 as they stand in the file: so write Spark 3 and later, and all other tools
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
@@ -168,6 +170,8 @@ def start(
         InfrastructureError: the JVM did not start (`jvm_failed`).
     """
     same = {"app_name": app_name, "profile": profile, "needs_delta": needs_delta}
+    if _booted and needs_delta and not jvm.is_connected() and not set(_delta_jars()) <= set(_booted[0].plan.path):
+        jvm.end(_booted.pop())  # it was booted ahead, before Delta was known to be needed
     launch(settings, submit_args=submit_args, verbose=verbose, **same)  # type: ignore[arg-type]
     asked = settings_for(settings, **same)  # type: ignore[arg-type]
     os.environ.setdefault("PYSPARK_PYTHON", asked.get("spark.pyspark.python", sys.executable))

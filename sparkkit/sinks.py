@@ -85,6 +85,12 @@ def target(hadoop: Hadoop | None, name: str, conf: OutputConf, run_id: str) -> T
 
 
 def _check(name: str, conf: OutputConf) -> None:
+    if conf.format != "table" and any(sign in str(conf.path) for sign in "*?[]{}\\"):
+        raise UsageError(
+            f"output {name!r}: {conf.path} has one of the signs * ? [ ] {{ }} \\, which readers take for a pattern",
+            reason="wrong_path",
+            hint="choose another path",
+        )
     if conf.mode == "overwrite_partitions" and not conf.partition_by and conf.format not in ("delta", "table"):
         raise UsageError(
             f"output {name!r}: mode overwrite_partitions needs partition_by",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -107,3 +108,11 @@ def test_all_other_commands_run_in_order_and_print_what_is_shown(tmp_path: Path)
     shown = [line for kind, text in BLOCKS if kind == "text" for line in text.splitlines() if line.strip()]
     seen = {without_size(line) for line in printed}
     assert [line for line in shown if without_size(line) not in seen] == []
+
+
+def test_the_table_of_speed_is_that_of_the_measurement() -> None:
+    found = json.loads((ROOT / "benchmarks" / "results" / "start.json").read_text())
+    rows = [f"| {found['theirs']:.1f} | 1 |", f"| {found['ours']:.1f} | {found['ratio']:.2f} | {found['goal']:.2f} |"]
+    fast = found["all"]["ours_test_profile"]
+    rows.append(f"| {fast['seconds']:.1f} | {fast['ratio']:.2f} | {fast['goal']:.2f} |")
+    assert [row for row in rows if row not in README] == []

@@ -17,7 +17,7 @@ from pyspark.sql import types as t
 
 from sparkkit.errors import ContractError, UsageError
 from sparkkit.formats import partitions
-from sparkkit.formats.base import Finding, Format, Land, Scan, short, spark_path
+from sparkkit.formats.base import Finding, Format, Land, Scan, Unfit, short, spark_path
 from sparkkit.formats.footers import Footer, footers
 from sparkkit.formats.writing import setting
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, RAW
@@ -237,10 +237,20 @@ def write(writer: DataFrameWriter, options: Mapping[str, str]) -> DataFrameWrite
     return writer.options(**options)
 
 
+def unfit_orc(frame: DataFrame, by: tuple[str, ...]) -> Unfit | None:
+    """Times in the last second before 1970, which ORC's own writer moves by a second."""
+    times = [f.name for f in frame.schema.fields if isinstance(f.dataType, t.TimestampType) and f.name not in by]
+    if not times:
+        return None
+    wrong = [F.expr(f"coalesce(unix_micros({quote(c)}) between -999999 and -1, false)") for c in times]
+    what = f"{', '.join(times)}: orc moves times of the last second before 1970 by a second"
+    return Unfit(reduce(Column.__or__, wrong), what, "write parquet")
+
+
 def count(spark: SparkSession, path: str, options: Mapping[str, str], *, name: str) -> int:
     """The rows that the staged footers promise."""
     return spark.read.format(name).option("recursiveFileLookup", "true").load(path).count()
 
 
 PARQUET = Format("parquet", (".parquet", ".pq"), partial(land, name="parquet"), write, partial(count, name="parquet"))
-ORC = Format("orc", (".orc",), partial(land, name="orc"), write, partial(count, name="orc"))
+ORC = Format("orc", (".orc",), partial(land, name="orc"), write, partial(count, name="orc"), unfit=unfit_orc)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from sparkkit.storage.hadoop import Hadoop
 
@@ -54,5 +55,5 @@ def _orc(hadoop: Hadoop) -> Callable[[str], Footer]:
 
 
 def _paths(hadoop: Hadoop) -> Callable[[str], Any]:
-    path, uri = hadoop.jvm.org.apache.hadoop.fs.Path, hadoop.jvm.java.net.URI
-    return lambda file: path(uri(file))
+    path = hadoop.jvm.org.apache.hadoop.fs.Path
+    return lambda file: path(unquote(file))

@@ -19,6 +19,7 @@ from sparkkit.formats.columnar import stored_rows
 from sparkkit.formats.writing import setting
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, RAW
 from sparkkit.schema.types import quote
+from sparkkit.storage.hadoop import Hadoop
 
 JARS = "run scripts/setup.sh, which fetches Delta's jars, or name them by spark.jars"
 
@@ -31,17 +32,12 @@ def land_delta(scan: Scan) -> Land:
         NotReadyError: there is no table (`input_missing`).
     """
     need_delta(scan.spark)
+    if not is_delta(scan.spark, scan.table):
+        raise NotReadyError(f"no Delta table is at {scan.table}", reason="input_missing", hint="check the path, or wait for it")
     options = {k: v for k, v in scan.options.items() if k in ("versionAsOf", "timestampAsOf")}
-    try:
-        if not options:
-            options = {"versionAsOf": str(_last(scan.spark, _delta(scan.table))["version"])}
-        data = scan.spark.read.format("delta").options(**options).load(scan.table)
-    except Exception as error:
-        if "DELTA_TABLE_NOT_FOUND" in str(error) or "DELTA_MISSING_DELTA_TABLE" in str(error) or "PATH_DOES_NOT_EXIST" in str(error):
-            raise NotReadyError(
-                f"no Delta table is at {scan.table}", reason="input_missing", hint="check the path, or wait for it"
-            ) from None
-        raise
+    if not options:
+        options = {"versionAsOf": str(_last(scan.spark, _delta(scan.table))["version"])}
+    data = scan.spark.read.format("delta").options(**options).load(scan.table)
     return _landed(scan, data)
 
 
@@ -112,7 +108,7 @@ def check_table(spark: SparkSession, conf: OutputConf) -> None:
 def commit_delta(spark: SparkSession, frame: DataFrame, conf: OutputConf, path: str) -> tuple[int, list[str]]:
     """Commits a frame to the Delta table at a path; the rows that the commit's own metrics give, and the partitions
     replaced."""
-    before = _version(spark, _delta(path))
+    before = _version(spark, path)
     given = {"userMetadata": "sparkkit", **conf.options}
     replaced: list[str] = []
     writer = frame.write.format("delta")
@@ -196,19 +192,21 @@ def _last(spark: SparkSession, table: str) -> Mapping[str, Any]:
     return row.asDict()
 
 
-def _version(spark: SparkSession, table: str) -> int:
-    """The table's version, -1 where there is none."""
+def is_delta(spark: SparkSession, path: str) -> bool:
+    """Whether a Delta table is at a path."""
+    if not compat.is_connect(spark):
+        return Hadoop.of(spark).exists(f"{path.rstrip('/')}/_delta_log")
     try:
-        return int(_last(spark, table)["version"])
+        return spark.sql(f"DESCRIBE DETAIL {_delta(path)}").first() is not None
     except Exception as error:
-        if (
-            "NOT_FOUND" in str(error)
-            or "DELTA_MISSING" in str(error)
-            or "PATH_DOES_NOT_EXIST" in str(error)
-            or "not a Delta table" in str(error)
-        ):
-            return -1
+        if "DELTA" in str(error) or "NOT_FOUND" in str(error):
+            return False
         raise
+
+
+def _version(spark: SparkSession, path: str) -> int:
+    """The table's version, -1 where there is none."""
+    return int(_last(spark, _delta(path))["version"]) if is_delta(spark, path) else -1
 
 
 def _partitions(spark: SparkSession, table: str) -> list[str]:

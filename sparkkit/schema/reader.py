@@ -63,6 +63,8 @@ OPTIONS: Mapping[str, Option] = {
     "zone": Option("UTC", "a time zone such as Europe/Berlin or +02:00", _zone, column=True),
     "boolean_true": Option("true", "texts with commas between", bool, column=True),
     "boolean_false": Option("false", "texts with commas between", bool, column=True),
+    "nan": Option("refuse", "allow or refuse", lambda v: v in ("allow", "refuse"), column=True),
+    "binary": Option("base64", "base64 or hex", lambda v: v in ("base64", "hex"), column=True),
 }
 """Every key of `sparkkit.reader.*`."""
 

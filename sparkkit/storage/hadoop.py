@@ -48,10 +48,12 @@ class Hadoop:
         return cls(jvm, spark._jsc.hadoopConfiguration())
 
     def path(self, text: str) -> Any:
-        """A Hadoop `Path`; a text with a percent-encoded scheme part is taken as a URI."""
-        if text.startswith(("file:", "hdfs:", "s3", "wasb", "abfs", "gs:")) and "%" in text:
-            return self.jvm.org.apache.hadoop.fs.Path(self.jvm.java.net.URI(text))
+        """A Hadoop `Path` of a path as people and `qualified` write it: a `%` in it is a `%`."""
         return self.jvm.org.apache.hadoop.fs.Path(text)
+
+    def uri(self, text: str) -> Any:
+        """A Hadoop `Path` of a file's URI, as `File.path` gives it."""
+        return self.jvm.org.apache.hadoop.fs.Path(self.jvm.java.net.URI(text))
 
     def system(self, text: str) -> Any:
         """The filesystem of a path."""
@@ -84,7 +86,7 @@ class Hadoop:
 
     def head(self, file: str, size: int) -> bytes:
         """The first bytes of a file, decompressed where its name says it is compressed."""
-        path = self.path(file)
+        path = self.uri(file)
         stream = path.getFileSystem(self.conf).open(path)
         try:
             codec = self.jvm.org.apache.hadoop.io.compress.CompressionCodecFactory(self.conf).getCodec(path)

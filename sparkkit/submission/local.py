@@ -6,11 +6,13 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from sparkkit import project
+from sparkkit import conf as confs
+from sparkkit import project, session
 from sparkkit.command import command
-from sparkkit.errors import UsageError, nearest
+from sparkkit.errors import SparkkitError, UsageError, nearest
 from sparkkit.job import Job
 
 FLAGS = frozenset({"--verbose", "-v", "--supervise", "--version", "--usage-error"})
@@ -112,6 +114,31 @@ def value_of(option: str, spark: Sequence[str], default: str) -> str:
     return found
 
 
+def run(name: str, options: Sequence[str], spark: Sequence[str] = (), prog: str | None = None) -> int:
+    """Runs a job in this process; the JVM boots while the job is imported."""
+    _boot(name, options, spark)
+    return command(load_job(name), options, submit_args=spark, prog=prog)
+
+
+def _boot(name: str, options: Sequence[str], spark: Sequence[str]) -> None:
+    """Starts the JVM ahead of everything, from what the conf files and the options say of it.
+
+    What is wrong with them is said later, by the run itself. A run that may need more jars starts its JVM when it knows.
+    """
+    if {"-h", "--help"} & set(options) or any("delta" in word or "table" in word for word in options):
+        return
+    with suppress(SparkkitError):
+        file = job_file(name)
+        given = [value_of(key, options, "") for key in ("--env",)]
+        layers = [layer for _, layer in confs.layers(project.find(file), file.stem, given[0] or None)]
+        said = {k: v for layer in layers for k, v in confs.spark_settings(layer).items()}
+        profile = next((layer["run"]["profile"] for layer in reversed(layers) if "profile" in layer.get("run", {})), "default")
+        words = [options[i + 1] for i, word in enumerate(options[:-1]) if word == "--set"]
+        said |= dict(word.split("=", 1) for word in words if word.startswith("spark.") and "=" in word)
+        profile = next((word.partition("=")[2] for word in words if word.startswith("run.profile=")), profile)
+        session.launch(said, app_name=file.stem, profile=profile, submit_args=spark, verbose="--verbose" in options)
+
+
 def submit(argv: Sequence[str]) -> int:
     """Runs a job as `spark-submit` would: here for a local master, through the real `spark-submit` for any other."""
     rest, printing = list(argv), False
@@ -129,4 +156,4 @@ def submit(argv: Sequence[str]) -> int:
             print(shlex.join(words))
             return 0
         os.execvp(words[0], words)
-    return command(load_job(name), options, submit_args=spark, prog=f"spark-submit.sh {name}")
+    return run(name, options, spark, prog=f"spark-submit.sh {name}")

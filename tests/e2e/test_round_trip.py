@@ -26,7 +26,11 @@ def contract() -> Contract:
 
 @pytest.mark.parametrize("kind", ["parquet", "orc", "json", "csv"])
 def test_every_type_comes_back_as_it_was(spark: SparkSession, road: Road, tmp_path: Path, contract: Contract, kind: str) -> None:
+    # without it a contract of 19 columns takes Spark's optimizer minutes (constraints double with each renamed column)
+    spark.conf.set("spark.sql.constraintPropagation.enabled", "false")
     data = spark.createDataFrame(rows(contract, ROWS), struct(contract))
+    if kind == "orc":  # which can't hold them, and refuses them by name: tests/formats/test_columnar.py
+        data = data.where("a_timestamp is null or unix_micros(a_timestamp) not between -999999 and -1")
     data.write.parquet(str(tmp_path / "in"))
     options = {"newlines_in_quotes": "true"} if kind == "csv" else {}
     asked = Contract(contract.name, contract.columns, reader={**contract.reader, **options})

@@ -173,3 +173,9 @@ def test_a_truncated_orc_file_is_named(road: Road, spark: SparkSession, tmp_path
     (tmp_path / "in" / "cut.orc").write_bytes(file.read_bytes()[:40])
     with pytest.raises(ContractError, match=r"1 of 2 files can't be read: .*cut.orc"):
         road(tmp_path / "in")
+
+
+def test_times_that_orc_moves_are_refused(road: Road, spark: SparkSession, tmp_path: Path) -> None:
+    spark.sql("select timestamp_micros(id * 1000 - 2000) as t from range(4)").write.parquet(str(tmp_path / "in"))
+    with pytest.raises(ContractError, match="1 row can't be written as orc: t: orc moves"):
+        road(tmp_path / "in", to="orc", build=lambda data: data.where("unix_micros(t) in (-1000, 0, -2000000)"))
