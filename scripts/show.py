@@ -10,10 +10,10 @@ import subprocess
 import sys
 import tempfile
 import time
-import xml.etree.ElementTree as xml
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = Path(os.environ.get("SPARKKIT_REAL_DATA", ROOT.parent / "shared" / "data"))
@@ -32,7 +32,7 @@ def tests(*words: str) -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         code, seconds = call(sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *words)
-        suite = next(xml.parse(report).getroot().iter("testsuite")).attrib if report.exists() else {}
+        suite = next(ElementTree.parse(report).getroot().iter("testsuite")).attrib if report.exists() else {}
     ran = int(suite.get("tests", 0))
     bad, skipped = int(suite.get("failures", 0)) + int(suite.get("errors", 0)), int(suite.get("skipped", 0))
     return {"ok": code == 0 and ran > skipped, "passed": ran - bad - skipped, "failed": bad, "skipped": skipped, "seconds": seconds}

@@ -99,7 +99,7 @@ def _kept(frame: DataFrame) -> DataFrame:
 
 
 def _raw_value(name: str) -> Column:
-    return F.get(F.col(_VALUES), (F.array_position(_KEYS, F.lit(name)) - 1).cast("int"))
+    return F.get(F.col(_VALUES), (F.array_position(_KEYS, name) - 1).cast("int"))
 
 
 def _key_faults(contract: contracts.Contract, folders: Mapping[str, set[str]]) -> list[tuple[Column, Column]]:
@@ -130,7 +130,7 @@ def _strict(name: str, value: Column, dtype: t.DataType, options: Mapping[str, s
     pattern, what = next(((p, w) for kind, p, w in kinds if isinstance(dtype, kind)), (r'\A"', "a text"))
     if options.get("thousands") and what == "a number":
         pattern = r'\A["\-0-9]'  # a number with thousands signs can only be a text
-    shown = F.concat(F.lit(f"{name}: "), F.substring(value, F.lit(1), F.lit(80)), F.lit(f" is not {what}"))
+    shown = F.concat(F.lit(f"{name}: "), value.substr(1, 80), F.lit(f" is not {what}"))
     return (value != "null") & ~value.rlike(pattern), bad("bad_value", shown)
 
 

@@ -72,7 +72,7 @@ def items(text: Column) -> Column:
 
 def string(raw: Column) -> Column:
     """string: what a raw JSON string says."""
-    inner = F.substring(raw, F.lit(2), F.length(raw) - 2)
+    inner = raw.substr(F.lit(2), F.length(raw) - 2)
     told = F.get(F.from_json(F.concat(F.lit("["), raw, F.lit("]")), "array<string>"), F.lit(0))
     return F.when(F.contains(raw, F.lit("\\")), told).otherwise(inner)
 

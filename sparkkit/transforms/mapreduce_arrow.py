@@ -47,6 +47,7 @@ def _converter(kind: pa.DataType) -> Callable[[Any], Any]:
 
 
 def arrow_type(kind: DataType) -> pa.DataType:
+    """Arrow's type for a Spark type, as workers exchange it: timestamps with a zone in UTC."""
     import pyarrow as pa
     from pyspark.sql.pandas.types import to_arrow_type
     from pyspark.sql.types import ArrayType, MapType, StructType, TimestampType
@@ -94,6 +95,7 @@ def _plain_struct(kind: StructType) -> Callable[[Any], Any]:
 
 
 def to_array(values: list[Any], name: str, kind: DataType, made: str) -> pa.Array:
+    """Values as an Arrow array of a Spark type; a `TypeError` names the first that does not fit, and `made`, who made it."""
     import pyarrow as pa
 
     convert, arrow = plain(kind), arrow_type(kind)
@@ -118,5 +120,6 @@ def _fits(value: Any, convert: Callable[[Any], Any] | None, arrow: pa.DataType) 
 
 
 def brief(value: Any) -> str:
+    """A value as a message shows it, cut short."""
     text = repr(value)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

@@ -62,6 +62,8 @@ class User:
 
 @dataclass(frozen=True)
 class Plan:
+    """What every task is given: the functions, the types of the pairs and of the output, and the combiner's bound."""
+
     pairs: StructType
     output: StructType
     mapper: User

@@ -8,11 +8,9 @@ from pathlib import Path
 from sparkkit import session
 from sparkkit.transforms.mapreduce import map_reduce_counted
 
-marks = sys.argv[1]
-
 
 def failing(name: str) -> None:
-    mark = Path(marks, name)
+    mark = Path(sys.argv[1], name)
     if not mark.exists():
         mark.touch()
         raise ValueError("first attempt")
@@ -31,9 +29,15 @@ def reducer(key, values, counters):  # type: ignore[no-untyped-def]
     yield key, sum(values)
 
 
-spark = session.start({"spark.master": "local[2,20]"}, app_name="lost_counters")
-counted = map_reduce_counted(spark.range(0, 1000, 1, 2), mapper, reducer, key_type="bigint", partitions=1)
-rows = [row.asDict(recursive=True) for row in counted.both.collect()]  # one computation, retries and all
-tries = len(list(Path(marks).iterdir()))
-session.stop(spark)
-print(json.dumps({"rows": rows, "tries": tries}))
+def main() -> None:
+    """Runs the job and prints its rows and the number of first attempts that failed."""
+    spark = session.start({"spark.master": "local[2,20]"}, app_name="lost_counters")
+    counted = map_reduce_counted(spark.range(0, 1000, 1, 2), mapper, reducer, key_type="bigint", partitions=1)
+    rows = [row.asDict(recursive=True) for row in counted.both.collect()]  # one computation, retries and all
+    tries = len(list(Path(sys.argv[1]).iterdir()))
+    session.stop(spark)
+    print(json.dumps({"rows": rows, "tries": tries}))
+
+
+if __name__ == "__main__":
+    main()
