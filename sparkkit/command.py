@@ -181,7 +181,7 @@ def _go(
         spark = given or _session(conf, args, submit_args, record, where)
     record.spark_version = spark.version
     try:
-        from sparkkit import run
+        from sparkkit import run, sinks
         from sparkkit.report import progress
 
         request = run.Request(job, conf, home, params, record.date)
@@ -191,7 +191,7 @@ def _go(
         _end(record, "done", 0, None, None)
         if args.show:
             for name, done in staged.items():
-                print(report.frame(name, run.published(spark, done), args.show), file=sys.stderr if args.json else sys.stdout)
+                print(report.frame(name, sinks.view(spark, done), args.show), file=sys.stderr if args.json else sys.stdout)
     finally:
         if given is None:
             session.stop(spark)

@@ -1,16 +1,17 @@
 """The one road of every run: read, conform, build, check, write, record. Nothing else calls these six in order."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from sparkkit import compat, intake, sinks, sources
+from sparkkit import compat, failures, intake, sinks, sources
 from sparkkit.accounting import plan_of
 from sparkkit.conf import Conf, InputConf, OutputConf
-from sparkkit.errors import JobError, UsageError
+from sparkkit.errors import JobError, SparkkitError, UsageError
 from sparkkit.intake import Intake
 from sparkkit.job import Job
 from sparkkit.ledger import UNKNOWN_INPUT, UNKNOWN_OUTPUT, Record
@@ -51,10 +52,10 @@ def run(spark: SparkSession, request: Request, record: Record) -> dict[str, Stag
         with record.step("build"):
             built = build(job, {n: t.passed for n, t in taken.items()}, request.params)
             judged = {n: intake.judge(f, contracts.get(n)) for n, f in built.items()}
-        with record.step("write"):
+        with record.step("write"), naming(taken):
             plans = [plan_of(frame) for frame in judged.values()]
             staged = {n: sinks.stage(spark, hadoop, targets[n], f, checked=n in contracts) for n, f in judged.items()}
-        with record.step("checks"):
+        with record.step("checks"), naming(taken):
             _settle(quarantine, record, taken, staged, plans)
         with record.step("publish"):
             _publish(spark, hadoop, record, staged, quarantine)
@@ -80,10 +81,18 @@ def build(job: Job, frames: Mapping[str, DataFrame], params: Mapping[str, Any]) 
     return {n: named[n] for n in job.outputs}
 
 
-def published(spark: SparkSession, done: Staged) -> DataFrame:
-    """An output as it was published."""
-    conf, path = done.target.conf, done.target.path
-    return spark.table(path) if conf.format == "table" else spark.read.format(conf.format).options(**conf.options).load(path)
+@contextmanager
+def naming(taken: Mapping[str, Intake]) -> Iterator[None]:
+    """Where a read fails on a damaged file, names every such file; Spark names the first, or none."""
+    try:
+        yield
+    except Exception as error:
+        if failures.explain(error).reason == "unreadable_file" and not isinstance(error, SparkkitError):
+            for one in taken.values():
+                found = sources.broken(one.source)
+                if found:
+                    raise found from error
+        raise
 
 
 def _contracts(request: Request, record: Record) -> dict[str, Contract]:

@@ -178,7 +178,8 @@ def start(
     asked = settings_for(settings, **same)  # type: ignore[arg-type]
     os.environ.setdefault("PYSPARK_PYTHON", asked.get("spark.pyspark.python", sys.executable))
     # PySpark 4 logs a JSON stack for each failed analysis; the exception says it all
-    logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
+    for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     words = (*_from_environment(), *submit_args)
     if _booted and not jvm.is_connected():
         return _connected(asked, words)

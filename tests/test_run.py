@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkkit import conf as confs
-from sparkkit import intake, run
+from sparkkit import intake, run, sinks
 from sparkkit.errors import AccountingError, JobError, NotReadyError, UsageError
 from sparkkit.job import Job
 from sparkkit.ledger import Record
@@ -49,7 +49,7 @@ def go(spark: SparkSession, tmp_path: Path) -> Callable[..., Record]:
         conf = confs.load(home, "job", inputs=job.inputs, outputs=outputs, params=(), over=settings)
         record = Record("job-1", "job")
         staged = run.run(spark, run.Request(job, conf, home), record)
-        record.frames = {n: run.published(spark, s) for n, s in staged.items()}  # type: ignore[attr-defined]
+        record.frames = {n: sinks.view(spark, s) for n, s in staged.items()}  # type: ignore[attr-defined]
         return record
 
     return call

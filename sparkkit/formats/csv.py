@@ -15,7 +15,8 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkkit.formats.headers import Group, Settled, lexer, plain_path, settings, settle, spark_path
+from sparkkit.formats.base import spark_path
+from sparkkit.formats.headers import Group, Settled, lexer, plain_path, settings, settle
 from sparkkit.formats.lexer import bad, chain
 from sparkkit.formats.records import OPEN, PLACE, records
 from sparkkit.schema.contract import Contract
@@ -38,9 +39,9 @@ def land(spark: SparkSession, settled: Settled, contract: Contract | None, optio
     frames = good + wrong
     if not frames:
         names = ", ".join(f"c{i} string" for i in range(len(settled.columns)))
-        schema = ", ".join(part for part in (f"f string, r string, b {BAD_TYPE}", names) if part)
-        return spark.createDataFrame([], schema).toDF(FILE, RAW, BAD, *settled.columns)
-    return reduce(DataFrame.unionAll, frames).toDF(FILE, RAW, BAD, *settled.columns)
+        schema = ", ".join(part for part in ("f string, r string", names, f"b {BAD_TYPE}") if part)
+        return spark.createDataFrame([], schema).toDF(FILE, RAW, *settled.columns, BAD)
+    return reduce(DataFrame.unionAll, frames).toDF(FILE, RAW, *settled.columns, BAD)
 
 
 def rejects(bad_rows: DataFrame) -> DataFrame:
@@ -89,7 +90,7 @@ def _texts(spark: SparkSession, group: Group, whole: bool = False) -> DataFrame:
     source = spark.read.text([spark_path(path) for path in group.paths], wholetext=whole)
     value = F.col("value")
     text = F.decode(value.cast("binary"), "ISO-8859-1") if group.encoding == "latin-1" else value
-    return source.select(F.col("_metadata.file_path").alias(FILE), text.alias(RAW), value.alias(_BYTES))
+    return source.select(F.input_file_name().alias(FILE), text.alias(RAW), value.alias(_BYTES))
 
 
 def _good(spark: SparkSession, group: Group, settled: Settled, given: Mapping[str, str]) -> DataFrame:
@@ -101,7 +102,7 @@ def _good(spark: SparkSession, group: Group, settled: Settled, given: Mapping[st
     if given["header"] == "true":  # the same names, quoted otherwise: tables that were put one behind another
         names = [v == F.lit(n) for v, n, place in zip(values, settled.columns, group.order, strict=True) if place is not None]
         faults.append((reduce(Column.__and__, names, F.lit(bool(names))), bad("repeated_header", "the line repeats the header")))
-    return lexed.select(FILE, RAW, chain(faults).alias(BAD), *[v.alias(f"c{i}") for i, v in enumerate(values)])
+    return lexed.select(FILE, RAW, *[v.alias(f"c{i}") for i, v in enumerate(values)], chain(faults).alias(BAD))
 
 
 def _headers(group: Group, given: Mapping[str, str]) -> list[tuple[Column, Column]]:
@@ -134,7 +135,7 @@ def _mismatch(spark: SparkSession, group: Group, settled: Settled, given: Mappin
         bad("header_mismatch", sentence)
     )
     nulls = [F.lit(None).cast("string").alias(f"c{i}") for i in range(len(settled.columns))]
-    return told.select(FILE, RAW, verdict.alias(BAD), *nulls)
+    return told.select(FILE, RAW, *nulls, verdict.alias(BAD))
 
 
 def _told(spark: SparkSession, lines: DataFrame, group: Group) -> DataFrame:

@@ -123,15 +123,6 @@ def settle(
     return Settled(columns, groups, len(good), empty + tuple(findings), unreadable)
 
 
-def spark_path(uri: str) -> str:
-    """A file's URI as the path text that Spark's readers take: decoded, and its glob characters escaped.
-
-    >>> spark_path("file:///a%20b/x%5B1%5D.csv")
-    'file:///a b/x\\\\[1\\\\].csv'
-    """
-    return re.sub(r"([{}\[\]*?\\])", r"\\\1", plain_path(uri))
-
-
 def plain_path(uri: str) -> str:
     """A file's URI, decoded where it is one."""
     return unquote(uri) if _URI.match(uri) else uri

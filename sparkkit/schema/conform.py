@@ -31,6 +31,7 @@ UNREADABLE = (
     "replacement_character",
     "repeated_header",
     "header_mismatch",
+    "schema_mismatch",
 )
 """The reasons for which a row could not be read; the policy `unreadable_row` answers them."""
 
@@ -91,8 +92,9 @@ def conform(landed: DataFrame, contract: Contract) -> DataFrame:
         *[e.at for e in extra],
     )
     faults = [fault for s in steps for fault in _faults(s, contract)] + [_extra_fault(e) for e in extra]
-    judged = cast.selectExpr(*LANDING[:2], _first(faults), *[f"v{s.place}" for s in steps])
-    return _ruled(judged.toDF(*LANDING, *contract.names), contract)
+    # BAD stands last: Spark infers constraints alias by alias, and each one behind BAD would double what it knows of it
+    judged = cast.selectExpr(*LANDING[:2], *[f"v{s.place}" for s in steps], _first(faults))
+    return _ruled(judged.toDF(*LANDING[:2], *contract.names, BAD), contract)
 
 
 def counted(contract: Contract) -> Contract:
@@ -112,7 +114,7 @@ def stopping(contract: Contract) -> frozenset[str]:
     >>> sorted(stopping(Contract("t", (), policy={"null": "stop"})))
     ['null']
     """
-    words = {"bad_value": BAD_VALUES, "null": ("null",), "unreadable_row": UNREADABLE}
+    words = {"bad_value": BAD_VALUES, "null": ("null",), "unreadable_row": UNREADABLE, "unreadable_file": ("unreadable_file",)}
     found = {reason for what, reasons in words.items() if contract.on(what) == "stop" for reason in reasons}
     return frozenset(found | {rule.name for rule in contract.rules if rule.on == "stop"})
 
@@ -224,4 +226,4 @@ def _ruled(judged: DataFrame, contract: Contract) -> DataFrame:
         for r in rules
     ]
     values = [f"`{name.replace('`', '``')}`" for name in contract.names]
-    return judged.selectExpr(*LANDING[:2], _first(faults), *values)
+    return judged.selectExpr(*LANDING[:2], *values, _first(faults))

@@ -49,6 +49,7 @@ OPTIONS: Mapping[str, Option] = {
     "encoding": Option("utf-8", "utf-8 or latin-1", lambda v: v in ENCODINGS.values()),
     "header": Option("true", "true or false", _word),
     "newlines_in_quotes": Option("false", "true or false", _word),
+    "multiline": Option("false", "true or false", _word),
     "max_record_file": Option("256MB", "a size such as 256MB", lambda v: bool(_SIZE.fullmatch(v))),
     "null_values": Option("", "texts with commas between", lambda v: True, column=True),
     "thousands": Option(

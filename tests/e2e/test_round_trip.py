@@ -27,7 +27,6 @@ def contract() -> Contract:
 @pytest.mark.parametrize("kind", ["parquet", "orc", "json", "csv"])
 def test_every_type_comes_back_as_it_was(spark: SparkSession, road: Road, tmp_path: Path, contract: Contract, kind: str) -> None:
     # without it a contract of 19 columns takes Spark's optimizer minutes (constraints double with each renamed column)
-    spark.conf.set("spark.sql.constraintPropagation.enabled", "false")
     data = spark.createDataFrame(rows(contract, ROWS), struct(contract))
     if kind == "orc":  # which can't hold them, and refuses them by name: tests/formats/test_columnar.py
         data = data.where("a_timestamp is null or unix_micros(a_timestamp) not between -999999 and -1")

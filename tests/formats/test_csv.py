@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -41,7 +41,7 @@ def land(
 
 def seen(frame: DataFrame) -> list[Any]:
     """Of each row the values if it is good, else the reason."""
-    return [row[BAD].reason if row[BAD] else tuple(row)[3:] for row in frame.collect()]
+    return [row[BAD].reason if row[BAD] else tuple(row)[2:-1] for row in frame.collect()]
 
 
 def test_each_line_lands_once_with_the_first_thing_wrong(spark: SparkSession, tmp_path: Path) -> None:
@@ -235,10 +235,11 @@ FIELD = st.text(
     ),
     max_size=8,
 )
+NO_SHRINK = (Phase.explicit, Phase.reuse, Phase.generate)  # each example is a Spark job
 TABLE = st.lists(st.tuples(FIELD, FIELD, FIELD), min_size=1, max_size=60)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], phases=NO_SHRINK)
 @given(
     table=TABLE,
     line_end=st.sampled_from(["\n", "\r\n", "\r"]),
@@ -247,6 +248,8 @@ TABLE = st.lists(st.tuples(FIELD, FIELD, FIELD), min_size=1, max_size=60)
 def test_what_pythons_writer_wrote_is_read_as_it_was(
     spark: SparkSession, tmp_path: Path, table: list[tuple[str, ...]], line_end: str, quoting: Any
 ) -> None:
+    if quoting == python_csv.QUOTE_MINIMAL:  # Python's writer leaves a lone CR without quotes; it ends a line
+        table = [tuple(field.replace("\r", "") for field in row) for row in table]
     text = io.StringIO(newline="")
     python_csv.writer(text, lineterminator=line_end, quoting=quoting).writerows([("x", "y", "z"), *table])
 

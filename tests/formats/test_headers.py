@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sparkkit.errors import ContractError, UsageError
-from sparkkit.formats.headers import Settled, settle, spark_path
+from sparkkit.formats.base import spark_path
+from sparkkit.formats.headers import Settled, settle
 from sparkkit.schema.contract import Column, Contract
 
 AB = Contract("t", (Column("a", "string"), Column("b", "string")))
