@@ -11,6 +11,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -193,7 +194,14 @@ def stop(spark: SparkSession) -> None:
 
     That takes a process of its own, behind our back and of low priority, which nobody waits for.
     """
-    spark.stop()
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)  # py4j logs a stack where the JVM is gone already
+    try:
+        # a JVM that is gone has stopped: what the run published stands, and its record must not say otherwise
+        with suppress(Exception):
+            spark.stop()
+    finally:
+        logging.disable(before)
     while _booted:
         boot = _booted.pop()
         jvm.let_go()

@@ -112,7 +112,7 @@ def stopping(contract: Contract) -> frozenset[str]:
     """The reasons at which a run stops, where any row has one.
 
     >>> sorted(stopping(Contract("t", (), policy={"null": "stop"})))
-    ['null']
+    ['null', 'unreadable_file']
     """
     words = {"bad_value": BAD_VALUES, "null": ("null",), "unreadable_row": UNREADABLE, "unreadable_file": ("unreadable_file",)}
     found = {reason for what, reasons in words.items() if contract.on(what) == "stop" for reason in reasons}
