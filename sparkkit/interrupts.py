@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,7 +40,8 @@ class Stopper:
             self.number = number
             raise Interrupted(number)
         self.number = number
-        cancel(self.spark)
+        # in a thread of its own: this one's connection to the JVM is in the middle of a call
+        threading.Thread(target=cancel, args=(self.spark,), daemon=True).start()
 
     def check(self) -> None:
         """Raises `Interrupted` where a signal came; called between the steps of a run."""

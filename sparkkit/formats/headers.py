@@ -107,6 +107,8 @@ def settle(
     (('x', 'y'), [('good', ('a.csv',), (0, 1)), ('good', ('b.csv',), (1, 0)), ('mismatch', ('c.csv',), ())])
     """
     given = settings(contract, options)
+    if given["encoding"].lower() not in ENCODINGS:
+        raise UsageError(f"encoding {given['encoding']!r} is not read", reason="unknown_encoding", hint="utf-8 and latin-1 are")
     cut = lexer(given)
     looked = [_look(path, head, sizes.get(path, len(head)), given, cut) for path, head in heads.items()]
     unreadable = tuple(found for found in looked if isinstance(found, Finding) and found.reason != "empty_file")
@@ -129,11 +131,11 @@ def plain_path(uri: str) -> str:
 
 
 def _look(path: str, head: bytes, size: int, given: Mapping[str, str], cut: Lexer) -> _Head | Finding:
-    declared = ENCODINGS.get(given["encoding"].lower())
+    declared = ENCODINGS[given["encoding"].lower()]
     wide = next((name for mark, name in _WIDE.items() if head.startswith(mark)), None)
     if not head.removeprefix(_BOM):
         return Finding(path, "empty_file", "the file holds no text")
-    if wide or declared is None:
+    if wide:
         return Finding(
             path, "encoding", f"the file is {wide or given['encoding']}, which is not read: write it as UTF-8"
         )

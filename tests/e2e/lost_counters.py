@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from sparkkit.transforms.mapreduce import map_reduce_counted
 
 
 def failing(name: str) -> None:
-    mark = Path(sys.argv[1], name)
+    mark = Path(os.environ["LOST_COUNTERS"], name)
     if not mark.exists():
         mark.touch()
         raise ValueError("first attempt")
@@ -31,6 +32,7 @@ def reducer(key, values, counters):  # type: ignore[no-untyped-def]
 
 def main() -> None:
     """Runs the job and prints its rows and the number of first attempts that failed."""
+    os.environ["LOST_COUNTERS"] = sys.argv[1]  # the workers inherit it
     spark = session.start({"spark.master": "local[2,20]"}, app_name="lost_counters")
     counted = map_reduce_counted(spark.range(0, 1000, 1, 2), mapper, reducer, key_type="bigint", partitions=1)
     rows = [row.asDict(recursive=True) for row in counted.both.collect()]  # one computation, retries and all
