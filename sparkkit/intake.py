@@ -1,7 +1,7 @@
 """Taking an input in: conform it, watch it, and settle its account after the run: `read = passed + quarantined`."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,9 @@ from sparkkit.schema.landing import BAD, FILE, LANDING, RAW
 from sparkkit.sources import Source, unreadable
 
 SOURCE_FILE = "_source_file"
+
+Plans = Callable[[], list[str]]
+"""The physical plans of a run's outputs, looked at only where no source promises its rows: planning once more costs."""
 
 
 @dataclass
@@ -58,7 +61,7 @@ def rejects(intake: Intake) -> DataFrame:
     return rows.select(F.col(FILE).alias("source_file"), F.col(RAW).alias("raw"), f"{BAD}.reason", f"{BAD}.rule")
 
 
-def settle(intake: Intake, plans: list[str]) -> tuple[Count, bool]:
+def settle(intake: Intake, plans: Plans) -> tuple[Count, bool]:
     """The input's account after the run, and whether there are rows for the quarantine.
 
     The figures are the observation's where it can be trusted, and else a recount of what is stored. `quarantined_by` is
@@ -74,7 +77,7 @@ def settle(intake: Intake, plans: list[str]) -> tuple[Count, bool]:
     return Count(total, passed, complete=not short, why=why, counted_by="recount"), bad > 0
 
 
-def _observed(intake: Intake, plans: list[str]) -> tuple[Count, bool] | None:
+def _observed(intake: Intake, plans: Plans) -> tuple[Count, bool] | None:
     seen, verdict = intake.read.figures(), intake.verdict.figures()
     if seen is None or verdict is None or not intake.read.once():
         return None
@@ -84,8 +87,8 @@ def _observed(intake: Intake, plans: list[str]) -> tuple[Count, bool] | None:
     if land.promised is not None:
         trusted = rows == land.promised()
     else:
-        whole = all(stops_short(plan) is None for plan in plans)
-        trusted = whole and rows > 0 and any(observed_once(plan, intake.read) for plan in plans)
+        whole = all(stops_short(plan) is None for plan in plans())
+        trusted = whole and rows > 0 and any(observed_once(plan, intake.read) for plan in plans())
     if not trusted or rows != verdict["passed"] + bad:
         return None
     return Count(rows, verdict["passed"]), bad > 0
@@ -114,8 +117,8 @@ def _broken_promise(intake: Intake, promised: int, total: int) -> ContractError:
                          reason="unreadable_file", hint="a file is damaged: write it again")
 
 
-def _why(intake: Intake, plans: list[str]) -> str:
-    operator = next((found for plan in plans if (found := stops_short(plan))), None)
+def _why(intake: Intake, plans: Plans) -> str:
+    operator = next((found for plan in plans() if (found := stops_short(plan))), None)
     if operator:
         return f"the plan need not read it whole ({operator})"
     return "the plan did not need it whole (a part was pruned, or another side of a join was empty)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -53,9 +54,9 @@ def run(spark: SparkSession, request: Request, record: Record) -> dict[str, Stag
             built = build(job, {n: t.passed for n, t in taken.items()}, request.params)
             judged = {n: intake.judge(f, contracts.get(n)) for n, f in built.items()}
         with record.step("write"), naming(taken):
-            plans = [plan_of(frame) for frame in judged.values()]
             staged = {n: sinks.stage(spark, hadoop, targets[n], f, checked=n in contracts) for n, f in judged.items()}
         with record.step("checks"), naming(taken):
+            plans = cache(lambda: [plan_of(frame) for frame in judged.values()])
             _settle(quarantine, record, taken, staged, plans)
         with record.step("publish"):
             _publish(spark, hadoop, record, staged, quarantine)
@@ -122,7 +123,7 @@ def _note_inputs(record: Record, taken: Mapping[str, Intake]) -> None:
 
 
 def _settle(
-    quarantine: sinks.Quarantine, record: Record, taken: Mapping[str, Intake], staged: Mapping[str, Staged], plans: list[str],
+    quarantine: sinks.Quarantine, record: Record, taken: Mapping[str, Intake], staged: Mapping[str, Staged], plans: intake.Plans,
 ) -> None:
     """Every account, checked; what was rejected is in the staged quarantine, and was counted there."""
     accounts = {}

@@ -23,6 +23,7 @@ from sparkkit.formats.writing import setting
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, RAW
 from sparkkit.schema.retype import lossless
 from sparkkit.schema.types import quote, struct
+from sparkkit.storage.hadoop import Hadoop
 
 GUESS = "spark.sql.sources.partitionColumnTypeInference.enabled"
 
@@ -247,8 +248,20 @@ def unfit_orc(frame: DataFrame, by: tuple[str, ...]) -> Unfit | None:
     return Unfit(reduce(Column.__or__, wrong), what, "write parquet")
 
 
+_FEW = 16
+
+
+def _raise(error: Exception) -> int:
+    raise error
+
+
 def count(spark: SparkSession, path: str, options: Mapping[str, str], *, name: str) -> int:
-    """The rows that the staged footers promise."""
+    """The rows that the staged footers promise: a few are read here, many in tasks."""
+    hadoop = Hadoop.of(spark)
+    files = [file.path for status in hadoop.glob(path) for file in hadoop.walk(status) if not file.hidden]
+    if len(files) <= _FEW:
+        feet = footers(hadoop, name, files).values()
+        return sum(foot.rows if isinstance(foot, Footer) else _raise(foot) for foot in feet)
     return spark.read.format(name).option("recursiveFileLookup", "true").load(path).count()
 
 
