@@ -37,7 +37,8 @@ WHOLE = frozenset(
 )
 """Physical operators that read their input to its end, or not at all; under any other an observation may stop short."""
 
-WAIT_SECONDS = 5.0
+WAIT_SECONDS = 2.0
+"""How long an observation is waited for after its action is done; where it comes later, the input is recounted."""
 
 
 @dataclass

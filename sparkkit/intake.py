@@ -36,7 +36,8 @@ class Intake:
 def take(source: Source) -> Intake:
     """Conforms and watches a landed input, lazily."""
     landed, read = watch(source.frame)
-    plain = judge(source.frame, source.contract)
+    # observed too, though nobody looks: a filter on the verdict stops there, and is not pushed into every cast (20 s of planning)
+    plain, _ = watch_verdict(judge(source.frame, source.contract))
     judged, verdict = watch_verdict(judge(landed, source.contract))
     columns = [f"`{c}`" for c in judged.columns if c not in LANDING]
     keep = [F.col(FILE).alias(SOURCE_FILE)] if source.conf.keep_source else []
@@ -78,8 +79,11 @@ def settle(intake: Intake, plans: Plans) -> tuple[Count, bool]:
 
 
 def _observed(intake: Intake, plans: Plans) -> tuple[Count, bool] | None:
-    seen, verdict = intake.read.figures(), intake.verdict.figures()
-    if seen is None or verdict is None or not intake.read.once():
+    seen = intake.read.figures()
+    if seen is None or not intake.read.once():
+        return None
+    verdict = intake.verdict.figures()
+    if verdict is None:
         return None
     land = intake.source.land
     rows = seen["rows"] - land.headers
