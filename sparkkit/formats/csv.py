@@ -47,7 +47,7 @@ def land(spark: SparkSession, settled: Settled, contract: Contract | None, optio
 def rejects(bad_rows: DataFrame) -> DataFrame:
     """Bad rows without each file's one header line; any further line that repeats it is a `repeated_header`.
 
-    Only lines that equal a header are shuffled, counted by file. Takes the frame of `land` or of `conform`, restricted
+    Only lines that equal a header are shuffled, counted by file. Takes the frame of `land` or of `conform`, observed and restricted
     to its bad rows, with FILE, RAW, BAD and any further columns, which are null for a repeated header.
     """
     headers = bad_rows.where(F.col(BAD).reason == "header").groupBy(FILE, RAW, BAD).agg(F.count("*").alias(_PLACE))
