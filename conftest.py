@@ -7,7 +7,12 @@ import re
 import sys
 
 import pytest
+from hypothesis import settings
 
+# the same examples on each run of CI, so that a landing does not hang on luck; new ones on each run at a desk
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 pytest_plugins = ["sparkkit.testing"]
 os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)

@@ -249,8 +249,8 @@ TABLE = st.lists(st.tuples(FIELD, FIELD, FIELD), min_size=1, max_size=60)
 def test_what_pythons_writer_wrote_is_read_as_it_was(
     spark: SparkSession, tmp_path: Path, table: list[tuple[str, ...]], line_end: str, quoting: Any
 ) -> None:
-    if quoting == python_csv.QUOTE_MINIMAL:  # Python's writer leaves a lone CR without quotes; it ends a line
-        table = [tuple(field.replace("\r", "") for field in row) for row in table]
+    if quoting == python_csv.QUOTE_MINIMAL:  # Python's writer quotes no line break but its own; any other ends a line too
+        table = [tuple("".join(c for c in field if c not in "\r\n" or c in line_end) for field in row) for row in table]
     text = io.StringIO(newline="")
     python_csv.writer(text, lineterminator=line_end, quoting=quoting).writerows([("x", "y", "z"), *table])
 
