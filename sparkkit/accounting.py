@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pyspark.sql import DataFrame, Observation
+from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
 from sparkkit.errors import AccountingError
@@ -69,29 +69,32 @@ class Watch:
         return figures is not None and (figures["starts"] or 0) == (figures["partitions"] or 0)
 
 
-def watch(frame: DataFrame) -> tuple[DataFrame, Watch]:
-    """The same frame, observed: `rows`, `starts` and `partitions` (see the module)."""
+def watch(frame: DataFrame, **more: Column) -> tuple[DataFrame, Watch]:
+    """The same frame, observed: `rows`, `starts` and `partitions` (see the module), and `more` aggregates by name."""
     position = F.col(POSITION)
     name = f"sparkkit-{uuid.uuid4()}"
     observation = Observation(name)
-    first = (position.bitwiseAND(F.lit((1 << ROWS_BITS) - 1)) == 0).cast("int")
+    first = position.bitwiseAND(F.lit((1 << ROWS_BITS) - 1)) == 0
     watched = frame.withColumn(POSITION, F.monotonically_increasing_id()).observe(
-        observation, F.count(F.lit(1)).alias("rows"), F.sum(first).alias("starts"),
-        F.size(F.collect_set(F.shiftright(position, ROWS_BITS))).alias("partitions"),
+        observation, F.count(F.lit(1)).alias("rows"), F.count_if(first).alias("starts"),
+        F.size(F.collect_set(F.when(first, F.shiftright(position, ROWS_BITS)))).alias("partitions"),
+        *[column.alias(figure) for figure, column in more.items()],
     )
     return watched.drop(POSITION), Watch(observation, name)
 
 
-def watch_verdict(conformed: DataFrame) -> tuple[DataFrame, Watch]:
-    """A conformed frame, observed: `passed` rows and `bad` ones, `headers` of text files apart."""
+def tally(frame: DataFrame) -> tuple[DataFrame, Watch]:
+    """The same frame, observed: its `rows` alone."""
     name = f"sparkkit-{uuid.uuid4()}"
     observation = Observation(name)
+    return frame.observe(observation, F.count(F.lit(1)).alias("rows")), Watch(observation, name)
+
+
+def watch_verdict(conformed: DataFrame) -> tuple[DataFrame, Watch]:
+    """A conformed frame, observed: as `watch`, with the `passed` rows and the `bad` ones, `headers` of text files apart."""
     reason = F.col(f"{BAD}.reason")
-    watched = conformed.observe(
-        observation, F.count_if(reason.isNull()).alias("passed"), F.count_if(reason == "header").alias("headers"),
-        F.count_if(reason != "header").alias("bad"),
-    )
-    return watched, Watch(observation, name)
+    headers = F.count_if(reason == "header")
+    return watch(conformed, passed=F.count_if(reason.isNull()), headers=headers, bad=F.count_if(reason != "header"))
 
 
 def plan_of(frame: DataFrame) -> str:

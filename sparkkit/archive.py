@@ -91,7 +91,7 @@ def _is_held(lock: Path) -> bool:
 
 
 def _list_classes(plan: Plan, folder: Path, begin: Begin) -> None:
-    boot = jvm.connect(jvm.launch(plan, f"-XX:DumpLoadedClassList={folder / 'classes'}"))
+    boot = jvm.connect(jvm.launch(plan, f"-XX:DumpLoadedClassList={folder / 'classes'}", archived=False))
     try:
         _train(begin, folder)
     finally:
@@ -120,13 +120,20 @@ def _train(begin: Begin, folder: Path) -> None:
 
 
 def _steps(spark: SparkSession, read: DataFrame, folder: Path) -> tuple[Callable[[], DataFrame], ...]:
+    from pyspark.sql import Observation
     from pyspark.sql import functions as F
 
+    place = F.monotonically_increasing_id()
     lines = spark.read.text(str(folder / "csv"))
     other = read.select("id", F.col("value").alias("other"))
     return (
         lambda: lines.select(F.explode(F.split("value", r"\s+")).alias("w")).groupBy("w").count().orderBy("count"),
         lambda: lines.select("*", "_metadata.file_path", F.expr("value rlike '^w.*+$'").alias("r")),
+        lambda: lines.withColumn("p", place).observe(Observation("o"), F.count_if(F.col("p").bitwiseAND(F.lit(7)) == 0).alias("n"),
+                                                     F.size(F.collect_set(F.shiftright("p", 33))).alias("s")).drop("p"),
+        lambda: lines.selectExpr("nullif(btrim(value), '') v", "value", "input_file_name() f", "case when value in ('a', 'b') then"
+                                 " named_struct('reason', 'x', 'rule', concat(value, substr(value, -1))) end b", "split(value, ',', -1) s")
+                     .where("b is null and not contains(value, 'x') and size(s) > 0").drop("b"),
         lambda: read.join(F.broadcast(other), "id").join(other.hint("merge"), "id", "left_anti"),
         lambda: read.selectExpr("row_number() over (partition by text order by id) n", "lag(id) over (order by id) l"),
         lambda: read.select("*", F.from_json("json", "a int").alias("j"), F.struct("id", "text").alias("s")),

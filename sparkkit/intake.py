@@ -8,11 +8,11 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkkit.accounting import Count, Watch, observed_once, stops_short, watch, watch_verdict
+from sparkkit.accounting import Count, Watch, observed_once, stops_short, tally, watch_verdict
 from sparkkit.errors import ContractError
 from sparkkit.formats.base import Finding
 from sparkkit.schema.contract import Contract
-from sparkkit.schema.landing import BAD, FILE, LANDING, RAW
+from sparkkit.schema.landing import BAD, FILE, LANDING, RAW, barrier
 from sparkkit.sources import Source, unreadable
 
 SOURCE_FILE = "_source_file"
@@ -23,7 +23,7 @@ Plans = Callable[[], list[str]]
 
 @dataclass
 class Intake:
-    """One input on its way: `passed` goes to `build`, `conformed` holds every row with its verdict."""
+    """One input on its way: `passed` goes to `build`, `conformed` holds every row with its verdict, unwatched."""
 
     source: Source
     conformed: DataFrame
@@ -35,14 +35,12 @@ class Intake:
 
 def take(source: Source) -> Intake:
     """Conforms and watches a landed input, lazily."""
-    landed, read = watch(source.frame)
-    # observed too, though nobody looks: a filter on the verdict stops there, and is not pushed into every cast (20 s of planning)
-    plain, _ = watch_verdict(judge(source.frame, source.contract))
+    landed, read = tally(source.frame)
     judged, verdict = watch_verdict(judge(landed, source.contract))
     columns = [f"`{c}`" for c in judged.columns if c not in LANDING]
     keep = [F.col(FILE).alias(SOURCE_FILE)] if source.conf.keep_source else []
     passed = judged.where(F.col(BAD).isNull()).select(*columns, *keep)
-    return Intake(source, plain, passed, read, verdict)
+    return Intake(source, barrier(judge(source.frame, source.contract)), passed, read, verdict)
 
 
 def judge(frame: DataFrame, contract: Contract | None) -> DataFrame:
@@ -79,11 +77,8 @@ def settle(intake: Intake, plans: Plans) -> tuple[Count, bool]:
 
 
 def _observed(intake: Intake, plans: Plans) -> tuple[Count, bool] | None:
-    seen = intake.read.figures()
-    if seen is None or not intake.read.once():
-        return None
-    verdict = intake.verdict.figures()
-    if verdict is None:
+    seen, verdict = intake.read.figures(), intake.verdict.figures()
+    if seen is None or verdict is None or not intake.verdict.once():
         return None
     land = intake.source.land
     rows = seen["rows"] - land.headers

@@ -6,7 +6,6 @@ JVM to PySpark. `plan` says None for what it does not know, and the caller then 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import re
 import shlex
@@ -20,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from sparkkit.classpath import cache_folder, class_path, conf_folder, spark_home, stamp
 from sparkkit.errors import InfrastructureError
 
 _JAVA = ("lang", "lang.invoke", "lang.reflect", "io", "net", "nio", "util", "util.concurrent", "util.concurrent.atomic")
@@ -119,13 +119,14 @@ class Plan:
     def key(self) -> str:
         """16 hex digits that change with Java, the jars (names, sizes, times) and the options an archive depends on."""
         library = str(self.java.parent.parent / "lib" / "server" / "libjvm.so")
-        seen = [_stamp(entry) for entry in (library, *self.jars)]
+        seen = [stamp(entry) for entry in (library, *self.jars)]
         return hashlib.sha256("\n".join((*seen, *MODULES)).encode()).hexdigest()[:16]
 
     @property
     def jars(self) -> tuple[str, ...]:
         """Spark's own part of the class path, which begins it; an archive holds for each path that so begins."""
-        return tuple(entry for entry in self.path if entry.startswith(f"{self.home}/jars/"))
+        own = (f"{self.home}/jars/", f"{cache_folder()}/unsigned/")
+        return tuple(entry for entry in self.path if entry.startswith(own))
 
     def command(self, *extra: str) -> list[str]:
         """The argument vector, with more JVM options last."""
@@ -185,28 +186,6 @@ def defaults(home: Path) -> dict[str, str]:
     return found
 
 
-def spark_home() -> Path | None:
-    """SPARK_HOME, or the folder of the installed pyspark package, found without importing it."""
-    if "SPARK_HOME" in os.environ:
-        return Path(os.environ["SPARK_HOME"])
-    spec = importlib.util.find_spec("pyspark")
-    return Path(spec.origin).parent if spec and spec.origin else None
-
-
-def conf_folder(home: Path) -> Path:
-    """Where Spark's own settings are: SPARK_CONF_DIR, or `conf` in its home."""
-    return Path(os.environ.get("SPARK_CONF_DIR") or home / "conf")
-
-
-def cache_folder() -> Path | None:
-    """SPARKKIT_CACHE (empty: none), else `cache/sparkkit` in the environment if it can be written, else in the home."""
-    if "SPARKKIT_CACHE" in os.environ:
-        return Path(os.environ["SPARKKIT_CACHE"]) if os.environ["SPARKKIT_CACHE"] else None
-    own = Path(sys.prefix)
-    inside = own != Path(sys.base_prefix) and os.access(own, os.W_OK)
-    return own / "cache" / "sparkkit" if inside else Path.home() / ".cache" / "sparkkit"
-
-
 def memory(profile: str) -> str:
     """The driver's heap: half of what the machine or its container has (the rest is Python's and the page cache's).
 
@@ -229,14 +208,6 @@ def _java() -> Path | None:
     home = os.environ.get("JAVA_HOME")
     found = os.path.join(home, "bin", "java") if home else shutil.which("java")
     return Path(found).resolve() if found and os.access(found, os.X_OK) else None
-
-
-def _stamp(path: str) -> str:
-    try:
-        seen = os.stat(path)
-    except OSError:
-        return path
-    return f"{path} {seen.st_size} {seen.st_mtime_ns}"
 
 
 def plan(
@@ -265,7 +236,7 @@ def plan(
     own += shlex.split(known.get("spark.driver.extraJavaOptions", ""))
     heap = known.get("spark.driver.memory") or os.environ.get("SPARK_DRIVER_MEMORY") or memory(profile)
     confs = [part for key, value in settings.items() for part in ("--conf", f"{key}={value}")]
-    path = _class_path(home, known.get("spark.driver.extraClassPath", ""), jars)
+    path = class_path(home, known.get("spark.driver.extraClassPath", ""), jars)
     options = (*COMMON, *PROFILES[profile], *MODULES, *own)
     return Plan(java, home, path, options, heap, (*confs, *submit_args), verbose)
 
@@ -274,16 +245,6 @@ def _left_to_spark(home: Path) -> bool:
     """Whether the machine's set-up speaks through scripts and variables that only `spark-submit` knows how to read."""
     scripts = (conf_folder(home) / "spark-env.sh", conf_folder(home) / "java-opts")
     return "SPARK_SUBMIT_OPTS" in os.environ or any(s.exists() for s in scripts) or not (home / "jars").is_dir()
-
-
-def _class_path(home: Path, first: str, jars: Sequence[str]) -> tuple[str, ...]:
-    """Jars in a fixed order, then folders: an archive holds for class paths that begin with its own jars."""
-    ours = sorted(entry.path for entry in os.scandir(home / "jars") if entry.name.endswith(".jar"))
-    ours.sort(key=lambda path: "/slf4j-api-" not in path)
-    folders = [str(conf_folder(home)), *(os.environ.get(name, "") for name in ("HADOOP_CONF_DIR", "YARN_CONF_DIR"))]
-    dist = os.environ.get("SPARK_DIST_CLASSPATH", "")
-    path = (*first.split(os.pathsep), *ours, *jars, *folders, *dist.split(os.pathsep))
-    return tuple(entry for entry in path if entry)
 
 
 def log4j(folder: Path, verbose: bool) -> str:
@@ -296,11 +257,11 @@ def log4j(folder: Path, verbose: bool) -> str:
     return f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}"
 
 
-def launch(plan: Plan, *extra: str) -> Boot:
-    """Start the JVM and return at once; `extra` are more options of the JVM."""
+def launch(plan: Plan, *extra: str, archived: bool = True) -> Boot:
+    """Start the JVM and return at once, on its archive if there is one; `extra` are more options of the JVM."""
     folder = Path(tempfile.mkdtemp(prefix="sparkkit-"))
     archive = plan.archive
-    shared = [f"-XX:SharedArchiveFile={archive}"] if archive and archive.is_file() and not extra else []
+    shared = [f"-XX:SharedArchiveFile={archive}"] if archived and archive and archive.is_file() else []
     quiet = [] if (conf_folder(plan.home) / "log4j2.properties").exists() else [log4j(folder, plan.verbose)]
     environment = {
         "SPARK_LOCAL_IP": "127.0.0.1",  # no look-up of the machine's own name, which may hang or be wrong
@@ -316,7 +277,7 @@ def launch(plan: Plan, *extra: str) -> Boot:
 
 
 def connect(boot: Boot) -> Boot:
-    """Wait for the JVM's gateway and make it PySpark's; the boot that holds (a broken archive is given one more try).
+    """Wait for the JVM's gateway and make it PySpark's; the boot that holds (one with an archive is given one more try).
 
     Raises:
         InfrastructureError: the JVM ended before its gateway was there (`jvm_failed`).
@@ -325,7 +286,7 @@ def connect(boot: Boot) -> Boot:
         code = boot.process.poll()
         if code is not None and not boot.port_file.is_file():
             end(boot)
-            return connect(_again(boot, code))
+            return _again(boot, code)
         time.sleep(0.005)
     data = boot.port_file.read_bytes()
     size = int.from_bytes(data[4:8], "big")
@@ -335,14 +296,15 @@ def connect(boot: Boot) -> Boot:
 
 
 def _again(boot: Boot, code: int) -> Boot:
-    """The JVM once more without its archive, if it had one; a JVM that fails without is an error."""
+    """The JVM once more without its archive, which is deleted if it was to blame; a JVM that fails without is an error."""
     if not boot.archived:
         message = f"the driver's JVM ended with code {code} at its start"
         hint = "see its words above; `java -version` should say 17 or later"
         raise InfrastructureError(message, reason="jvm_failed", hint=hint)
+    held = connect(launch(boot.plan, archived=False))
     with suppress(OSError):
         boot.plan.archive.unlink()  # type: ignore[union-attr]
-    return launch(boot.plan)
+    return held
 
 
 def _hand_over(port: int, secret: str) -> None:

@@ -6,6 +6,7 @@ Importing this module imports no PySpark and starts nothing.
 """
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import shlex
@@ -13,9 +14,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 
-from sparkkit import archive, jvm
+from sparkkit import archive, classpath, jvm
 from sparkkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -199,6 +201,7 @@ def stop(spark: SparkSession) -> None:
     try:
         # a JVM that is gone has stopped: what the run published stands, and its record must not say otherwise
         with suppress(Exception):
+            _let_go_of_accumulators(spark)
             spark.stop()
     finally:
         logging.disable(before)
@@ -210,6 +213,17 @@ def stop(spark: SparkSession) -> None:
             archive.in_background()
 
 
+def _let_go_of_accumulators(spark: SparkSession) -> None:
+    """Shut PySpark's server of accumulators down beside us: it looks only twice a second whether it is to end."""
+    from sparkkit.compat import is_connect
+
+    context: Any = None if is_connect(spark) else spark.sparkContext
+    server = getattr(context, "_accumulatorServer", None)
+    if server is not None:
+        context._accumulatorServer = None  # else PySpark waits for it
+        Thread(target=server.shutdown, daemon=True).start()
+
+
 def make_archive() -> Path | None:
     """Make the archive of Spark's classes for this machine's Java and jars, which the next start then maps.
 
@@ -217,6 +231,9 @@ def make_archive() -> Path | None:
     None where there is no place for it, where another process is at it, or where starts take the ordinary way.
     """
     settings = {**LOCAL, **settings_for(app_name="archive", profile="test")}
+    home = classpath.spark_home()
+    if home and jvm.plan(settings, profile="test"):
+        classpath.unsign(home)
     plan = jvm.plan(settings, profile="test")
     return archive.make(plan, lambda more: _build({**settings, **more})) if plan else None
 
@@ -227,7 +244,9 @@ def _connected(asked: Mapping[str, str], submit_args: Sequence[str]) -> SparkSes
     except BaseException:
         _booted.clear()
         raise
-    return _build({**LOCAL, **asked, **(jvm.given(submit_args) or {})})
+    spark = _build({**LOCAL, **asked, **(jvm.given(submit_args) or {})})
+    gc.freeze()  # what is there now lives to the end; the collector need not walk it again and again, last at our exit
+    return spark
 
 
 def _joined(asked: Mapping[str, str], said: Mapping[str, str]) -> SparkSession:

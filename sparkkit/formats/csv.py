@@ -20,7 +20,7 @@ from sparkkit.formats.headers import Group, Settled, lexer, plain_path, settings
 from sparkkit.formats.lexer import bad, chain
 from sparkkit.formats.records import OPEN, PLACE, records
 from sparkkit.schema.contract import Contract
-from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, RAW
+from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, RAW, barrier
 
 __all__ = ["Group", "Settled", "land", "rejects", "rows", "settle"]
 
@@ -47,9 +47,10 @@ def land(spark: SparkSession, settled: Settled, contract: Contract | None, optio
 def rejects(bad_rows: DataFrame) -> DataFrame:
     """Bad rows without each file's one header line; any further line that repeats it is a `repeated_header`.
 
-    Only lines that equal a header are shuffled, counted by file. Takes the frame of `land` or of `conform`, observed and restricted
-    to its bad rows, with FILE, RAW, BAD and any further columns, which are null for a repeated header.
+    Only lines that equal a header are shuffled, counted by file. Takes the frame of `land` or of `conform`, restricted to its bad
+    rows, with FILE, RAW, BAD and any further columns, which are null for a repeated header.
     """
+    bad_rows = barrier(bad_rows)
     headers = bad_rows.where(F.col(BAD).reason == "header").groupBy(FILE, RAW, BAD).agg(F.count("*").alias(_PLACE))
     repeated = headers.select(
         FILE,
@@ -91,7 +92,9 @@ def _texts(spark: SparkSession, group: Group, whole: bool = False) -> DataFrame:
     value = F.col("value")
     text = F.decode(value.cast("binary"), "ISO-8859-1") if group.encoding == "latin-1" else value
     # input_file_name() would do, but it counts as random, and Spark 3.5 then fails to push a filter through `rejects`
-    file = F.regexp_replace("_metadata.file_path", "^file:/(?!/)", "file:///")
+    path = F.col("_metadata.file_path")  # file:/x is to be file:///x
+    short = F.startswith(path, F.lit("file:/")) & ~F.startswith(path, F.lit("file://"))
+    file = F.when(short, F.concat(F.lit("file:///"), F.substr(path, F.lit(7)))).otherwise(path)
     return source.select(file.alias(FILE), text.alias(RAW), value.alias(_BYTES))
 
 

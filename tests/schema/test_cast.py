@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime as dt
+import random
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -311,3 +315,45 @@ def test_nan_passes_where_the_reader_allows_it() -> None:
     result = cast.text("a", parse("double"), {"nan": "allow"}).value
 
     assert result != cast.text("a", parse("double"), {}).value
+
+
+SIGNS = [*"0123456789" * 3, *"+-.eExXdTZ:,/_ ", "\t", "\n", "\x00", "\x0b", "\x1f", "\x7f", "\x85", "\u00a0", "\u0661", "\uff11", "\u2003"]
+NEAR = ["2024-02-29", "2021-1-1", "0000-01-01", "12021-2-03", "2021-02-3T", "2021-02- 3", "1.50", "12345678.9", "0x10", "1d", "5.", "-.5"]
+
+
+def near_misses(count: int) -> list[str]:
+    """Texts that differ from values in a character or two, and texts of signs that Spark's own parsers take."""
+    rng = random.Random(20)
+    found = {"".join(rng.choices(SIGNS, k=rng.randint(1, 11))) for _ in range(count // 2)}
+    while len(found) < count:
+        text = list(rng.choice(NEAR))
+        text[rng.randrange(len(text))] = rng.choice(SIGNS)
+        text[rng.randrange(len(text))] += rng.choice(SIGNS) * rng.randint(0, 1)
+        found.add("".join(text))
+    return sorted(found)
+
+
+def is_whole(text: str) -> bool:
+    return bool(re.fullmatch("[+-]?[0-9]+", text)) and -(2**31) <= int(text) < 2**31
+
+
+def is_money(text: str) -> bool:
+    plain = re.fullmatch(r"[+-]?(?:[0-9]+(?:[.][0-9]*)?|[.][0-9]+)", text)
+    return bool(plain) and abs(Decimal(text)) < 10**4 and Decimal(text) * 100 == int(Decimal(text) * 100)
+
+
+def is_day(text: str) -> bool:
+    if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        return False
+    try:
+        return bool(dt.date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+@pytest.mark.parametrize(("dtype", "fits"), [("int", is_whole), ("decimal(6,2)", is_money), ("date", is_day)])
+def test_near_misses_are_never_taken_for_values(spark: SparkSession, dtype: str, fits: Callable[[str], bool]) -> None:
+    texts = [text for text in near_misses(4000) if not re.search("[0-9.][eE][+-]?[0-9]", text)]  # powers have cases of their own
+    found = verdicts(spark, dtype, texts, {})
+    assert [text for text in texts if (not found[text].startswith("!")) != fits(text)] == []
+    assert sum(map(fits, texts)) > 10
