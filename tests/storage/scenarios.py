@@ -16,7 +16,7 @@ from sparkkit.storage.lock import Patience
 from sparkkit.storage.resolve import files
 from sparkkit.storage.seam import Store, data, walk
 from tests.storage.checker import RUNNING
-from tests.storage.faults import Crash
+from tests.storage.faults import Crash, Faulty
 from tests.storage.memory import MemoryStore
 
 FAILED = ("exit 6: storage_failed", "exit 6: staging_lost", "staging failed")
@@ -153,17 +153,14 @@ class Facts:
 
 def died_deciding(store: MemoryStore, writer: Writer) -> MemoryStore:
     """The store after a run on it that died right after its commit."""
-    put = store.put_if_absent
-
-    def die(path: str, data: bytes) -> bool:
-        if put(path, data) and b'"commit"' in data:
-            raise Crash
-        return True
-
-    store.put_if_absent = die  # type: ignore[method-assign]
-    with suppress(Crash):
-        writer(store)
-    return store.copy()
+    at = 0
+    while True:
+        at += 1
+        left = store.copy()
+        with suppress(Crash):
+            writer(Faulty(left, at, "crash after"))
+        if any(data and b'"commit"' in data for data in left.state.values()):
+            return left
 
 
 LATER = Writer("later", ("later",), slice="later")
