@@ -63,6 +63,8 @@ LOCAL: Mapping[str, str] = {
     # figures for a metrics sink, which a local run does not have
     "spark.metrics.staticSources.enabled": "false",
     "spark.metrics.executorMetricsSource.enabled": "false",
+    # the default lists each of many paths in a task of its own: 1,000 files are 1,000 tasks
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "32",
 }
 
 DELTA: Mapping[str, str] = {

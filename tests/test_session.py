@@ -104,6 +104,24 @@ def test_a_broken_archive_is_passed_over_without_a_word(monkeypatch: pytest.Monk
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
+def test_a_jvm_option_that_can_not_be_leaves_the_archive_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SPARKKIT_CACHE", str(tmp_path))
+    plan = jvm.plan({})
+    assert plan is not None and plan.archive is not None
+    plan.archive.write_bytes(b"no archive" * 1000)
+    code = "from sparkkit import session; session.start({'spark.driver.extraJavaOptions': '-XX:-BytecodeVerificationRemote'}, app_name='x')"
+    result = _python(code, SPARKKIT_CACHE=str(tmp_path))
+    assert ("the driver's JVM ended with code 1" in result.stderr, plan.archive.exists()) == (True, True)
+
+
+def test_stopping_does_not_wait_for_the_server_of_accumulators() -> None:
+    code = (
+        "from sparkkit import session; spark = session.start(app_name='x', profile='test');"
+        "server = spark.sparkContext._accumulatorServer; server.shutdown = lambda: __import__('time').sleep(600); session.stop(spark)"
+    )
+    assert _python(code).returncode == 0
+
+
 def test_the_jvm_dies_with_a_process_that_is_killed() -> None:
     code = (
         "from sparkkit import session; import time; spark = session.start(app_name='x', profile='test');"
