@@ -241,14 +241,25 @@ def make_archive() -> Path | None:
 
 
 def _connected(asked: Mapping[str, str], submit_args: Sequence[str]) -> SparkSession:
+    _import_ahead()
     try:
         _booted[0] = jvm.connect(_booted[0])
     except BaseException:
         _booted.clear()
         raise
-    spark = _build({**LOCAL, **asked, **(jvm.given(submit_args) or {})})
+    known = jvm.given(_booted[0].plan.arguments) or {}  # the JVM was started with these; each of them would be one more call
+    wanted = {**LOCAL, **asked, **(jvm.given(submit_args) or {})}
+    spark = _build({key: value for key, value in wanted.items() if known.get(key) != value})
     gc.freeze()  # what is there now lives to the end; the collector need not walk it again and again, last at our exit
     return spark
+
+
+def _import_ahead() -> None:
+    """What PySpark imports on its first call into the JVM (pandas, from 4.0 on): now, while the JVM is still starting."""
+    with suppress(Exception):
+        from pyspark.sql import types
+
+        types.NumpyScalarConverter().can_convert("")
 
 
 def _joined(asked: Mapping[str, str], said: Mapping[str, str]) -> SparkSession:
