@@ -71,7 +71,7 @@ def target(hadoop: Hadoop | None, name: str, conf: OutputConf, run_id: str) -> T
     if not conf.path:
         raise UsageError(f"output {name!r} has no path", reason="no_path", hint=f"give --output PATH or set outputs.{name}.path")
     form = formats.known(conf.format)
-    if form.write is None and form.commit is None:
+    if not (form.write or form.save or form.commit):
         raise UsageError(f"output {name!r}: format {conf.format!r} can't be written", reason="unknown_format")
     _check(name, conf)
     if hadoop is None:

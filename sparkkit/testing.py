@@ -64,10 +64,10 @@ class Outcome:
         return self.spark.read.parquet(path) if path else None
 
     def _read(self, edge: Mapping[str, Any]) -> DataFrame:
-        if edge["format"] == "table":
-            return self.spark.table(edge["path"])
-        options = {"header": "true"} if edge["format"] == "csv" else {}
-        return self.spark.read.format(edge["format"]).options(**options).load(edge["path"])
+        from sparkkit import formats
+
+        view = formats.known(edge["format"]).view
+        return view(self.spark, edge["path"], {}) if view else self.spark.read.format(edge["format"]).load(edge["path"])
 
 
 def frame(spark: SparkSession, rows: Iterable[Any], schema: Contract | str) -> DataFrame:

@@ -53,6 +53,9 @@ def size_of(text: str, where: str) -> int:
 
 def save(frame: DataFrame, form: Format, options: Mapping[str, str], by: list[str], path: str) -> None:
     """Writes a frame that was shaped already; a partitioned one keeps several files open, so that it needs no sort."""
+    if form.save:
+        form.save(frame, options, by, path)
+        return
     if form.write is None:
         raise UsageError(f"format {form.name!r} can't be written", reason="unknown_format")
     writer = form.write(frame.write.mode("error"), options).format(form.name)
