@@ -223,6 +223,7 @@ def _let_go_of_accumulators(spark: SparkSession) -> None:
     server = getattr(context, "_accumulatorServer", None)
     if server is not None:
         context._accumulatorServer = None  # else PySpark waits for it
+        server.handle_error = lambda request, address: None  # a JVM that ends meanwhile is no error
         Thread(target=server.shutdown, daemon=True).start()
 
 

@@ -122,6 +122,15 @@ def test_stopping_does_not_wait_for_the_server_of_accumulators() -> None:
     assert _python(code).returncode == 0
 
 
+def test_stopping_after_a_udf_prints_nothing() -> None:
+    code = (
+        "from sparkkit import session; from pyspark.sql import functions as F; spark = session.start(app_name='x', profile='test');"
+        "rows = spark.sql(\"select 'a' v\").select(F.udf(str.upper)('v')).collect(); assert rows[0][0] == 'A'; session.stop(spark)"
+    )
+    result = _python(code)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
 def test_the_jvm_dies_with_a_process_that_is_killed() -> None:
     code = (
         "from sparkkit import session; import time; spark = session.start(app_name='x', profile='test');"
