@@ -61,7 +61,12 @@ class Outcome:
     def quarantine(self) -> DataFrame | None:
         """The rejected rows (`input`, `source_file`, `raw`, `reason`, `rule`, `date`); None where there are none."""
         path = self.record["quarantine"]
-        return self.spark.read.parquet(path) if path else None
+        if not path:
+            return None
+        from sparkkit.compat import is_connect
+
+        kind = next(iter(self.record["outputs"].values()))["format"] if is_connect(self.spark) else "parquet"
+        return self._read({"format": kind, "path": path})
 
     def _read(self, edge: Mapping[str, Any]) -> DataFrame:
         from sparkkit import formats

@@ -65,6 +65,23 @@ def test_an_exception_rebase_mode_is_kept() -> None:
     assert session.settings_for(asked, app_name="x").items() >= asked.items()
 
 
+@pytest.mark.parametrize(
+    ("settings", "words", "variable", "found"),
+    [
+        ({}, (), "", None),
+        ({}, ("--name", "x"), "sc://a", "sc://a"),
+        ({"spark.remote": "sc://b"}, (), "sc://a", "sc://b"),
+        ({"spark.remote": "sc://b"}, ("--remote", "sc://c", "--name", "x"), "", "sc://c"),
+        ({}, ("--remote=sc://d",), "sc://a", "sc://d"),
+    ],
+)
+def test_a_connect_server_is_known_by_an_option_a_setting_or_a_variable(
+    settings: dict[str, str], words: tuple[str, ...], variable: str, found: str | None, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SPARK_REMOTE", variable)
+    assert session.remote(settings, words) == found
+
+
 def test_an_unknown_profile_is_refused() -> None:
     with pytest.raises(UsageError, match="'fast'"):
         session.settings_for(app_name="x", profile="fast")
