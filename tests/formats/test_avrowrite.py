@@ -19,7 +19,7 @@ from sparkkit.conf import OutputConf
 from sparkkit.errors import AccountingError, UsageError
 from sparkkit.formats import avro, avrowrite, writing
 from sparkkit.schema.types import parse
-from sparkkit.storage.hadoop import Hadoop
+from sparkkit.staging import Files
 from tests.formats.conftest import Road
 
 fastavro = pytest.importorskip("fastavro")
@@ -35,14 +35,14 @@ def write(spark: SparkSession, tmp_path: Path) -> Write:
     """Stages and publishes a frame as Avro to `tmp_path/out`."""
 
     def call(frame: DataFrame, **conf: Any) -> sinks.Staged:
-        hadoop = Hadoop.of(spark)
+        place = Files.of(spark, "run-1")
         asked = OutputConf(path=str(tmp_path / "out"), **{"mode": "overwrite", "format": "avro", **conf})
-        target = sinks.target(hadoop, "output", asked, "run-1")
+        target = sinks.target(place, "output", asked)
         try:
-            staged = sinks.stage(spark, hadoop, target, frame, checked=False)
-            sinks.publish(spark, hadoop, staged)
+            staged = sinks.stage(place, target, frame, checked=False)
+            sinks.publish(place, staged)
         finally:
-            sinks.discard(hadoop, [target])
+            place.clear()
         return staged
 
     return call
