@@ -63,15 +63,16 @@ def read(
     frame = frame.cache()
     good: dict[str, list[tuple[str, ...]]] = {}
     for row in frame.where(F.col(BAD).isNull()).collect():
-        good.setdefault(_name(row[FILE]), []).append(tuple(row[name] or "" for name in NAMES))
+        good.setdefault(name(row[FILE]), []).append(tuple(row[name] or "" for name in NAMES))
     bad: dict[str, list[Any]] = {}
     for row in reader.rejects(frame.where(F.col(BAD).isNotNull()).select(FILE, RAW, BAD)).collect():
-        bad.setdefault(_name(row[FILE]), []).append(row)
+        bad.setdefault(name(row[FILE]), []).append(row)
     frame.unpersist()
     return good, bad, settled
 
 
-def _name(uri: str) -> str:
+def name(uri: str) -> str:
+    """The name of a file, out of its URI."""
     return unquote(uri).rsplit("/", 1)[-1]
 
 
@@ -81,9 +82,9 @@ def expected(path: Path) -> Counter[tuple[str, ...]]:
     return Counter(tuple(row) for row in rows if tuple(row) != NAMES)
 
 
-def score(spark: SparkSession, folder: Path) -> dict[str, Any]:
-    """Files with an unflagged wrong row, rows that vanished, alarms on the clean control, clean rows not passed."""
-    good, bad, settled = read(spark, folder)
+def judged(folder: Path, good: Mapping[str, list[tuple[str, ...]]], bad: Mapping[str, list[str]]) -> dict[str, Any]:
+    """Files with an unflagged wrong row, rows that vanished, alarms on the clean control, clean rows not passed: out of
+    the good rows of each file by name, and the reasons of its bad ones."""
     wrong, vanished, read_rows, kept_out = {}, 0, 0, 0
     for path in sorted((folder / "csv").iterdir()):
         clean, passed = expected(folder / "clean" / path.name), Counter(good.get(path.name, []))
@@ -93,7 +94,7 @@ def score(spark: SparkSession, folder: Path) -> dict[str, Any]:
         read_rows += rows
         vanished += abs(rows - passed.total() - len(bad.get(path.name, [])))
         kept_out += (clean - passed).total()
-    reasons = Counter(row[BAD].reason for rows in bad.values() for row in rows)
+    reasons = Counter(reason for rows in bad.values() for reason in rows)
     return {
         "files": len(list((folder / "csv").iterdir())),
         "wrong_files": len(wrong),
@@ -105,6 +106,15 @@ def score(spark: SparkSession, folder: Path) -> dict[str, Any]:
         "by_reason": dict(reasons),
         "false_alarms": len(bad.get("source.csv", [])),
         "clean_rows_not_passed": kept_out,
+    }
+
+
+def score(spark: SparkSession, folder: Path) -> dict[str, Any]:
+    """The figures of `judged` for the reader alone."""
+    good, bad, settled = read(spark, folder)
+    reasons = {file: [row[BAD].reason for row in rows] for file, rows in bad.items()}
+    return {
+        **judged(folder, good, reasons),
         "mismatched_files": sum(len(g.paths) for g in settled.groups if g.kind == "mismatch"),
     }
 

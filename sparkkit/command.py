@@ -199,7 +199,7 @@ def _go(
 
 def _session(conf: Conf, args: argparse.Namespace, submit_args: Sequence[str], record: Record, where: Path) -> Any:
     settings = dict(conf.spark)
-    if conf.run.get("event_log", True):
+    if conf.run.get("event_log", True) and not session.remote(settings, submit_args):  # a Connect server's log is its own
         folder = where.with_name(f"{record.run_id}.events")
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         record.event_log = str(folder)

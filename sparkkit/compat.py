@@ -1,7 +1,9 @@
 """Everything that differs between Spark 3.5 and later, in one place: the rest of the code asks here."""
 from __future__ import annotations
 
+import warnings
 from functools import cache
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -19,6 +21,21 @@ def version() -> tuple[int, int]:
 def is_connect(frame_or_session: DataFrame | SparkSession) -> bool:
     """Whether a frame or session speaks Spark Connect (no JVM of its own at hand)."""
     return ".connect." in type(frame_or_session).__module__
+
+
+def patience(spark: SparkSession, tries: int) -> None:
+    """How often a call of Spark Connect is tried again where no server answers: 4 take 4 seconds, 6 a minute, and Spark's own
+    15 ten minutes, in which a server that comes back has forgotten the session. Nothing on a classic session."""
+    if not is_connect(spark):
+        return
+    warnings.filterwarnings("ignore", r"\[RETRIES_EXCEEDED\]")  # the error that follows says it
+    client: Any = spark.client
+    if version() >= (4, 0):
+        from pyspark.sql.connect.client.retries import DefaultPolicy
+
+        client.set_retry_policies([DefaultPolicy(max_retries=tries)])
+    else:
+        client._retry_policy["max_retries"] = tries
 
 
 def valid_utf8(text: Column) -> Column:

@@ -15,8 +15,10 @@ KINDS: tuple[tuple[str, type[SparkkitError], str, str], ...] = (
      "check the path, or wait until it is delivered"),
     (r"OutOfMemoryError|exceeds spark.driver.maxResultSize|Container killed|exit code 137|ExecutorLostFailure", InfrastructureError,
      "out_of_memory", "give it more memory (--driver-memory 4g) or smaller partitions"),
+    (r"StatusCode.UNAVAILABLE|INVALID_HANDLE|SESSION_(NOT_FOUND|CLOSED|CHANGED)", InfrastructureError, "server_gone",
+     "run again when the Spark Connect server is back"),
     (r"Py4JNetworkError|Connection refused|Connection reset|Answer from Java side is empty|gateway|SparkContext was shut down"
-     r"|has been stopped|StatusCode.UNAVAILABLE", InfrastructureError, "jvm_died", "run again; if it dies again, give it more memory"),
+     r"|has been stopped", InfrastructureError, "jvm_died", "run again; if it dies again, give it more memory"),
     (r"UnknownHostException|SocketTimeoutException|ConnectException|NoRouteToHost|SafeModeException|StandbyException",
      InfrastructureError, "network", "run again when the service is back"),
     (r"could not open checksum|incorrect page data|could not verify CRC|CRC checksum|is not a Parquet file|CANNOT_READ_FILE_FOOTER"
@@ -27,6 +29,9 @@ KINDS: tuple[tuple[str, type[SparkkitError], str, str], ...] = (
     (r"NoClassDefFoundError|ClassNotFoundException|DATA_SOURCE_NOT_FOUND|Failed to find data source", UsageError, "missing_jar",
      "run scripts/setup.sh, or name the jar by spark.jars"),
 )
+
+FRAME = re.compile(r"^\s+at .*\n?", re.MULTILINE)
+"""A line of a Java stack: its classes say nothing about what went wrong."""
 
 
 def explain(error: BaseException, doing: str = "") -> SparkkitError:
@@ -51,7 +56,7 @@ def _texts(error: BaseException | None) -> Iterator[str]:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        yield f"{type(error).__name__}: {error}"[:20_000]
+        yield f"{type(error).__name__}: {FRAME.sub('', str(error))}"[:20_000]
         java = getattr(error, "java_exception", None)
         if java is not None:
             yield _java(java)
@@ -73,11 +78,11 @@ def _name(error: BaseException) -> str:
 
 def _first(error: BaseException) -> str:
     """The sentence that matters: Spark's own condition where there is one, else the first line."""
-    text = str(error).strip()
+    text = str(error).partition("JVM stacktrace:")[0].strip()  # Spark Connect's
     raised = re.findall(r"^\s*((?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)\b:? ?[^\n]*)", text.partition("Traceback (most")[2], re.M)
     if raised:
         return re.sub(r" SQLSTATE: \w+.*$", "", raised[-1])[:600]
     conditions = re.findall(r"(\[[A-Z_.]{4,}\][^\n]*)", text)
-    causes = re.findall(r"Caused by: ([^\n]+)", text)
+    causes = re.findall(r"Caused by: ([^\n]+)", text) or re.findall(r'RPC that terminated with:\s+status = .*\s+details = "([^"\n]+)', text)
     line = (conditions or causes or text.splitlines() or [type(error).__name__])[-1 if conditions or causes else 0]
     return re.sub(r" SQLSTATE: \w+.*$", "", line)[:600]

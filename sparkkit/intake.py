@@ -99,7 +99,7 @@ def _recount(intake: Intake) -> tuple[int, int, int]:
     promised = land.promised() if land.promised is not None else total
     if promised != total:
         raise _broken_promise(intake, promised, total)
-    found = intake.conformed.groupBy(f"{BAD}.reason").agg(F.count("*").alias("n")).toLocalIterator()
+    found = intake.conformed.groupBy(F.col(f"{BAD}.reason")).agg(F.count("*").alias("n")).toLocalIterator()
     by: Mapping[Any, int] = {row["reason"]: row["n"] for row in found}
     bad = sum(n for reason, n in by.items() if reason is not None) - land.headers
     return total, by.get(None, 0), bad

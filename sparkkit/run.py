@@ -12,14 +12,15 @@ from pyspark.sql import DataFrame, SparkSession
 from sparkkit import compat, failures, intake, sinks, sources
 from sparkkit.accounting import plan_of
 from sparkkit.conf import Conf, InputConf, OutputConf
-from sparkkit.errors import JobError, SparkkitError, UsageError
+from sparkkit.errors import JobError, SparkkitError
 from sparkkit.intake import Intake
 from sparkkit.job import Job
 from sparkkit.ledger import UNKNOWN_INPUT, UNKNOWN_OUTPUT, Record
 from sparkkit.project import Project
+from sparkkit.quarantine import Quarantine
 from sparkkit.schema.contract import Contract
-from sparkkit.sinks import Staged
-from sparkkit.storage.hadoop import Hadoop
+from sparkkit.sinks import Place, Staged
+from sparkkit.staging import Files
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,10 @@ def run(spark: SparkSession, request: Request, record: Record) -> dict[str, Stag
     """
     job, conf = request.job, request.conf
     contracts = _contracts(request, record)
-    hadoop = _hadoop(spark, request)
-    targets = {n: sinks.target(hadoop, n, conf.outputs[n], record.run_id) for n in job.outputs}
+    place = _place(spark, record.run_id)
+    targets = {n: sinks.target(place, n, conf.outputs[n]) for n in job.outputs}
     record.outputs = {n: {**UNKNOWN_OUTPUT, "path": t.path, "format": t.conf.format, "mode": t.conf.mode} for n, t in targets.items()}
-    quarantine = sinks.Quarantine(spark, hadoop, next(iter(targets.values())).quarantine, record.run_id, request.date)
+    quarantine = Quarantine(place, next(iter(targets.values())), request.date)
     record.inputs = {n: dict(UNKNOWN_INPUT, paths=list(conf.inputs[n].path)) for n in job.inputs}
     try:
         with record.step("read"):
@@ -54,15 +55,14 @@ def run(spark: SparkSession, request: Request, record: Record) -> dict[str, Stag
             built = build(job, {n: t.passed for n, t in taken.items()}, request.params)
             judged = {n: intake.judge(f, contracts.get(n)) for n, f in built.items()}
         with record.step("write"), naming(taken):
-            staged = {n: sinks.stage(spark, hadoop, targets[n], f, checked=n in contracts) for n, f in judged.items()}
+            staged = {n: sinks.stage(place, targets[n], f, checked=n in contracts) for n, f in judged.items()}
         with record.step("checks"), naming(taken):
             plans = cache(lambda: [plan_of(frame) for frame in judged.values()])
             _settle(quarantine, record, taken, staged, plans)
         with record.step("publish"):
-            _publish(spark, hadoop, record, staged, quarantine)
+            _publish(place, record, staged, quarantine)
     finally:
-        sinks.discard(hadoop, targets.values())
-        quarantine.discard()
+        place.clear()
     return staged
 
 
@@ -105,12 +105,12 @@ def _contracts(request: Request, record: Record) -> dict[str, Contract]:
     return found
 
 
-def _hadoop(spark: SparkSession, request: Request) -> Hadoop:
-    if compat.is_connect(spark):
-        plain = [n for n, o in request.conf.outputs.items() if o.format not in ("delta", "table")]
-        raise UsageError(f"output {', '.join(plain)}: plain files are not published over Spark Connect", reason="connect_no_files",
-                         hint="write Delta or a table there, or run on a classic session")
-    return Hadoop.of(spark)
+def _place(spark: SparkSession, run_id: str) -> Place:
+    if not compat.is_connect(spark):
+        return Files.of(spark, run_id)
+    from sparkkit.connect import Tables
+
+    return Tables(spark, run_id)
 
 
 def _note_inputs(record: Record, taken: Mapping[str, Intake]) -> None:
@@ -123,7 +123,7 @@ def _note_inputs(record: Record, taken: Mapping[str, Intake]) -> None:
 
 
 def _settle(
-    quarantine: sinks.Quarantine, record: Record, taken: Mapping[str, Intake], staged: Mapping[str, Staged], plans: intake.Plans,
+    quarantine: Quarantine, record: Record, taken: Mapping[str, Intake], staged: Mapping[str, Staged], plans: intake.Plans,
 ) -> None:
     """Every account, checked; what was rejected is in the staged quarantine, and was counted there."""
     accounts = {}
@@ -149,11 +149,9 @@ def _settle(
         done.count.check(f"output {name!r}", ("built", "written"))
 
 
-def _publish(
-    spark: SparkSession, hadoop: Hadoop, record: Record, staged: Mapping[str, Staged], quarantine: sinks.Quarantine,
-) -> None:
+def _publish(place: Place, record: Record, staged: Mapping[str, Staged], quarantine: Quarantine) -> None:
     quarantine.publish()
     for name, done in staged.items():
-        sinks.publish(spark, hadoop, done)
+        sinks.publish(place, done)
         record.outputs[name] |= {"files": done.files, "bytes": done.bytes, "partitions": done.published or None}
 

@@ -63,6 +63,8 @@ LOCAL: Mapping[str, str] = {
     # figures for a metrics sink, which a local run does not have
     "spark.metrics.staticSources.enabled": "false",
     "spark.metrics.executorMetricsSource.enabled": "false",
+    # the default lists each of many paths in a task of its own: 1,000 files are 1,000 tasks
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "32",
 }
 
 DELTA: Mapping[str, str] = {
@@ -187,8 +189,21 @@ def start(
     if _booted and not jvm.is_connected():
         return _connected(asked, words)
     if _there(asked, words):
-        return _joined(asked, settings or {})
+        return _joined(asked, settings or {}, words)
     return _ordinary(asked, words, needs_delta, verbose)
+
+
+def remote(settings: Mapping[str, str], submit_args: Sequence[str] = ()) -> str | None:
+    """The address of the Spark Connect server that a session is on; None for a session of our own.
+
+    >>> remote({}, ["--remote", "sc://host:15002"])
+    'sc://host:15002'
+    """
+    address = settings.get("spark.remote") or os.environ.get("SPARK_REMOTE") or None
+    for word, following in zip(submit_args, (*submit_args[1:], ""), strict=False):
+        if word.startswith("--remote"):
+            address = word.partition("=")[2] or following
+    return address
 
 
 def stop(spark: SparkSession) -> None:
@@ -196,11 +211,14 @@ def stop(spark: SparkSession) -> None:
 
     That takes a process of its own, behind our back and of low priority, which nobody waits for.
     """
+    from sparkkit import compat
+
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)  # py4j logs a stack where the JVM is gone already
     try:
         # a JVM that is gone has stopped: what the run published stands, and its record must not say otherwise
         with suppress(Exception):
+            compat.patience(spark, 1)
             _let_go_of_accumulators(spark)
             spark.stop()
     finally:
@@ -215,12 +233,13 @@ def stop(spark: SparkSession) -> None:
 
 def _let_go_of_accumulators(spark: SparkSession) -> None:
     """Shut PySpark's server of accumulators down beside us: it looks only twice a second whether it is to end."""
-    from sparkkit.compat import is_connect
+    from sparkkit import compat
 
-    context: Any = None if is_connect(spark) else spark.sparkContext
+    context: Any = None if compat.is_connect(spark) else spark.sparkContext
     server = getattr(context, "_accumulatorServer", None)
     if server is not None:
         context._accumulatorServer = None  # else PySpark waits for it
+        server.handle_error = lambda request, address: None  # a JVM that ends meanwhile is no error
         Thread(target=server.shutdown, daemon=True).start()
 
 
@@ -239,33 +258,48 @@ def make_archive() -> Path | None:
 
 
 def _connected(asked: Mapping[str, str], submit_args: Sequence[str]) -> SparkSession:
+    _import_ahead()
     try:
         _booted[0] = jvm.connect(_booted[0])
     except BaseException:
         _booted.clear()
         raise
-    spark = _build({**LOCAL, **asked, **(jvm.given(submit_args) or {})})
+    known = jvm.given(_booted[0].plan.arguments) or {}  # the JVM was started with these; each of them would be one more call
+    wanted = {**LOCAL, **asked, **(jvm.given(submit_args) or {})}
+    spark = _build({key: value for key, value in wanted.items() if known.get(key) != value})
     gc.freeze()  # what is there now lives to the end; the collector need not walk it again and again, last at our exit
     return spark
 
 
-def _joined(asked: Mapping[str, str], said: Mapping[str, str]) -> SparkSession:
+def _import_ahead() -> None:
+    """What PySpark imports on its first call into the JVM (pandas, from 4.0 on): now, while the JVM is still starting."""
+    with suppress(Exception):
+        from pyspark.sql import types
+
+        types.NumpyScalarConverter().can_convert("")
+
+
+def _joined(asked: Mapping[str, str], said: Mapping[str, str], submit_args: Sequence[str]) -> SparkSession:
     """The session of spark-submit, of Connect, or of our caller: what it was told stays, what must hold is set."""
     from pyspark import SparkConf
     from pyspark.sql import SparkSession
 
-    if "PYSPARK_GATEWAY_PORT" in os.environ and "SPARK_REMOTE" not in os.environ:
+    from sparkkit import compat
+
+    address = remote(asked, submit_args)
+    if "PYSPARK_GATEWAY_PORT" in os.environ and not address:
         told = dict(SparkConf().getAll())
         refuse(told)
         kept = {key: value for key, value in told.items() if key in asked and key not in said}
         spark = _build({**asked, **kept})
     else:
-        remote = asked.get("spark.remote")
-        spark = SparkSession.builder.remote(remote).getOrCreate() if remote else SparkSession.builder.getOrCreate()
+        spark = SparkSession.builder.remote(address).getOrCreate() if address else SparkSession.builder.getOrCreate()
+    compat.patience(spark, 4)
     for key, value in {**CORRECT, **said}.items():
         plain = key.removeprefix("spark.hadoop.")  # a session hands its settings to Hadoop by their own names
         if plain != key or spark.conf.isModifiable(key):
             spark.conf.set(plain, value)
+    compat.patience(spark, 6)
     return spark
 
 
@@ -298,8 +332,7 @@ def _from_environment() -> tuple[str, ...]:
 
 def _there(asked: Mapping[str, str], submit_args: Sequence[str]) -> bool:
     """Whether a session or its gateway is there already: spark-submit's, Connect's, or one made before."""
-    remote = "SPARK_REMOTE" in os.environ or "spark.remote" in asked or "--remote" in submit_args
-    return remote or "PYSPARK_GATEWAY_PORT" in os.environ or jvm.is_connected()
+    return bool(remote(asked, submit_args)) or "PYSPARK_GATEWAY_PORT" in os.environ or jvm.is_connected()
 
 
 def _delta_jars() -> Sequence[str]:

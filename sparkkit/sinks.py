@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias
 
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
@@ -18,33 +18,13 @@ from sparkkit.formats import writing
 from sparkkit.formats.base import Format, Unfit
 from sparkkit.schema.landing import BAD, LANDING
 from sparkkit.schema.types import quote
-from sparkkit.storage.hadoop import Hadoop, is_hidden
+from sparkkit.staging import SPLIT, Files, Target
 
-SPLIT = "_sparkkit_reason"
-"""The staged folder level that parts good rows (null) from rejected ones (`reason|rule`), in one write."""
+if TYPE_CHECKING:
+    from sparkkit.connect import Tables
 
-GOOD = f"{SPLIT}=__HIVE_DEFAULT_PARTITION__"
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where one output goes: the qualified path, its staging and quarantine folders."""
-
-    name: str
-    conf: OutputConf
-    path: str
-    staging: str
-    quarantine: str
-
-    @property
-    def table(self) -> bool:
-        """Whether the output is a table of Delta or of the catalog, which commits by itself."""
-        return self.conf.format in ("delta", "table")
-
-    def staged_as(self, checked: bool) -> Format:
-        """The format of the staged files: the output's own, or Parquet where rows are still to be parted or committed
-        to a table."""
-        return formats.known("parquet" if checked or self.table else self.conf.format)
+Place: TypeAlias = "Files | Tables"
+"""Where a run stages: in files on a classic session, in tables on Spark Connect."""
 
 
 @dataclass
@@ -62,25 +42,21 @@ class Staged:
     published: list[str] = field(default_factory=list)
 
 
-def target(hadoop: Hadoop | None, name: str, conf: OutputConf, run_id: str) -> Target:
+def target(place: Place, name: str, conf: OutputConf) -> Target:
     """The places of an output.
 
     Raises:
-        UsageError: if it has no path, its mode is `error` and something is there, or its settings don't fit together.
+        UsageError: if it has no path, its mode is `error` and something is there, its settings don't fit together, or it is
+            of plain files on Spark Connect.
     """
     if not conf.path:
         raise UsageError(f"output {name!r} has no path", reason="no_path", hint=f"give --output PATH or set outputs.{name}.path")
     form = formats.known(conf.format)
-    if form.write is None and form.commit is None:
+    if not (form.write or form.save or form.commit):
         raise UsageError(f"output {name!r}: format {conf.format!r} can't be written", reason="unknown_format")
     _check(name, conf)
-    if hadoop is None:
-        return Target(name, conf, conf.path, "", conf.quarantine or f"{conf.path}.quarantine")
-    path = conf.path if conf.format == "table" else hadoop.qualified(conf.path).rstrip("/")
-    beside = path if conf.format != "table" else hadoop.qualified(conf.path.replace("`", ""))
-    folder, _, last = beside.rpartition("/")
-    found = Target(name, conf, path, f"{folder}/.{last}.staging-{run_id}", conf.quarantine or f"{beside}.quarantine")
-    _refuse_existing(hadoop, found)
+    found = place.target(name, conf)
+    _refuse_existing(place, found)
     return found
 
 
@@ -101,8 +77,8 @@ def _check(name: str, conf: OutputConf) -> None:
         writing.size_of(conf.target_file_size, f"outputs.{name}.target_file_size")
 
 
-def _refuse_existing(hadoop: Hadoop, target: Target) -> None:
-    if target.conf.mode == "error" and target.conf.format != "table" and hadoop.exists(target.path):
+def _refuse_existing(place: Place, target: Target) -> None:
+    if target.conf.mode == "error" and place.taken(target):
         raise UsageError(
             f"output {target.name!r}: {target.conf.path} exists and the mode is error",
             reason="output_exists",
@@ -110,8 +86,8 @@ def _refuse_existing(hadoop: Hadoop, target: Target) -> None:
         )
 
 
-def stage(spark: SparkSession, hadoop: Hadoop, target: Target, built: DataFrame, *, checked: bool) -> Staged:
-    """Writes a built frame to its staging folder in one pass, good and rejected rows apart, and counts both from there.
+def stage(place: Place, target: Target, built: DataFrame, *, checked: bool) -> Staged:
+    """Writes a built frame to its staging place in one pass, good and rejected rows apart, and counts both from there.
 
     `checked` says that the frame is a conformed one, with `BAD` for each row.
 
@@ -122,25 +98,27 @@ def stage(spark: SparkSession, hadoop: Hadoop, target: Target, built: DataFrame,
     form = target.staged_as(checked)
     final = formats.known(target.conf.format)
     if final.check:
-        final.check(spark, target.conf)
+        final.check(place.spark, target.conf)
     by, columns = target.conf.partition_by, [quote(c) for c in built.columns if c not in LANDING]
     data = built.select(*columns) if set(LANDING) & set(built.columns) else built
     shaped = _shaped(data, final, () if target.table else by)
     if not checked:
-        seen = _write(target, shaped, form, target.conf.options, target.staging)
-        return _counted(spark, hadoop, target, seen, shaped.schema, checked)
+        seen = _write(place, target, shaped, form, target.conf.options, target.staging)
+        return _counted(place, target, seen, shaped.schema, checked)
     split = F.concat_ws("|", F.col(f"{BAD}.reason"), F.substring_index(F.col(f"{BAD}.rule"), ":", 1))
     parted = built.withColumn(SPLIT, F.when(F.col(BAD).isNotNull(), split)).select(*columns, SPLIT)
     options = target.conf.options if form is final else {}
-    seen = _write(target, parted, form, options, target.staging, SPLIT)
-    return _counted(spark, hadoop, target, seen, data.schema, checked)
+    seen = _write(place, target, parted, form, options, target.staging, SPLIT)
+    return _counted(place, target, seen, data.schema, checked)
 
 
 def _shaped(frame: DataFrame, form: Format, by: tuple[str, ...]) -> DataFrame:
     return form.shape(frame, by) if form.shape else frame
 
 
-def _write(target: Target, shaped: DataFrame, form: Format, options: Mapping[str, str], path: str, split: str = "") -> Watch:
+def _write(
+    place: Place, target: Target, shaped: DataFrame, form: Format, options: Mapping[str, str], path: str, split: str = "",
+) -> Watch:
     """Writes a shaped frame in one pass; rows that the format can't hold are counted in the same pass, and refuse
     it."""
     conf = target.conf
@@ -153,9 +131,9 @@ def _write(target: Target, shaped: DataFrame, form: Format, options: Mapping[str
     if conf.target_file_size:
         size = writing.size_of(conf.target_file_size, f"outputs.{target.name}.target_file_size")
         with writing.setting(shaped.sparkSession, writing.ADVISED, f"{size}b"):
-            writing.save(writing.sized(frame, by), form, options, by, path)
+            place.save(writing.sized(frame, by), form, options, by, path)
     else:
-        writing.save(frame, form, options, by, path)
+        place.save(frame, form, options, by, path)
     if unfit:
         _refuse_unfit(target, shaped, unfit, Watch(found, seen.name))
     return seen
@@ -168,10 +146,9 @@ def _refuse_unfit(target: Target, shaped: DataFrame, unfit: list[Unfit], found: 
         writing.refuse_unfit(target.conf.format, target.name, rows, one)
 
 
-def _counted(spark: SparkSession, hadoop: Hadoop, target: Target, seen: Watch, schema: StructType, checked: bool) -> Staged:
+def _counted(place: Place, target: Target, seen: Watch, schema: StructType, checked: bool) -> Staged:
     form = target.staged_as(checked)
-    assert form.count is not None
-    total = form.count(spark, target.staging, target.conf.options) if _any(hadoop, target.staging) else 0
+    total = place.total(target, form)
     if seen.once():
         observed = (seen.figures() or {}).get("rows")
         if observed is not None and observed != total:
@@ -179,18 +156,16 @@ def _counted(spark: SparkSession, hadoop: Hadoop, target: Target, seen: Watch, s
                 f"output {target.name!r}: {observed} rows were built, but {total} were staged at {target.staging}",
                 hint="nothing was published; run again with --verbose and report it",
             )
-    data = f"{target.staging}/{GOOD}" if checked else target.staging
-    rejects = _rejects(spark, hadoop, target.staging) if checked else None
+    if not checked:
+        return Staged(target, target.staging, Count(total, total, counted_by="staged"), form.name, schema)
+    found = place.rejects(target)
+    rejects = None if found is None else _rejects(found)
     by = {} if rejects is None else {r["reason"]: r["n"] for r in rejects.groupBy("reason").agg(F.count("*").alias("n")).toLocalIterator()}
-    good = total if not checked else (form.count(spark, data, {}) if hadoop.exists(data) else 0)
+    data, good = place.good(target, form)
     return Staged(target, data, Count(total, good, by, counted_by="staged"), form.name, schema, rejects)
 
 
-def _rejects(spark: SparkSession, hadoop: Hadoop, staging: str) -> DataFrame | None:
-    folders = [s.getPath().toString() for s in hadoop.glob(f"{staging}/{SPLIT}=*") if s.getPath().getName() != GOOD]
-    if not folders:
-        return None
-    frame = spark.read.option("basePath", staging).parquet(*folders)
+def _rejects(frame: DataFrame) -> DataFrame:
     reason = F.col(SPLIT).cast("string")
     data = [F.col(quote(c)) for c in frame.columns if c != SPLIT]
     return frame.select(
@@ -200,43 +175,44 @@ def _rejects(spark: SparkSession, hadoop: Hadoop, staging: str) -> DataFrame | N
     )
 
 
-def publish(spark: SparkSession, hadoop: Hadoop, staged: Staged) -> None:
-    """Moves what was staged into place by the output's mode. Nothing is moved before every verdict is known.
+def publish(place: Place, staged: Staged) -> None:
+    """Brings what was staged into place by the output's mode. Nothing is published before every verdict is known.
 
     Raises:
         UsageError: the mode is `error`, and something came to the target while the run went on.
         AccountingError: the output's own format, or the table, holds another number of rows than were staged.
     """
     target = staged.target
-    if not _any(hadoop, staged.data):
-        _empty(spark, staged)
+    if not place.any(staged.data):
+        _empty(place, staged)
     if target.table:
-        staged.files, staged.bytes = _size(hadoop, staged.data)
-        _commit(spark, staged)
+        staged.files, staged.bytes = place.size(staged.data)
+        _commit(place, staged)
     else:
-        _refuse_existing(hadoop, target)
+        assert isinstance(place, Files)
+        _refuse_existing(place, target)
         if staged.kind != target.conf.format:
-            _rewrite(spark, staged)
-        staged.files, staged.bytes = _size(hadoop, staged.data)
-        {"append": _append, "overwrite_partitions": _replace_partitions}.get(target.conf.mode, _replace)(hadoop, staged)
-    hadoop.delete(target.staging)
+            _rewrite(place, staged)
+        staged.files, staged.bytes = place.size(staged.data)
+        {"append": _append, "overwrite_partitions": _replace_partitions}.get(target.conf.mode, _replace)(place, staged)
+    place.drop(target.staging)
 
 
-def _empty(spark: SparkSession, staged: Staged) -> None:
+def _empty(place: Place, staged: Staged) -> None:
     """An empty result keeps its schema: one file without rows, where the format's files have a schema."""
     staged.data = f"{staged.target.staging}/empty"
-    frame = spark.createDataFrame([], staged.schema).coalesce(1)
-    writing.save(frame, formats.known(staged.kind), {}, [], staged.data)
+    frame = place.spark.createDataFrame([], staged.schema).coalesce(1)
+    place.save(frame, formats.known(staged.kind), {}, [], staged.data)
 
 
-def _rewrite(spark: SparkSession, staged: Staged) -> None:
+def _rewrite(place: Files, staged: Staged) -> None:
     """Good rows were staged as Parquet beside the rejected ones: write them in the output's own format."""
     target, form = staged.target, formats.known(staged.target.conf.format)
     assert form.count is not None
     data = f"{target.staging}/data"
-    shaped = _shaped(_read(spark, staged), form, target.conf.partition_by)
-    _write(target, shaped, form, target.conf.options, data)
-    written = form.count(spark, data, target.conf.options)
+    shaped = _shaped(place.read(staged.data, staged.schema), form, target.conf.partition_by)
+    _write(place, target, shaped, form, target.conf.options, data)
+    written = form.count(place.spark, data, target.conf.options)
     if written != staged.count.good:
         raise AccountingError(
             f"output {target.name!r}: {staged.count.good} good rows, but {written} were written as {form.name}",
@@ -245,17 +221,11 @@ def _rewrite(spark: SparkSession, staged: Staged) -> None:
     staged.data = data
 
 
-def _read(spark: SparkSession, staged: Staged) -> DataFrame:
-    """The good rows as they were staged; by their own schema, since a guess at partition values would make 1 of
-    `01`."""
-    names = [quote(c) for c in staged.schema.names]
-    return spark.read.schema(staged.schema).parquet(staged.data).select(*names)
-
-
-def _commit(spark: SparkSession, staged: Staged) -> None:
+def _commit(place: Place, staged: Staged) -> None:
     target, form = staged.target, formats.known(staged.target.conf.format)
     assert form.commit is not None
-    rows, staged.published = form.commit(spark, _read(spark, staged), target.conf, target.path)
+    conf = replace(target.conf, options={"userMetadata": f"sparkkit {place.run_id}", **target.conf.options})
+    rows, staged.published = form.commit(place.spark, place.read(staged.data, staged.schema), conf, target.path)
     if rows != staged.count.good:
         raise AccountingError(
             f"output {target.name!r}: {staged.count.good} good rows, but the commit to {target.path} says {rows}",
@@ -271,112 +241,21 @@ def view(spark: SparkSession, staged: Staged) -> DataFrame:
     return spark.read.format(form.name).load(staged.target.path)
 
 
-def _any(hadoop: Hadoop, folder: str) -> bool:
-    return any(not f.hidden for s in hadoop.glob(folder) for f in hadoop.walk(s))
-
-
-def _size(hadoop: Hadoop, folder: str) -> tuple[int, int]:
-    files = [f for s in hadoop.glob(folder) for f in hadoop.walk(s) if not is_hidden(f.path.rsplit("/", 1)[-1])]
-    return len(files), sum(f.size for f in files)
-
-
-def _replace(hadoop: Hadoop, staged: Staged) -> None:
-    path, old = staged.target.path, f"{staged.target.staging}-old"
+def _replace(place: Files, staged: Staged) -> None:
+    hadoop, path, old = place.hadoop, staged.target.path, f"{staged.target.staging}-old"
     if hadoop.exists(path):
         hadoop.rename(path, old)
     hadoop.rename(staged.data, path)
     hadoop.delete(old)
 
 
-def _append(hadoop: Hadoop, staged: Staged) -> None:
-    _move(hadoop, staged.data, staged.target.path, _leaves(hadoop, staged.data))
+def _append(place: Files, staged: Staged) -> None:
+    place.move(staged.data, staged.target.path, place.leaves(staged.data))
 
 
-def _replace_partitions(hadoop: Hadoop, staged: Staged) -> None:
-    leaves = list(_leaves(hadoop, staged.data))
+def _replace_partitions(place: Files, staged: Staged) -> None:
+    leaves = place.leaves(staged.data)
     for folder in sorted({leaf.rsplit("/", 1)[0] for leaf in leaves}):
-        hadoop.delete(f"{staged.target.path}/{folder}")
+        place.hadoop.delete(f"{staged.target.path}/{folder}")
         staged.published.append(folder)
-    _move(hadoop, staged.data, staged.target.path, leaves)
-
-
-def _leaves(hadoop: Hadoop, folder: str) -> Iterable[str]:
-    """The data files below a folder, as paths relative to it."""
-
-    def below(status: Any, at: str) -> Iterable[str]:
-        for child in status.getPath().getFileSystem(hadoop.conf).listStatus(status.getPath()):
-            name = child.getPath().getName()
-            if child.isDirectory():
-                yield from below(child, f"{at}{name}/")
-            elif not is_hidden(name):
-                yield at + name
-
-    return list(below(hadoop.glob(folder)[0], ""))
-
-
-def _move(hadoop: Hadoop, source: str, path: str, leaves: Iterable[str]) -> None:
-    for leaf in leaves:
-        hadoop.make_folder(f"{path}/{leaf}".rsplit("/", 1)[0])
-        hadoop.rename(f"{source}/{leaf}", f"{path}/{leaf}")
-
-
-def discard(hadoop: Hadoop, targets: Iterable[Target]) -> None:
-    """Deletes what a refused or broken run staged."""
-    for one in targets:
-        if one.staging:
-            hadoop.delete(one.staging)
-
-
-@dataclass
-class Quarantine:
-    """The rejected rows of a run: staged beside the outputs, Parquet partitioned by `run_id`, owner-only."""
-
-    spark: SparkSession
-    hadoop: Hadoop
-    path: str
-    run_id: str
-    date: str | None
-    staged: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.path = self.hadoop.qualified(self.path).rstrip("/")
-
-    @property
-    def used(self) -> bool:
-        """Whether any row was rejected."""
-        return bool(self.staged)
-
-    @property
-    def _staging(self) -> str:
-        folder, _, last = self.path.rpartition("/")
-        return f"{folder}/.{last}.staging-{self.run_id}"
-
-    def add(self, edge: str, rows: DataFrame) -> dict[str, int]:
-        """Stages the rejected rows of one input or output; the number of rows by reason, as counted from what was
-        staged."""
-        folder = f"{self._staging}/{len(self.staged)}"
-        source = F.col("source_file") if "source_file" in rows.columns else F.lit(None).cast("string")
-        rows.select(
-            F.lit(edge).alias("input"),
-            source.alias("source_file"),
-            "raw",
-            "reason",
-            "rule",
-            F.lit(self.date).cast("date").alias("date"),
-        ).write.parquet(f"{folder}/run_id={self.run_id}")
-        self.staged.append(folder)
-        found = self.spark.read.parquet(f"{folder}/run_id={self.run_id}").groupBy("reason").agg(F.count(F.lit(1)).alias("n"))
-        return {row["reason"]: row["n"] for row in found.orderBy("reason").toLocalIterator()}
-
-    def publish(self) -> None:
-        """Moves the staged rows into place, for their owner's eyes only."""
-        for folder in self.staged:
-            self.hadoop.make_folder(self.path)
-            self.hadoop.owner_only(self.path)
-            _move(self.hadoop, folder, self.path, _leaves(self.hadoop, folder))
-        self.discard()
-
-    def discard(self) -> None:
-        """Deletes what is still staged."""
-        if self.staged:
-            self.hadoop.delete(self._staging)
+    place.move(staged.data, staged.target.path, leaves)

@@ -56,6 +56,8 @@ def read(spark: SparkSession, name: str, conf: InputConf, contract: Contract | N
         raise UsageError(f"input {name!r} has no path", reason="no_path", hint=f"give --input {name}=PATH or set inputs.{name}.path")
     if conf.format in ("delta", "table"):
         return _table(spark, name, conf, contract)
+    if compat.is_connect(spark):
+        return _table(spark, name, _delta_at(spark, name, conf), contract)
     hadoop = Hadoop.of(spark)
     listed, root = listing(hadoop, name, conf.path)
     visible = tuple(f for f in listed if not f.hidden)
@@ -146,6 +148,19 @@ def _table(spark: SparkSession, name: str, conf: InputConf, contract: Contract |
         table=conf.path[0],
     )
     return Source(name, conf, contract, kind, (), _landed(kind, scan, name))
+
+
+def _delta_at(spark: SparkSession, name: str, conf: InputConf) -> InputConf:
+    """On Spark Connect, where no files can be listed, an input whose format is not said may yet be a Delta table."""
+    from sparkkit.formats import tables
+
+    if conf.format is None and len(conf.path) == 1 and tables.has_delta(spark) and tables.is_delta(spark, conf.path[0]):
+        return replace(conf, format="delta")
+    raise UsageError(
+        f"input {name!r}: plain files ({', '.join(conf.path)}) are not read over Spark Connect",
+        reason="connect_no_files",
+        hint=f"load them as Delta or a table and set inputs.{name}.format=delta (or table), or run on a classic session",
+    )
 
 
 def listing(hadoop: Hadoop, name: str, paths: tuple[str, ...]) -> tuple[tuple[File, ...], str]:

@@ -61,13 +61,18 @@ class Outcome:
     def quarantine(self) -> DataFrame | None:
         """The rejected rows (`input`, `source_file`, `raw`, `reason`, `rule`, `date`); None where there are none."""
         path = self.record["quarantine"]
-        return self.spark.read.parquet(path) if path else None
+        if not path:
+            return None
+        from sparkkit.compat import is_connect
+
+        kind = next(iter(self.record["outputs"].values()))["format"] if is_connect(self.spark) else "parquet"
+        return self._read({"format": kind, "path": path})
 
     def _read(self, edge: Mapping[str, Any]) -> DataFrame:
-        if edge["format"] == "table":
-            return self.spark.table(edge["path"])
-        options = {"header": "true"} if edge["format"] == "csv" else {}
-        return self.spark.read.format(edge["format"]).options(**options).load(edge["path"])
+        from sparkkit import formats
+
+        view = formats.known(edge["format"]).view
+        return view(self.spark, edge["path"], {}) if view else self.spark.read.format(edge["format"]).load(edge["path"])
 
 
 def frame(spark: SparkSession, rows: Iterable[Any], schema: Contract | str) -> DataFrame:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -30,3 +32,13 @@ def corpora() -> Path:
     if not path.is_dir():
         pytest.skip(f"no corpora at {path} (SPARKKIT_CORPORA)")
     return path
+
+
+@pytest.fixture(scope="session")
+def scorer() -> ModuleType:
+    """`scripts/pollock.py` as a module."""
+    spec = importlib.util.spec_from_file_location("pollock", ROOT / "scripts" / "pollock.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

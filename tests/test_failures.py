@@ -21,6 +21,10 @@ from sparkkit.errors import ContractError, NotReadyError, SparkkitError, stronge
         ("An error occurred while trying to connect to the Java server: Connection refused", 6, "jvm_died"),
         ("java.net.UnknownHostException: namenode", 6, "network"),
         ("[CANNOT_READ_FILE_FOOTER] Could not read footer for file: file:/a.parquet.", 4, "unreadable_file"),
+        ("<_InactiveRpcError of RPC that terminated with:\n\tstatus = StatusCode.UNAVAILABLE", 6, "server_gone"),
+        ("[INVALID_HANDLE.SESSION_CHANGED] The handle 1 is invalid.", 6, "server_gone"),
+        ("boom\n\nJVM stacktrace:\norg.x.Odd\n\tat org.x.CorruptGateway.corrupt(EOFException.scala:1)\n", 1, "job_failed"),
+        ("boom\n\nJVM stacktrace:\norg.x.Odd\n\tat a.b(C.java:1)\nCaused by: java.io.IOException: No space left on device", 6, "disk_full"),
         ("[DATA_SOURCE_NOT_FOUND] Failed to find the data source: delta.", 2, "missing_jar"),
         ("ModuleNotFoundError: No module named 'yaml'", 2, "missing_package"),
         ("something nobody has seen", 1, "job_failed"),
@@ -101,3 +105,20 @@ def test_the_sentence_of_a_python_worker_is_its_last_exception_not_its_stack() -
         '  File "/x/worker.py", line 1, in main\nKeyError: \'inner\'\n\nDuring handling:\n\nValueError: no such year\n'
     )
     assert str(failures.explain(RuntimeError(text), "build")) == "RuntimeError in build: ValueError: no such year"
+
+
+def test_over_connect_the_sentence_is_not_out_of_the_server_s_stack() -> None:
+    text = (
+        "\n  An exception was thrown from the Python worker. Please see the stack trace below.\nTraceback (most recent call last):\n"
+        '  File "/x.py", line 1, in <lambda>\nIndexError: list index out of range\n\n\n'
+        "JVM stacktrace:\norg.apache.spark.api.python.PythonException\n\tat a.b(C.java:2)"
+    )
+    assert str(failures.explain(RuntimeError(text), "write")) == "RuntimeError in write: IndexError: list index out of range"
+
+
+def test_a_server_that_does_not_answer_is_told_by_grpc_s_own_words() -> None:
+    text = (
+        "<_InactiveRpcError of RPC that terminated with:\n\tstatus = StatusCode.UNAVAILABLE\n"
+        '\tdetails = "failed to connect to all addresses"\n\tdebug_error_string = "UNKNOWN: x"\n>'
+    )
+    assert str(failures.explain(RuntimeError(text), "start")).startswith("failed to connect to all addresses in start: run again")

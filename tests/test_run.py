@@ -120,6 +120,14 @@ def test_bytes_that_are_not_utf8_go_to_the_quarantine(go: Callable[..., Record],
         {"invalid_encoding": 1}, "invalid_encoding", "text", "job-1")
 
 
+def test_plain_rejects_are_not_put_into_a_delta_table(go: Callable[..., Record], tmp_path: Path) -> None:
+    (tmp_path / "output.quarantine" / "_delta_log").mkdir(parents=True)
+    (tmp_path / "latin.txt").write_bytes("schön\n".encode("latin-1"))
+    with pytest.raises(UsageError, match="output.quarantine is a Delta table, made over Spark Connect"):
+        go(lambda text: text, {"text": tmp_path / "latin.txt"})
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["latin.txt", "output.quarantine"]
+
+
 def test_a_missing_input_can_be_retried(go: Callable[..., Record], tmp_path: Path) -> None:
     with pytest.raises(NotReadyError, match="nothing is at"):
         go(lambda text: text, {"text": tmp_path / "later.txt"})

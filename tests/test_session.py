@@ -65,6 +65,23 @@ def test_an_exception_rebase_mode_is_kept() -> None:
     assert session.settings_for(asked, app_name="x").items() >= asked.items()
 
 
+@pytest.mark.parametrize(
+    ("settings", "words", "variable", "found"),
+    [
+        ({}, (), "", None),
+        ({}, ("--name", "x"), "sc://a", "sc://a"),
+        ({"spark.remote": "sc://b"}, (), "sc://a", "sc://b"),
+        ({"spark.remote": "sc://b"}, ("--remote", "sc://c", "--name", "x"), "", "sc://c"),
+        ({}, ("--remote=sc://d",), "sc://a", "sc://d"),
+    ],
+)
+def test_a_connect_server_is_known_by_an_option_a_setting_or_a_variable(
+    settings: dict[str, str], words: tuple[str, ...], variable: str, found: str | None, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SPARK_REMOTE", variable)
+    assert session.remote(settings, words) == found
+
+
 def test_an_unknown_profile_is_refused() -> None:
     with pytest.raises(UsageError, match="'fast'"):
         session.settings_for(app_name="x", profile="fast")
@@ -101,6 +118,33 @@ def test_a_broken_archive_is_passed_over_without_a_word(monkeypatch: pytest.Monk
     assert plan is not None and plan.archive is not None
     plan.archive.write_bytes(b"no archive" * 1000)
     result = _python(JOB, SPARKKIT_CACHE=str(tmp_path))
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_a_jvm_option_that_can_not_be_leaves_the_archive_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SPARKKIT_CACHE", str(tmp_path))
+    plan = jvm.plan({})
+    assert plan is not None and plan.archive is not None
+    plan.archive.write_bytes(b"no archive" * 1000)
+    code = "from sparkkit import session; session.start({'spark.driver.extraJavaOptions': '-XX:-BytecodeVerificationRemote'}, app_name='x')"
+    result = _python(code, SPARKKIT_CACHE=str(tmp_path))
+    assert ("the driver's JVM ended with code 1" in result.stderr, plan.archive.exists()) == (True, True)
+
+
+def test_stopping_does_not_wait_for_the_server_of_accumulators() -> None:
+    code = (
+        "from sparkkit import session; spark = session.start(app_name='x', profile='test');"
+        "server = spark.sparkContext._accumulatorServer; server.shutdown = lambda: __import__('time').sleep(600); session.stop(spark)"
+    )
+    assert _python(code).returncode == 0
+
+
+def test_stopping_after_a_udf_prints_nothing() -> None:
+    code = (
+        "from sparkkit import session; from pyspark.sql import functions as F; spark = session.start(app_name='x', profile='test');"
+        "rows = spark.sql(\"select 'a' v\").select(F.udf(str.upper)('v')).collect(); assert rows[0][0] == 'A'; session.stop(spark)"
+    )
+    result = _python(code)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 

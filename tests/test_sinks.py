@@ -14,7 +14,7 @@ from sparkkit import sinks
 from sparkkit.conf import OutputConf
 from sparkkit.errors import AccountingError, ContractError, UsageError
 from sparkkit.formats import writing
-from sparkkit.storage.hadoop import Hadoop
+from sparkkit.staging import Files
 
 Write = Callable[..., sinks.Staged]
 
@@ -24,13 +24,13 @@ def write(spark: SparkSession, tmp_path: Path) -> Write:
     """Stages and publishes a frame to `tmp_path/out`."""
 
     def call(frame: DataFrame, **conf: Any) -> sinks.Staged:
-        hadoop = Hadoop.of(spark)
-        target = sinks.target(hadoop, "output", OutputConf(path=str(tmp_path / "out"), **{"mode": "overwrite", **conf}), "run-1")
+        place = Files.of(spark, "run-1")
+        target = sinks.target(place, "output", OutputConf(path=str(tmp_path / "out"), **{"mode": "overwrite", **conf}))
         try:
-            staged = sinks.stage(spark, hadoop, target, frame, checked=False)
-            sinks.publish(spark, hadoop, staged)
+            staged = sinks.stage(place, target, frame, checked=False)
+            sinks.publish(place, staged)
         finally:
-            sinks.discard(hadoop, [target])
+            place.clear()
         return staged
 
     return call
@@ -73,12 +73,12 @@ def test_replacing_partitions_needs_partitions(write: Write, spark: SparkSession
 
 
 def test_mode_error_refuses_what_is_there_and_what_comes_while_it_runs(write: Write, spark: SparkSession, tmp_path: Path) -> None:
-    hadoop = Hadoop.of(spark)
-    target = sinks.target(hadoop, "output", OutputConf(path=str(tmp_path / "out"), mode="error"), "run-1")
-    staged = sinks.stage(spark, hadoop, target, parts(spark, (1, "a")), checked=False)
+    place = Files.of(spark, "run-1")
+    target = sinks.target(place, "output", OutputConf(path=str(tmp_path / "out"), mode="error"))
+    staged = sinks.stage(place, target, parts(spark, (1, "a")), checked=False)
     (tmp_path / "out").mkdir()
     with pytest.raises(UsageError, match="exists and the mode is error"):
-        sinks.publish(spark, hadoop, staged)
+        sinks.publish(place, staged)
     with pytest.raises(UsageError, match="exists and the mode is error"):
         write(parts(spark, (1, "a")), mode="error")
 
@@ -163,10 +163,10 @@ def test_rows_that_get_lost_while_staging_are_noticed(write: Write, spark: Spark
 def test_a_checked_output_is_rewritten_in_its_own_format(spark: SparkSession, tmp_path: Path, kind: str) -> None:
     frame = spark.sql("""select 'f' _sparkkit_file, cast(null as string) _sparkkit_raw, id, '0' || id p,
         if(id = 1, named_struct('reason', 'bad_value', 'rule', 'id: no'), null) _sparkkit_bad from range(3)""")
-    hadoop = Hadoop.of(spark)
+    place = Files.of(spark, "run-1")
     conf = OutputConf(path=str(tmp_path / "out"), mode="overwrite", format=kind, partition_by=("p",))
-    staged = sinks.stage(spark, hadoop, sinks.target(hadoop, "output", conf, "run-1"), frame, checked=True)
+    staged = sinks.stage(place, sinks.target(place, "output", conf), frame, checked=True)
     bad = staged.rejects.collect()
-    sinks.publish(spark, hadoop, staged)
+    sinks.publish(place, staged)
     assert (staged.count.total, staged.count.good, bad[0].reason, bad[0].rule) == (3, 2, "bad_value", "id")
     assert sorted(f.split("/")[0] for f in files(tmp_path / "out")) == ["p=00", "p=02"]

@@ -2,8 +2,8 @@
 batches.
 
 All logical types come exact. The count of rows is that of the blocks' own heads. A file is one task, of `MOST` bytes
-at most. Writing needs the jar: Spark has no sink of
-its own for Avro, and a second client to the filesystem is not used here.
+at most. Columns that stand in the names of folders are text, unless a contract types them. How it is written:
+`avrowrite`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as t
 
 from sparkkit.conf import OutputConf
-from sparkkit.errors import ContractError, UsageError
+from sparkkit.errors import AccountingError, ContractError, UsageError
+from sparkkit.formats import avrowrite, partitions
 from sparkkit.formats.base import Finding, Format, Land, Scan, short
-from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, RAW
+from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, LANDING, RAW
 from sparkkit.schema.types import quote
 from sparkkit.storage.hadoop import Hadoop
 
@@ -86,6 +87,7 @@ def _land(scan: Scan, good: Mapping[str, str], broken: tuple[Finding, ...]) -> L
     schema = _one(good)
     part = Scan(scan.spark, tuple(f for f in scan.files if f.path in good), scan.root, scan.contract, scan.options)
     data = _decoded(part, schema)
+    data = _with_folders(part, data)
     rows = data if scan.filter is None else data.where(scan.filter)
     columns = [F.col(quote(c)) for c in rows.columns if c != FILE]
     frame = rows.select(FILE, F.lit(None).cast("string").alias(RAW), F.lit(None).cast(BAD_TYPE).alias(BAD), *columns)
@@ -99,13 +101,25 @@ def _land(scan: Scan, good: Mapping[str, str], broken: tuple[Finding, ...]) -> L
     )
 
 
+def _with_folders(scan: Scan, data: DataFrame) -> DataFrame:
+    folders = partitions.values(scan.paths, scan.root)
+    twice = [c for c in data.columns if c in folders]
+    if twice:
+        raise ContractError(
+            f"the files below {scan.root} hold the column {', '.join(map(repr, twice))}, which their folders' names give too",
+            reason="column_twice",
+            hint="take it out of the files, or give each file's path by itself",
+        )
+    return data.select("*", *[partitions.column(name).alias(name) for name in folders])
+
+
 def _need() -> None:
     try:
         import fastavro  # noqa: F401
         import pyarrow  # noqa: F401
     except ImportError as error:
         raise UsageError(
-            f"reading avro needs the package {error.name}",
+            f"avro needs the package {error.name}",
             reason="missing_package",
             hint="pip install 'sparkkit[avro]'",
         ) from None
@@ -183,7 +197,10 @@ def _complex(schema: Any, kind: str, named: dict[str, Any]) -> t.DataType:
 
 
 def _files(scan: Scan) -> DataFrame:
-    read = scan.spark.read.format("binaryFile").load(scan.read_paths)
+    return _contents(scan.spark.read.format("binaryFile").load(scan.read_paths))
+
+
+def _contents(read: DataFrame) -> DataFrame:
     return read.select(F.input_file_name().alias(FILE), "content")
 
 
@@ -194,14 +211,12 @@ def _decoded(scan: Scan, schema: t.StructType) -> DataFrame:
 
 def _decoder(schema: str) -> Callable[[Iterator[RecordBatch]], Iterator[RecordBatch]]:
     """Decodes in a task; nested functions travel by value, since a worker may not have sparkkit."""
-    plain, arrow_schema = _plainer(), _arrow()
+    plain, arrow_schema, rows_of = _plainer(), _arrow(), _rows()
 
     def decode(batches: Iterator[RecordBatch]) -> Iterator[RecordBatch]:
-        import io as bytes_io
         import json as text
         from itertools import islice
 
-        import fastavro
         import pyarrow as pa
         from pyspark.sql.types import StructType
 
@@ -211,7 +226,7 @@ def _decoder(schema: str) -> Callable[[Iterator[RecordBatch]], Iterator[RecordBa
             for file, content in zip(batch.column(0), batch.column(1), strict=True):
                 path = file.as_py()
                 try:
-                    rows: Iterator[Any] = fastavro.reader(bytes_io.BytesIO(content.as_py()))
+                    rows = rows_of(content.as_py())
                     while some := list(islice(rows, 4096)):
                         columns = [[path] * len(some), *[[plain(row[f.name], f.type) for row in some] for f in data]]
                         arrays = [pa.array(c, type=f.type) for c, f in zip(columns, fields, strict=True)]
@@ -220,6 +235,37 @@ def _decoder(schema: str) -> Callable[[Iterator[RecordBatch]], Iterator[RecordBa
                     raise ValueError(f"FAILED_READ_FILE: {path} is a damaged Avro file: {error}") from error
 
     return decode
+
+
+def _rows() -> Callable[[bytes], Iterator[Any]]:
+    """A function of a file's content: its rows. Days and microseconds stay numbers, as Arrow has them: Python's dates
+    end with the year 9999, Spark's do not."""
+    numbers = ("date", "timestamp-micros", "local-timestamp-micros")
+
+    def bare(schema: Any) -> Any:
+        if isinstance(schema, list):
+            return [bare(one) for one in schema]
+        if not isinstance(schema, dict):
+            return schema
+        if schema.get("logicalType") in numbers:
+            return schema["type"]
+        inner = {key: bare(schema[key]) for key in ("type", "items", "values") if key in schema}
+        fields = {"fields": [{**f, "type": bare(f["type"])} for f in schema["fields"]]} if "fields" in schema else {}
+        return {key: value for key, value in schema.items() if not key.startswith("__")} | inner | fields
+
+    def rows(content: bytes) -> Iterator[Any]:
+        import io as bytes_io
+
+        import fastavro
+
+        schema: Any = None
+        blocks: Iterator[Any] = fastavro.block_reader(bytes_io.BytesIO(content))
+        for block in blocks:
+            schema = schema or fastavro.parse_schema(bare(block.writer_schema))
+            for _ in range(block.num_records):
+                yield fastavro.schemaless_reader(block.bytes_, schema, None)
+
+    return rows
 
 
 def _arrow() -> Callable[[Any], Any]:
@@ -259,7 +305,7 @@ def _plainer() -> Callable[[Any, Any], Any]:
     return plain
 
 
-def _blocks(scan: Scan) -> DataFrame:
+def _blocks(files: DataFrame) -> DataFrame:
     """FILE, `rows` and `error`: what the heads of each file's blocks promise; the rows are not decoded."""
 
     def count(batches: Iterator[RecordBatch]) -> Iterator[RecordBatch]:
@@ -278,52 +324,47 @@ def _blocks(scan: Scan) -> DataFrame:
                     error = f"{type(found).__name__}: {found}"[:300]
                 yield pa.RecordBatch.from_pydict({"file": [file.as_py()], "rows": [rows], "error": pa.array([error], pa.string())})
 
-    return _files(scan).mapInArrow(count, "file string, rows bigint, error string")
+    return files.mapInArrow(count, "file string, rows bigint, error string")
 
 
 def _block_rows(scan: Scan) -> int:
-    row = _blocks(scan).agg(F.sum("rows").alias("rows")).first()
+    row = _blocks(_files(scan)).agg(F.sum("rows").alias("rows")).first()
     return int(row["rows"] or 0) if row else 0
 
 
 def _wrong_files(scan: Scan) -> tuple[Finding, ...]:
-    found = _blocks(scan).where("error is not null").orderBy("file").toLocalIterator()
+    found = _blocks(_files(scan)).where("error is not null").orderBy("file").toLocalIterator()
     return tuple(Finding(row["file"], "unreadable_file", row["error"]) for row in found)
 
 
-def has_jar(spark: SparkSession) -> bool:
-    """Whether Spark's own Avro source is there."""
-    try:
-        spark.read.format("avro").schema("a int").load([])
-    except Exception as error:
-        return "Failed to find data source" not in str(error) and "DATA_SOURCE_NOT_FOUND" not in str(error)
-    return True
-
-
 def check(spark: SparkSession, conf: OutputConf) -> None:
-    """Refuses an Avro output where there is no jar for it, before anything is read.
+    """Refuses an Avro output that can't be written here, before anything is read.
 
     Raises:
-        UsageError: with how to get the jar (`missing_jar`).
+        UsageError: fastavro or pyarrow is missing (`missing_package`), or an option is not known (`wrong_conf`).
     """
-    if not has_jar(spark):
-        version = spark.version
-        raise UsageError(
-            "avro is written by Spark's own jar for it, which this session lacks",
-            reason="missing_jar",
-            hint=f"--packages org.apache.spark:spark-avro_2.1x:{version} (2.12 for Spark 3, 2.13 for Spark 4), or"
-            " spark.jars in conf; or write parquet",
-        )
-
-
-def write(writer: DataFrameWriter, options: Mapping[str, str]) -> DataFrameWriter:
-    """A writer of Spark's own Avro source."""
-    return writer.options(**options)
+    _need()
+    avrowrite.check(spark, conf)
 
 
 def count(spark: SparkSession, path: str, options: Mapping[str, str]) -> int:
-    """The rows of staged Avro files."""
-    return spark.read.format("avro").option("recursiveFileLookup", "true").load(path).count()
+    """The rows of staged Avro files, as the heads of their blocks have it.
+
+    Raises:
+        AccountingError: a file that was staged can't be read.
+    """
+    files = spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(path)
+    row = _blocks(_contents(files)).agg(F.sum("rows"), F.max(F.concat("file", F.lit(": "), "error")).alias("error")).first()
+    if row and row["error"]:
+        raise AccountingError(f"what was staged can't be read: {row['error']}", hint="nothing was published; report it")
+    return int(row[0] or 0) if row else 0
 
 
-FORMAT = Format("avro", (".avro",), land, write, count, check=check)
+def view(spark: SparkSession, path: str, options: Mapping[str, str]) -> DataFrame:
+    """What was written, for a look."""
+    hadoop = Hadoop.of(spark)
+    files = tuple(file for status in hadoop.glob(path) for file in hadoop.walk(status) if not file.hidden)
+    return land(Scan(spark, files, path, hadoop=hadoop)).frame.drop(*LANDING)
+
+
+FORMAT = Format("avro", (".avro",), land, None, count, shape=avrowrite.shape, view=view, check=check, save=avrowrite.save)

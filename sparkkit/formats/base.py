@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -85,6 +85,8 @@ class Unfit:
 class Format:
     """A format: `land` reads, `write` sets up a writer (None: not for writing), `count` counts what was staged.
 
+    Where Spark has no writer for a format, `save(frame, options, partition_by, path)` writes a shaped frame instead.
+
     `shape(frame, partition_by)` makes columns that the format has no type for into text, or refuses them by name;
     `unfit(frame, partition_by)` finds rows of a shaped frame that it can't hold; `view` reads what was written, for a
     look. A format of tables has `check`, which refuses a target that can't be written before anything is read, and
@@ -103,6 +105,7 @@ class Format:
     view: Callable[[SparkSession, str, Mapping[str, str]], DataFrame] | None = None
     check: Callable[[SparkSession, OutputConf], None] | None = None
     commit: Callable[[SparkSession, DataFrame, OutputConf, str], tuple[int, list[str]]] | None = None
+    save: Callable[[DataFrame, Mapping[str, str], Sequence[str], str], None] | None = None
 
 
 def short(error: Exception) -> str:

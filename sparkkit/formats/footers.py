@@ -28,9 +28,10 @@ def _parquet(hadoop: Hadoop) -> Callable[[str], Footer]:
     parquet = hadoop.jvm.org.apache.parquet.hadoop
     from_path, opener = parquet.util.HadoopInputFile.fromPath, parquet.ParquetFileReader.open
     path = _paths(hadoop)
+    options = hadoop.jvm.org.apache.parquet.HadoopReadOptions.builder(hadoop.conf).build()  # else each open reads Hadoop's XML anew
 
     def foot(file: str) -> Footer:
-        reader = opener(from_path(path(file), hadoop.conf))
+        reader = opener(from_path(path(file), hadoop.conf), options)
         try:
             text = str(reader.getFileMetaData().getSchema().toString())
             return Footer(text.partition("\n")[2], int(reader.getRecordCount()))  # the first line is the writer's name

@@ -5,6 +5,7 @@ us changes nothing."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,13 +15,14 @@ from pyspark.sql import functions as F
 from sparkkit import compat
 from sparkkit.conf import OutputConf
 from sparkkit.errors import ContractError, NotReadyError, UsageError
-from sparkkit.formats.base import Format, Land, Scan
+from sparkkit.formats.base import Format, Land, Scan, spark_path
 from sparkkit.formats.columnar import stored_rows
 from sparkkit.formats.writing import setting
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, RAW
 from sparkkit.schema.types import quote
 from sparkkit.storage.hadoop import Hadoop
 
+SETTINGS = "spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension"
 JARS = "run scripts/setup.sh, which fetches Delta's jars, or name them by spark.jars"
 
 
@@ -28,10 +30,11 @@ def land_delta(scan: Scan) -> Land:
     """Lands a Delta table at its version of now (or at the option `versionAsOf`); its log promises the rows.
 
     Raises:
-        UsageError: the session has no Delta (`missing_jar`).
+        UsageError: the session has no Delta (`missing_jar`), or can't know the path (`wrong_path`).
         NotReadyError: there is no table (`input_missing`).
     """
     need_delta(scan.spark)
+    need_full(scan.spark, scan.table)
     if not is_delta(scan.spark, scan.table):
         raise NotReadyError(f"no Delta table is at {scan.table}", reason="input_missing", hint="check the path, or wait for it")
     options = {k: v for k, v in scan.options.items() if k in ("versionAsOf", "timestampAsOf")}
@@ -63,22 +66,43 @@ def _landed(scan: Scan, data: DataFrame) -> Land:
     return Land(frame, rows=lambda: stored_rows(rows), promised=data.count if scan.filter is None else None)
 
 
+def has_delta(spark: SparkSession) -> bool:
+    """Whether the session, or its Spark Connect server, was started with Delta."""
+    return "io.delta" in str(spark.conf.get("spark.sql.extensions", "") or "")
+
+
 def need_delta(spark: SparkSession) -> None:
     """Refuses where the session was started without Delta.
 
     Raises:
         UsageError: with how to get it (`missing_jar`).
     """
-    if "io.delta" not in str(spark.conf.get("spark.sql.extensions", "") or ""):
-        raise UsageError(
-            "this session has no Delta",
-            reason="missing_jar",
-            hint=f"--set inputs.NAME.format=delta (or --output-format delta) starts one with it; {JARS}",
-        )
+    if not has_delta(spark):
+        raise no_delta(spark)
+
+
+def need_full(spark: SparkSession, path: str) -> None:
+    """Refuses a path that is relative to a folder of ours, of which a Spark Connect server knows nothing.
+
+    Raises:
+        UsageError: with an example (`wrong_path`).
+    """
+    if compat.is_connect(spark) and not re.match(r"/|[a-zA-Z][a-zA-Z0-9+.-]*:", path):
+        raise UsageError(f"{path} is a relative path, and Spark Connect's server has another folder", reason="wrong_path",
+                         hint="write it whole, such as /data/x or s3a://bucket/x")
+
+
+def no_delta(spark: SparkSession) -> UsageError:
+    """The error that says how to get Delta."""
+    if compat.is_connect(spark):
+        hint = f"start it with {SETTINGS} and with Delta's jars"
+        return UsageError("the Spark Connect server has no Delta", reason="missing_jar", hint=hint)
+    hint = f"--set inputs.NAME.format=delta (or --output-format delta) starts one with it; {JARS}"
+    return UsageError("this session has no Delta", reason="missing_jar", hint=hint)
 
 
 def _catalog_hint(spark: SparkSession) -> str:
-    if spark.conf.get("spark.sql.catalogImplementation", "in-memory") == "hive":
+    if compat.is_connect(spark) or spark.conf.get("spark.sql.catalogImplementation", "in-memory") == "hive":
         return "check the name, or wait until it is made"
     return "this session's catalog forgets its tables: set spark.sql.catalogImplementation=hive under [spark] in conf"
 
@@ -124,13 +148,12 @@ def commit_delta(spark: SparkSession, frame: DataFrame, conf: OutputConf, path: 
     if conf.partition_by:
         writer = writer.partitionBy(*conf.partition_by)
     writer.options(**given).save(path)
-    return _committed(spark, path, before), replaced
+    return _committed(spark, path, before, given["userMetadata"]), replaced
 
 
-def _committed(spark: SparkSession, path: str, before: int) -> int:
-    """The rows of our own commit: the first after the version that was there before, or the one that says it is
-    ours."""
-    history = spark.sql(f"DESCRIBE HISTORY {_delta(path)}").where(F.col("version") > before).where("userMetadata = 'sparkkit'")
+def _committed(spark: SparkSession, path: str, before: int, mark: str) -> int:
+    """The rows of our own commit: that which bears our mark, after the version that was there before."""
+    history = spark.sql(f"DESCRIBE HISTORY {_delta(path)}").where((F.col("version") > before) & (F.col("userMetadata") == mark))
     rows = [row for row in history.orderBy("version").toLocalIterator() if row["operation"] not in ("OPTIMIZE", "VACUUM END")]
     if not rows:
         raise ContractError(f"the commit to {path} is not in its history", reason="accounting_broken", hint="look at its _delta_log")
@@ -197,9 +220,21 @@ def is_delta(spark: SparkSession, path: str) -> bool:
     if not compat.is_connect(spark):
         return Hadoop.of(spark).exists(f"{path.rstrip('/')}/_delta_log")
     try:
-        return spark.sql(f"DESCRIBE DETAIL {_delta(path)}").first() is not None
+        return bool(_last(spark, _delta(path)))
     except Exception as error:
-        if "DELTA" in str(error) or "NOT_FOUND" in str(error):
+        if re.search("`HISTORY`|catalog plugin class", str(error)):  # its settings name Delta, and its jars are not there
+            raise no_delta(spark) from error
+        if re.search("is not a Delta table|DELTA_TABLE_NOT_FOUND|DELTA_PATH_DOES_NOT_EXIST", str(error)):
+            return False
+        raise
+
+
+def is_taken(spark: SparkSession, path: str) -> bool:
+    """Whether any file, or a folder, is at a path, by the word of a Connect server."""
+    try:
+        return bool(spark.read.format("binaryFile").load(spark_path(path)).columns)
+    except Exception as error:
+        if "PATH_NOT_FOUND" in str(error):
             return False
         raise
 

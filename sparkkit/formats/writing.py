@@ -11,6 +11,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as t
 
+from sparkkit.compat import is_connect
 from sparkkit.errors import ContractError, UsageError
 from sparkkit.formats.base import Format, Unfit
 from sparkkit.schema.types import quote
@@ -53,6 +54,9 @@ def size_of(text: str, where: str) -> int:
 
 def save(frame: DataFrame, form: Format, options: Mapping[str, str], by: list[str], path: str) -> None:
     """Writes a frame that was shaped already; a partitioned one keeps several files open, so that it needs no sort."""
+    if form.save:
+        form.save(frame, options, by, path)
+        return
     if form.write is None:
         raise UsageError(f"format {form.name!r} can't be written", reason="unknown_format")
     writer = form.write(frame.write.mode("error"), options).format(form.name)
@@ -80,6 +84,8 @@ def sized(frame: DataFrame, by: list[str]) -> DataFrame:
 
     Small parts are joined, big ones cut. The size is that of the shuffled rows; a sort order does not outlive it.
     """
+    if is_connect(frame):
+        return frame.hint("REBALANCE")  # into a table that is staged without partitions; 3.5's client has no sql(frame=…)
     columns = ", ".join(quote(c) for c in by)
     hint = f"REBALANCE({columns})" if by else "REBALANCE"
     return frame.sparkSession.sql(f"SELECT /*+ {hint} */ * FROM {{frame}}", frame=frame)  # DataFrame.hint takes no columns on 3.5

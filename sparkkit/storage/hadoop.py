@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from pyspark.sql import SparkSession
@@ -90,10 +91,14 @@ class Hadoop:
         path = self.uri(file)
         stream = path.getFileSystem(self.conf).open(path)
         try:
-            codec = self.jvm.org.apache.hadoop.io.compress.CompressionCodecFactory(self.conf).getCodec(path)
+            codec = self._codecs.getCodec(path)
             return bytes((codec.createInputStream(stream) if codec else stream).readNBytes(size))
         finally:
             stream.close()
+
+    @cached_property
+    def _codecs(self) -> Any:
+        return self.jvm.org.apache.hadoop.io.compress.CompressionCodecFactory(self.conf)
 
     def read(self, file: str) -> bytes:
         """A small file, whole."""

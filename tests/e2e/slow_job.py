@@ -7,16 +7,16 @@ from pathlib import Path
 from sparkkit import DataFrame, F, Job, main
 
 
-def wait(flag: str, row: str) -> str:
+def wait(flag: str, seconds: int, row: str) -> str:
     """Says that the task runs, and sleeps."""
     Path(flag).touch()
-    time.sleep(120)
+    time.sleep(seconds)
     return row
 
 
-def build(text: DataFrame, *, flag: str) -> DataFrame:
+def build(text: DataFrame, *, flag: str, seconds: int = 120) -> DataFrame:
     """The same lines, slowly."""
-    return text.select(F.udf(lambda row: wait(flag, row), "string")("value").alias("value"))
+    return text.select(F.udf(lambda row: wait(flag, seconds, row), "string")("value").alias("value"))
 
 
 JOB = Job(build, name="slow_job", settings={"inputs.text.format": "text", "outputs.output.mode": "overwrite"})

@@ -51,3 +51,8 @@ def test_a_table_is_read_back_as_it_is(found: dict[str, Any], kind: str) -> None
 @pytest.mark.parametrize("kind", ["delta", "table"])
 def test_an_empty_overwrite_and_a_missing_table_are_told(found: dict[str, Any], kind: str) -> None:
     assert (found[kind]["replaced"], found[kind]["missing"]) == ([0, []], "input_missing")
+
+
+@pytest.mark.parametrize("kind", ["delta", "table"])
+def test_every_type_comes_back_as_it_was(found: dict[str, Any], kind: str) -> None:
+    assert found[kind]["unlike"] == ""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sparkkit.errors import ContractError, UsageError
+from sparkkit.errors import ContractError
 from sparkkit.schema.contract import Column, Contract
 from tests.formats.conftest import Road
 
@@ -81,11 +81,6 @@ def test_a_head_that_is_damaged_refuses_the_run(road: Road, tmp_path: Path) -> N
     (tmp_path / "in" / "text.avro").write_text("id\n1\n")
     with pytest.raises(ContractError, match="1 of 2 files can't be read: .*text.avro"):
         road(tmp_path / "in")
-
-
-def test_writing_without_the_jar_is_refused_with_what_to_do(road: Road, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="spark-avro_2.1"):
-        road(ids(tmp_path / "in" / "a.avro", 0), to="avro")
 
 
 def test_unions_of_two_types_are_refused_by_name(road: Road, tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv as python_csv
 import gzip
-import importlib.util
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -15,21 +15,13 @@ from pyspark.sql import functions as F
 
 from sparkkit.schema.landing import BAD
 
-ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.corpora
+Note = Callable[[str, object], None]
 
 
-@pytest.fixture(scope="module")
-def scorer() -> ModuleType:
-    """`scripts/pollock.py` as a module."""
-    spec = importlib.util.spec_from_file_location("pollock", ROOT / "scripts" / "pollock.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_pollock(spark: SparkSession, scorer: ModuleType, corpora: Path, tmp_path: Path) -> None:
+def test_pollock(spark: SparkSession, scorer: ModuleType, corpora: Path, tmp_path: Path, record_testsuite_property: Note) -> None:
     result = scorer.score(spark, scorer.unpack(corpora, tmp_path))
+    record_testsuite_property("pollock", json.dumps(result))
 
     figures = (result["files"], result["wrong_files"] <= 2, result["vanished"], result["false_alarms"])
     assert figures == (1130, True, 0, 0), result

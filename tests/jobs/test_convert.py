@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 DATA = Path(__file__).resolve().parents[2] / "data" / "names"
 
 
-@pytest.mark.parametrize("to", ["json", "orc"])
+@pytest.mark.parametrize("to", ["json", "orc", "avro"])
 def test_a_file_is_converted_by_its_contract(run_job: RunJob, to: str) -> None:
+    if to == "avro":
+        pytest.importorskip("fastavro")
     done = run_job("convert", {"data": DATA / "csv"}, ["--from", "csv", "--to", to, "--contract", "names"])
     written = done.record["outputs"]["output"]
     assert (done.exit_code, written["format"], written["written"], done.output.count()) == (0, to, 5, 5)

@@ -1,0 +1,168 @@
+"""Where an output goes, and where a run stages it on the way: files beside the target. On Spark Connect, where no
+filesystem is at hand, `sparkkit.connect` stages in tables instead, by the same methods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
+
+from sparkkit import formats
+from sparkkit.conf import OutputConf
+from sparkkit.errors import UsageError
+from sparkkit.formats import writing
+from sparkkit.formats.base import Format
+from sparkkit.schema.types import quote
+from sparkkit.storage.hadoop import Hadoop, is_hidden
+
+SPLIT = "_sparkkit_reason"
+"""The staged column, or folder level, that parts good rows (null) from rejected ones (`reason|rule`), in one write."""
+
+GOOD = f"{SPLIT}=__HIVE_DEFAULT_PARTITION__"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where one output goes: its qualified path or its name, the place where it is staged, and its quarantine."""
+
+    name: str
+    conf: OutputConf
+    path: str
+    staging: str
+    quarantine: str
+
+    @property
+    def table(self) -> bool:
+        """Whether the output is a table of Delta or of the catalog, which commits by itself."""
+        return self.conf.format in ("delta", "table")
+
+    def staged_as(self, checked: bool) -> Format:
+        """The format of the staged files: the output's own, or Parquet where rows are still to be parted or committed
+        to a table."""
+        return formats.known("parquet" if checked or self.table else self.conf.format)
+
+
+@dataclass(frozen=True)
+class Files:
+    """Staging in hidden folders beside the targets; `made` are those that are to be deleted at the end."""
+
+    spark: SparkSession
+    run_id: str
+    hadoop: Hadoop
+    made: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, spark: SparkSession, run_id: str) -> Files:
+        """The staging of a run on a classic session.
+
+        Raises:
+            UsageError: on Spark Connect.
+        """
+        return cls(spark, run_id, Hadoop.of(spark))
+
+    def target(self, name: str, conf: OutputConf) -> Target:
+        """The places of an output that has a path."""
+        path = str(conf.path) if conf.format == "table" else self.hadoop.qualified(str(conf.path)).rstrip("/")
+        beside = path if conf.format != "table" else self.hadoop.qualified(path.replace("`", ""))
+        quarantine = self.hadoop.qualified(conf.quarantine).rstrip("/") if conf.quarantine else f"{beside}.quarantine"
+        return Target(name, conf, path, self._beside(beside), quarantine)
+
+    def _beside(self, path: str) -> str:
+        folder, _, last = path.rpartition("/")
+        at = f"{folder}/.{last}.staging-{self.run_id}"
+        if at not in self.made:
+            self.made.append(at)
+        return at
+
+    def taken(self, target: Target) -> bool:
+        """Whether something is at an output's path; a table of the catalog is looked for by its own `check`."""
+        return target.conf.format != "table" and self.hadoop.exists(target.path)
+
+    def save(self, frame: DataFrame, form: Format, options: Mapping[str, str], by: list[str], at: str) -> None:
+        """Stages a frame in one pass."""
+        writing.save(frame, form, options, by, at)
+
+    def total(self, target: Target, form: Format) -> int:
+        """All rows that were staged for an output."""
+        assert form.count is not None
+        return form.count(self.spark, target.staging, target.conf.options) if self.any(target.staging) else 0
+
+    def good(self, target: Target, form: Format) -> tuple[str, int]:
+        """Where the good rows are that were staged beside rejected ones, and how many they are."""
+        assert form.count is not None
+        data = f"{target.staging}/{GOOD}"
+        return data, form.count(self.spark, data, {}) if self.hadoop.exists(data) else 0
+
+    def rejects(self, target: Target) -> DataFrame | None:
+        """The rejected rows that were staged, with `SPLIT`; None where there are none."""
+        found = self.hadoop.glob(f"{target.staging}/{SPLIT}=*")
+        folders = [s.getPath().toString() for s in found if s.getPath().getName() != GOOD]
+        return self.spark.read.option("basePath", target.staging).parquet(*folders) if folders else None
+
+    def read(self, data: str, schema: StructType) -> DataFrame:
+        """Good rows as they were staged; by their own schema, since a guess at partition values would make 1 of `01`."""
+        return self.spark.read.schema(schema).parquet(data).select(*[quote(c) for c in schema.names])
+
+    def any(self, at: str) -> bool:
+        """Whether any file was staged at a place."""
+        return any(not f.hidden for s in self.hadoop.glob(at) for f in self.hadoop.walk(s))
+
+    def size(self, data: str) -> tuple[int | None, int | None]:
+        """The number and the bytes of the staged files."""
+        files = [f for s in self.hadoop.glob(data) for f in self.hadoop.walk(s) if not is_hidden(f.path.rsplit("/", 1)[-1])]
+        return len(files), sum(f.size for f in files)
+
+    def shelve(self, rows: DataFrame, target: Target, number: int) -> tuple[str, DataFrame]:
+        """Stages rejected rows for a target's quarantine, where no Delta table may be: where they are, and read back.
+
+        Raises:
+            UsageError: the quarantine is a Delta table, which plain files among its own would not belong to.
+        """
+        if not number and self.hadoop.exists(f"{target.quarantine}/_delta_log"):
+            raise UsageError(f"the quarantine {target.quarantine} is a Delta table, made over Spark Connect", reason="wrong_quarantine",
+                             hint=f"set outputs.{target.name}.quarantine to another folder")
+        at = f"{self._beside(target.quarantine)}/{number}/run_id={self.run_id}"
+        rows.write.parquet(at)
+        return at, self.spark.read.parquet(at)
+
+    def keep(self, shelved: Sequence[str], target: Target) -> None:
+        """Publishes shelved rows as files partitioned by `run_id`, for their owner's eyes only."""
+        for at in shelved:
+            folder = at.rpartition("/")[0]
+            self.hadoop.make_folder(target.quarantine)
+            self.hadoop.owner_only(target.quarantine)
+            self.move(folder, target.quarantine, self.leaves(folder))
+        self.drop(self._beside(target.quarantine))
+
+    def leaves(self, folder: str) -> Iterable[str]:
+        """The data files below a folder, as paths relative to it."""
+
+        def below(status: Any, at: str) -> Iterable[str]:
+            for child in status.getPath().getFileSystem(self.hadoop.conf).listStatus(status.getPath()):
+                name = child.getPath().getName()
+                if child.isDirectory():
+                    yield from below(child, f"{at}{name}/")
+                elif not is_hidden(name):
+                    yield at + name
+
+        return list(below(self.hadoop.glob(folder)[0], ""))
+
+    def move(self, source: str, path: str, leaves: Iterable[str]) -> None:
+        """Moves files to the same places below another folder."""
+        for leaf in leaves:
+            self.hadoop.make_folder(f"{path}/{leaf}".rsplit("/", 1)[0])
+            self.hadoop.rename(f"{source}/{leaf}", f"{path}/{leaf}")
+
+    def drop(self, at: str) -> None:
+        """Deletes what was staged at a place."""
+        self.hadoop.delete(at)
+        if at in self.made:
+            self.made.remove(at)
+
+    def clear(self) -> None:
+        """Deletes all that a refused or broken run has staged."""
+        for at in list(self.made):
+            self.drop(at)
