@@ -4,17 +4,17 @@
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 from sparkkit.errors import InfrastructureError, LockedError, UsageError
 from sparkkit.storage.lock import Heart, Patience, fate, take
 from sparkkit.storage.log import Entry, Log, Part
 from sparkkit.storage.resolve import LOOKS, MARKER, workspace, workspaces
 from sparkkit.storage.seam import Store, above, data, guarded, walk
-from sparkkit.storage.steps import carried, last_of, put_files, put_whole, remember, replaced
+from sparkkit.storage.steps import WHOLE, carried, last_of, put_files, put_whole, remember, replaced
 
 CommitTable = Callable[[Part, str], None]
 """Commits the staged files in a folder to a table; does nothing where the table has the generation of the part's slice."""
@@ -22,22 +22,25 @@ CommitTable = Callable[[Part, str], None]
 
 @dataclass(frozen=True)
 class Staged:
-    """What a run staged for one output: a folder in its workspace, and how the output takes it."""
+    """What a run staged for one output: a folder in its workspace, and how the output takes it.
+
+    A table knows its last `generation` by itself, so that a journal that was lost makes no commit look like one of old.
+    """
 
     target: str
     folder: str
     mode: str
     table: bool = False
+    generation: int = 0
 
 
 @dataclass(frozen=True)
 class Held:
-    """An output's log, the number of the run's `open` in it, what was so then, and the record of its slice's last generation."""
+    """An output's log, the number of the run's `open` in it, and what was so then."""
 
     log: Log
     slot: int
     entry: Entry
-    before: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def work(self) -> str:
@@ -56,7 +59,9 @@ def _no_tables(part: Part, _folder: str) -> None:
 
 @dataclass
 class Run:
-    """One attempt that has the lock on its outputs, given with what a re-run of it replaces in each (`job/date`, say)."""
+    """One attempt that has the lock on its outputs. `slices` says by output what a re-run replaces (`job/date`, say): to be known
+    when it asks or publishes. `WHOLE` is for what replaces all that there is, whoever wrote it.
+    """
 
     store: Store
     run_id: str
@@ -91,7 +96,7 @@ class Run:
             if held.entry.pending:
                 self._settle(held, held.entry.pending)
             entry = held.entry.settled()
-            self.held[target] = replace(held, entry=entry, before=last_of(held.log, self.slices[target]))
+            self.held[target] = replace(held, entry=entry)
             self.store.make_folder(held.work)
             for run_id, token, path in workspaces(held.log):
                 if token < held.slot and run_id not in entry.runs:
@@ -104,30 +109,36 @@ class Run:
         return self.held[target].work
 
     @guarded
-    def already_done(self, logical_id: str) -> bool:
-        """Whether the last generation of every slice has this logical id, and nobody has deleted what it wrote into."""
-        return all(
-            held.before.get("logical_id") == logical_id and (held.before["how"] == "table" or bool(self.store.list(target)))
-            for target, held in self.held.items()
-        )
+    def already_done(self, logical_id: str, targets: Iterable[str] = ()) -> bool:
+        """Whether these outputs (default all) hold what this logical id wrote last into its slices: nothing that replaced the whole
+        came after it, and nobody has deleted it."""
+        return all(self._holds(target, logical_id) for target in targets or self.held)
+
+    def _holds(self, target: str, logical_id: str) -> bool:
+        log, name = self.held[target].log, self.slices[target]
+        last, whole = last_of(log, name), last_of(log, WHOLE)
+        if last.get("logical_id") != logical_id or (name != WHOLE and whole.get("slot", 0) > last["slot"]):
+            return False
+        return last["how"] == "table" or bool(self.store.list(target))
 
     @guarded
     def publish(self, logical_id: str, staged: Sequence[Staged]) -> tuple[Part, ...]:
-        """Publishes every output, in the order given; what was published.
+        """Publishes outputs, in the order given; what was published. An output that is not given stays as it is.
 
         Raises:
             LockedError: another run took over: nothing was published.
             InfrastructureError: the storage failed. Whether it was decided is then in the journal, and the next run acts on it.
         """
-        if {one.target for one in staged} != set(self.held):
-            raise UsageError(f"run {self.run_id} has {sorted(self.held)}, and staged {sorted(s.target for s in staged)}",
+        unknown = {one.target for one in staged} - set(self.held)
+        if unknown or not staged:
+            raise UsageError(f"run {self.run_id} has no lock on {', '.join(sorted(unknown)) or 'what it publishes: nothing'}",
                              reason="wrong_outputs")
         parts = tuple(self._prepare(one, logical_id) for one in staged)
         home = self.home
-        own = next(p for p in parts if self.held[p.target] is home)
+        own = next((p for p in parts if self.held[p.target] is home), None)
         decision = replace(home.entry, kind="commit", parts=parts, pending=own)
         if not home.log.append(home.slot + 1, decision) or not (
-            home.log.stands(home.slot + 1) or last_of(home.log, own.slice).get("run_id") == self.run_id
+            home.log.stands(home.slot + 1) or (own and last_of(home.log, own.slice).get("run_id") == self.run_id)
         ):
             raise _overtaken(self.run_id)
         self.decided = True
@@ -150,7 +161,8 @@ class Run:
 
     def _prepare(self, staged: Staged, logical_id: str) -> Part:
         held, target, store = self.held[staged.target], staged.target, self.store
-        new, generation = f"{held.work}/new", held.before.get("generation", 0) + 1
+        before = last_of(held.log, self.slices[target])
+        new, generation = f"{held.work}/new", max(before.get("generation", 0), staged.generation) + 1
         how: Literal["whole", "files", "table"] = "whole" if store.links or staged.mode == "overwrite" else "files"
         part = Part(target, held.slot, self.run_id, self.slices[target], logical_id, generation, staged.mode, how)
         if staged.table:
@@ -162,7 +174,7 @@ class Run:
         if not store.rename(staged.folder, new):
             raise InfrastructureError(f"the staged files at {staged.folder} are gone", reason="staging_lost", hint="run again")
         fresh, there = walk(store, new), walk(store, target)
-        adds, gone = data(fresh), replaced(staged.mode, data(fresh), data(there), held.before.get("files", ()))
+        adds, gone = data(fresh), replaced(staged.mode, data(fresh), data(there), before.get("files", ()))
         double = set(adds) & (set(there) if how == "files" else set(there) - gone)
         if double:
             raise UsageError(f"{target} has a file {min(double)} already", reason="file_exists",
@@ -183,9 +195,10 @@ class Run:
             self._settle(self.held[part.target], part)
         pending = {part.target: part for part in parts}
         for target, held in reversed(self.held.items()):
-            done = replace(held.entry, kind="done", pending=pending[target]).settled()
+            mine = pending.get(target)
+            done = replace(held.entry, kind="done", pending=mine).settled()
             free = held.log.append(held.slot + (2 if held is self.home else 1), done)
-            if free and pending[target].how == "table":
+            if free and (mine is None or mine.how == "table"):
                 self._throw_away(held.work)
 
     def _settle(self, held: Held, part: Part) -> None:

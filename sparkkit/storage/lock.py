@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from sparkkit.errors import LockedError
+from sparkkit.storage.holder import is_dead, me
 from sparkkit.storage.log import KEEP, Entry, Log
 
 
@@ -65,7 +66,8 @@ def _released(log: Log, slot: int, last: Entry, patience: Patience) -> bool:
     if decision:
         follow(log, slot, last, decision)
         return False
-    if not patience.gone(lambda: (log.slots(), log.store.read(beat(home, opened)))):
+    heart = log.store.read(beat(home, opened))
+    if not (heart and is_dead(_holder(heart.data))) and not patience.gone(lambda: (log.slots(), log.store.read(beat(home, opened)))):
         if log.slots()[-1:] != [slot]:
             return False
         raise LockedError(f"run {last.run_id} is at work on {log.target}", hint="wait until it ends")
@@ -93,8 +95,12 @@ def fate(home: Log, opened: int) -> tuple[Literal["commit", "abort", "undecided"
 
 def follow(log: Log, slot: int, opened: Entry, decision: Entry) -> None:
     """Puts into an output's own log what was decided in the home log, where the run that did so is gone."""
-    part = next(p for p in decision.parts if p.target == log.target)
-    log.append(slot + 1, replace(opened.settled(), kind="commit", pending=part))
+    part = next((p for p in decision.parts if p.target == log.target), None)
+    log.append(slot + 1, replace(opened.settled(), kind="commit" if part else "abort", pending=part))
+
+
+def _holder(data: bytes) -> str:
+    return data.decode(errors="replace").partition(" ")[2]
 
 
 def beat(home: Log, opened: int) -> str:
@@ -107,12 +113,13 @@ class Heart:
 
     def __init__(self, home: Log, opened: int, interval: float) -> None:
         self.store, self.path, self.interval = home.store, beat(home, opened), interval
+        self.holder = me()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sparkkit-heart", daemon=True)
 
     def __enter__(self) -> Heart:
         with suppress(OSError):
-            self.store.put_if_absent(self.path, b"0")
+            self.store.put_if_absent(self.path, f"0 {self.holder}".encode())
         self._thread.start()
         return self
 
@@ -128,4 +135,4 @@ class Heart:
             with suppress(OSError):
                 if found := self.store.read(self.path):
                     count += 1
-                    self.store.replace_if_unchanged(self.path, str(count).encode(), found.version)
+                    self.store.replace_if_unchanged(self.path, f"{count} {self.holder}".encode(), found.version)

@@ -74,7 +74,7 @@ def _pending(log: Log, last: Entry | None) -> Part | None:
     if last and last.kind == "open" and last.home[0] != log.target:
         _, decision = fate(Log(log.store, last.home[0]), last.home[1])
         if decision:
-            return next(p for p in decision.parts if p.target == log.target)
+            return next((p for p in decision.parts if p.target == log.target), None)
     return last.pending if last else None
 
 

@@ -11,6 +11,9 @@ from sparkkit.storage.log import FORMAT, Log, Part, decode
 from sparkkit.storage.resolve import MARKER, is_of
 from sparkkit.storage.seam import Store, above, walk
 
+WHOLE = "*"
+"""The slice of what replaces all that there is."""
+
 
 def replaced(mode: str, adds: Sequence[str], there: Sequence[str], before: Sequence[str]) -> set[str]:
     """The files that go: all, or those of the partitions written, and in any case those of the slice's generation before.
@@ -79,7 +82,7 @@ def last_of(log: Log, name: str) -> dict[str, Any]:
 def remember(log: Log, part: Part) -> None:
     """Records a slice's generation, and forgets the one before."""
     record = {"format": FORMAT, "slice": part.slice, "generation": part.generation, "logical_id": part.logical_id,
-              "run_id": part.run_id, "how": part.how, "files": part.adds}
+              "run_id": part.run_id, "slot": part.slot, "how": part.how, "files": part.adds}
     folder = _records(log, part.slice)
     log.store.put_if_absent(f"{folder}/{part.generation:09}", json.dumps(record, ensure_ascii=False).encode() + b"\n")
     if part.generation > 1:

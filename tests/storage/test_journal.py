@@ -85,10 +85,33 @@ def test_several_outputs_are_published_in_the_order_given_or_not_at_all(flags: A
     with running(store, "r", dict.fromkeys(targets, "s"), AT_ONCE) as two:
         for target in targets:
             store.put_if_absent(f"{two.workspace(target)}/out/x", b"x")
-        with pytest.raises(UsageError, match=r"run r has \['/d/a', '/d/z'\], and staged \['/d/z'\]"):
-            two.publish("r", [Staged("/d/z", f"{two.workspace('/d/z')}/out", "append")])
+        with pytest.raises(UsageError, match="run r has no lock on /d/other"):
+            two.publish("r", [Staged("/d/other", f"{two.workspace('/d/z')}/out", "append")])
         parts = two.publish("r", [Staged(t, f"{two.workspace(t)}/out", "append") for t in targets])
     assert ([p.target for p in parts], bare(store, "/d/z"), bare(store, "/d/a")) == (["/d/z", "/d/a"], ("x",), ("x",))
+
+
+@pytest.mark.parametrize("left", ["/d/a", "/d/z"])
+def test_an_output_that_is_not_given_stays_as_it_is_and_is_free(flags: Any, left: str) -> None:
+    store, targets = MemoryStore(world("/d/a", "o") | world("/d/z", "o"), **flags), ("/d/a", "/d/z")
+    given = next(t for t in targets if t != left)
+    with running(store, "r", dict.fromkeys(targets, "s"), AT_ONCE) as one:
+        store.put_if_absent(f"{one.workspace(given)}/out/x", b"x")
+        one.publish("r", [Staged(given, f"{one.workspace(given)}/out", "append")])
+    kinds = [Log(store, target).last()[1].kind for target in targets]  # type: ignore[union-attr]
+    assert (bare(store, left), bare(store, given), kinds) == (("o",), ("o", "x"), ["done", "done"])
+
+
+def test_a_retry_is_made_again_where_a_run_replaced_the_whole_after_it(flags: Any) -> None:
+    whole = run("w", mode="overwrite", slice="*")
+    assert made(flags, (), run("a"), whole, run("w2", "x", logical="w", mode="overwrite", slice="*"), run("a2", "y", logical="a")) == (
+        ("w", "y"), [1, 1, "already_done", 2])
+
+
+def test_a_generation_is_after_that_which_a_table_knows(flags: Any) -> None:
+    store = MemoryStore({}, **flags)
+    with running(store, "r", {T: "s"}, AT_ONCE, lambda part, folder: None) as one:
+        assert one.publish("r", [Staged(T, f"{one.workspace(T)}/out", "append", table=True, generation=7)])[0].generation == 8
 
 
 def test_a_run_that_fails_leaves_the_target_and_no_files(flags: Any) -> None:
