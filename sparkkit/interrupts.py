@@ -56,7 +56,9 @@ class Stopper:
 
     def ended(self, number: int) -> Interrupted:
         """What a run that was cut off says."""
-        return Interrupted(number, "it was publishing, and the next run finishes what was decided") if self.publishing else Interrupted(number)
+        if not self.publishing:
+            return Interrupted(number)
+        return Interrupted(number, "it was publishing, and the next run finishes what was decided")
 
     @contextmanager
     def heeding(self) -> Iterator[Stopper]:
