@@ -56,8 +56,8 @@ def versions(store: Store, target: str) -> tuple[Version, ...]:
 def rollback(store: Store, target: str, to_run: str, run_id: str, patience: Patience | None = None) -> Version:
     """Puts a kept version of a plain target back, with the slices' records and the states of then; the version that was put back.
 
-    What it replaces is kept in turn, so that it can be undone; made again, it does nothing. A retry of an undone run is then a new generation, and a re-run of
-    its slice replaces what that had written before it.
+    What it replaces is kept in turn, so that it can be undone; made again, it does nothing. A retry of an undone run is then a new
+    generation, and a re-run of its slice replaces what that had written before it.
 
     Raises:
         UsageError: the version is not kept, is the current one, or belongs to a run whose state other outputs share.
@@ -78,7 +78,7 @@ def _rollback(run: Run, target: str, to_run: str) -> Version:
     if found is None or not found.undoes:
         names = ", ".join(version.run_id or "the files from before" for version in kept[1:]) or "none"
         what = "is what it holds now" if found else "is not kept"
-        hint = "a Delta table goes back by its own RESTORE; files go back where they can be linked (a local disk)" if names == "none" else None
+        hint = None if kept[1:] else "a Delta table goes back by its own RESTORE, files where they can be linked (a local disk)"
         raise UsageError(f"version {to_run or 'before any run'} of {target} {what}; kept are: {names}", reason="no_such_version", hint=hint)
     states = _undone(held, "states", found.undoes)
     for record in states:

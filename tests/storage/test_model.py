@@ -5,8 +5,8 @@ A takeover may come at any moment (no patience at all), so that every writer is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,91 +17,8 @@ from sparkkit.storage.log import Entry, Log
 from sparkkit.storage.seam import Store, data, walk
 from tests.storage.checker import Report, explore, observe
 from tests.storage.faults import Faulty
-from tests.storage.memory import MemoryStore, world
-from tests.storage.scenarios import FAILED, LATER, Content, Facts, Writer, died_deciding, judge, look, read, reader
-
-LOCAL, OLD_KERNEL, HDFS = {}, {"exchanges": False}, {"exchanges": False, "links": False}
-"""What stores can do: all; no renameat2; renames only."""
-
-S3 = {**HDFS, "renames": False}
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """Two writers that meet on one store, what is there before (and who died deciding on it), and the run that comes after them."""
-
-    first: Writer
-    second: Writer
-    store: dict[str, bool]
-    before: Content = ("o",)
-    later: Writer = LATER
-    switches: int | None = None
-    watched: bool = True
-    dead: Writer | None = None
-
-    def start(self) -> MemoryStore:
-        state: dict[str, bytes | None] = {}
-        for target in self.later.targets if self.before else ():
-            state |= world(target, *self.before)
-        store = MemoryStore(state, **self.store)
-        return died_deciding(store, self.dead) if self.dead else store
-
-    def explore(self) -> Report:
-        writers = {w.run_id: w for w in (self.first, self.second)}
-        before = self.dead.after(self.before, ()) if self.dead else self.before
-        return explore(writers, self.start(), look(self.later), judge(writers, before, self.later), self.switches)
-
-    def observe(self, report: Report) -> Report:
-        """A reader of the targets; a look that has to be made again is a read that failed, and is made again by the next reader."""
-        see = lambda store: tuple(read(store, target) for target in self.later.targets)  # noqa: E731
-        return observe(report, reader(*self.later.targets), self.start(), see, in_order)
-
-
-def in_order(result: Sequence[Hashable], met: list[Sequence[Hashable]]) -> bool:
-    """Whether each read saw one version that was there while it went on, none older than what the read before it saw."""
-    at = 0
-    for i, seen in enumerate(result):
-        while seen != "failed" and met[at][i] != seen:
-            at += 1
-            if at == len(met):
-                return False
-    return True
-
-
-A, B = Writer("a", ("a",), slice="1"), Writer("b", ("b",), slice="2")
-AGAIN = replace(B, slice="1")
-PAIR = ("/d/h", "/d/t")
-FOLDERS = ("p=1/o", "p=2/q", "p=3/r")
-BOTH = replace(LATER, targets=PAIR)
-TABLE = replace(LATER, table=True)
-
-SCENARIOS = {
-    "append, and a re-run that replaces it, on a local disk": Scenario(A, AGAIN, LOCAL),
-    "append, and a re-run, file by file on HDFS": Scenario(A, AGAIN, HDFS),
-    "two attempts at the same on a local disk": Scenario(replace(A, logical="l"), replace(AGAIN, logical="l"), LOCAL),
-    "two outputs against one, each left twice": Scenario(replace(A, targets=PAIR), B, HDFS, later=BOTH, switches=2, watched=False),
-    "two that find what a third decided, each left twice": Scenario(A, B, LOCAL, dead=Writer("x", ("x",), slice="x"), switches=2),
-    "a table on S3, re-run": Scenario(replace(A, table=True), replace(AGAIN, table=True), S3, (), TABLE, watched=False),
-}
-DEEP = {
-    "append on a local disk": Scenario(A, B, LOCAL),
-    "append on HDFS": Scenario(A, B, HDFS),
-    "append without renameat2": Scenario(A, B, OLD_KERNEL),
-    "overwrite on HDFS": Scenario(replace(A, mode="overwrite"), replace(B, mode="overwrite"), HDFS),
-    "overwrite on a local disk": Scenario(replace(A, mode="overwrite"), replace(B, mode="overwrite"), LOCAL),
-    "partitions on a local disk": Scenario(
-        Writer("a", ("p=1/a", "p=2/a2"), mode="overwrite_partitions", slice="1"),
-        Writer("b", ("p=2/b",), mode="overwrite_partitions", slice="2"), LOCAL, FOLDERS,
-    ),
-    "partitions on HDFS": Scenario(
-        Writer("a", ("p=1/a", "p=2/a2"), mode="overwrite_partitions", slice="1"),
-        Writer("b", ("p=2/b",), mode="overwrite_partitions", slice="2"), HDFS, FOLDERS,
-    ),
-    "two outputs against the second of them": Scenario(replace(A, targets=PAIR), B, HDFS, later=BOTH),
-    "two outputs against the first of them": Scenario(replace(A, targets=PAIR), replace(B, targets=PAIR[:1]), HDFS, later=BOTH),
-    "two outputs on a local disk": Scenario(replace(A, targets=PAIR), B, LOCAL, later=BOTH),
-    "two tables": Scenario(replace(A, table=True), replace(B, table=True), S3, (), TABLE, watched=False),
-}
+from tests.storage.scenarios import FAILED, Content, Facts, Writer, judge, look, read
+from tests.storage.space import AGAIN, DEEP, HDFS, LOCAL, SCENARIOS, A, B, Scenario, in_order
 
 
 def holds(name: str, scenario: Scenario, monkeypatch: pytest.MonkeyPatch, tried: list[str]) -> None:

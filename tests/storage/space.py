@@ -1,0 +1,125 @@
+"""The spaces that are searched: writers that meet on one store, every order of their calls, and faults in any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+
+from tests.storage.checker import Report, explore, observe
+from tests.storage.memory import MemoryStore, world
+from tests.storage.scenarios import LATER, Content, Writer, died_deciding, judge, look, read, reader
+
+LOCAL, OLD_KERNEL, HDFS = {}, {"exchanges": False}, {"exchanges": False, "links": False}
+"""What stores can do: all; no renameat2; renames only."""
+
+S3 = {**HDFS, "renames": False}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Two writers that meet on one store, what is there before (and who published or died deciding on it), and the run after them."""
+
+    first: Writer
+    second: Writer
+    store: dict[str, bool]
+    before: Content = ("o",)
+    later: Writer = LATER
+    switches: int | None = None
+    watched: bool = True
+    dead: Writer | None = None
+    done: tuple[Writer, ...] = ()
+
+    def start(self) -> MemoryStore:
+        state: dict[str, bytes | None] = {}
+        for target in self.later.targets if self.before else ():
+            state |= world(target, *self.before)
+        store = MemoryStore(state, **self.store)
+        assert [writer(store) for writer in self.done] == [1] * len(self.done)
+        return died_deciding(store, self.dead) if self.dead else store
+
+    def explore(self) -> Report:
+        writers = {w.run_id: w for w in (self.first, self.second)}
+        return explore(writers, self.start(), look(self.later), judge(writers, self.held(), self.later, done=self.done), self.switches)
+
+    def held(self) -> Content:
+        """What the target holds when the two begin."""
+        content = self.before
+        for writer in (*self.done, *filter(None, [self.dead])):
+            content = writer.after(content, ())
+        return content
+
+    def observe(self, report: Report) -> Report:
+        """A reader of the targets; a look that has to be made again is a read that failed, and is made again by the next reader."""
+        see = lambda store: tuple(read(store, target) for target in self.later.targets)  # noqa: E731
+        return observe(report, reader(*self.later.targets), self.start(), see, in_order)
+
+
+def in_order(result: Sequence[Hashable], met: list[Sequence[Hashable]]) -> bool:
+    """Whether each read saw one version that was there while it went on, none older than what the read before it saw."""
+    at = 0
+    for i, seen in enumerate(result):
+        while seen != "failed" and met[at][i] != seen:
+            at += 1
+            if at == len(met):
+                return False
+    return True
+
+
+A, B = Writer("a", ("a",), slice="1"), Writer("b", ("b",), slice="2")
+AGAIN = replace(B, slice="1")
+PAIR = ("/d/h", "/d/t")
+FOLDERS = ("p=1/o", "p=2/q", "p=3/r")
+BOTH = replace(LATER, targets=PAIR)
+TABLE = replace(LATER, table=True)
+
+ONE, TWO = Writer("x", ("x",), slice="x", state=True), Writer("y", ("y",), slice="y", state=True)
+BACK = Writer("back", ("o", "x"), mode="overwrite", slice="back", to="x")
+STATEFUL = replace(LATER, state=True)
+
+SCENARIOS = {
+    "append, and a re-run that replaces it, on a local disk": Scenario(A, AGAIN, LOCAL),
+    "append, and a re-run, file by file on HDFS": Scenario(A, AGAIN, HDFS),
+    "two attempts at the same on a local disk": Scenario(replace(A, logical="l"), replace(AGAIN, logical="l"), LOCAL),
+    "two outputs against one, each left twice": Scenario(replace(A, targets=PAIR), B, HDFS, later=BOTH, switches=2, watched=False),
+    "two that find what a third decided, each left once": Scenario(A, B, LOCAL, dead=Writer("x", ("x",), slice="x"), switches=1),
+    "a table on S3, re-run": Scenario(replace(A, table=True), replace(AGAIN, table=True), S3, (), TABLE, watched=False),
+    "state with the data, each left twice": Scenario(
+        replace(A, state=True), replace(B, state=True), LOCAL, later=STATEFUL, switches=2, watched=False,
+    ),
+    "a rollback against an append, each left once": Scenario(
+        BACK, replace(B, state=True), LOCAL, later=STATEFUL, done=(ONE, TWO), switches=1, watched=False,
+    ),
+}
+DEEP = {
+    "append on a local disk": Scenario(A, B, LOCAL),
+    "append on HDFS": Scenario(A, B, HDFS),
+    "append without renameat2": Scenario(A, B, OLD_KERNEL),
+    "overwrite on HDFS": Scenario(replace(A, mode="overwrite"), replace(B, mode="overwrite"), HDFS),
+    "overwrite on a local disk": Scenario(replace(A, mode="overwrite"), replace(B, mode="overwrite"), LOCAL),
+    "partitions on a local disk": Scenario(
+        Writer("a", ("p=1/a", "p=2/a2"), mode="overwrite_partitions", slice="1"),
+        Writer("b", ("p=2/b",), mode="overwrite_partitions", slice="2"), LOCAL, FOLDERS,
+    ),
+    "partitions on HDFS": Scenario(
+        Writer("a", ("p=1/a", "p=2/a2"), mode="overwrite_partitions", slice="1"),
+        Writer("b", ("p=2/b",), mode="overwrite_partitions", slice="2"), HDFS, FOLDERS,
+    ),
+    "two outputs against the second of them": Scenario(replace(A, targets=PAIR), B, HDFS, later=BOTH),
+    "two outputs against the first of them": Scenario(replace(A, targets=PAIR), replace(B, targets=PAIR[:1]), HDFS, later=BOTH),
+    "two outputs on a local disk": Scenario(replace(A, targets=PAIR), B, LOCAL, later=BOTH),
+    "two tables": Scenario(replace(A, table=True), replace(B, table=True), S3, (), TABLE, watched=False),
+    "two that find what a third decided, each left twice": Scenario(A, B, LOCAL, dead=Writer("x", ("x",), slice="x"), switches=2),
+    "state with the data on a local disk": Scenario(replace(A, state=True), replace(B, state=True), LOCAL, later=STATEFUL),
+    "state with the data on HDFS": Scenario(replace(A, state=True), replace(B, state=True), HDFS, later=STATEFUL),
+    "state with two outputs": Scenario(
+        replace(A, targets=PAIR, state=True), replace(B, targets=PAIR, state=True), LOCAL, later=replace(BOTH, state=True), switches=2,
+    ),
+    "state with tables": Scenario(
+        replace(A, table=True, state=True), replace(B, table=True, state=True), S3, (), replace(TABLE, state=True), watched=False,
+    ),
+    "a rollback against an append": Scenario(BACK, replace(B, state=True), LOCAL, later=STATEFUL, done=(ONE, TWO), switches=3),
+    "a rollback without renameat2": Scenario(BACK, replace(B, state=True), OLD_KERNEL, later=STATEFUL, done=(ONE, TWO), switches=2),
+    "two rollbacks": Scenario(
+        BACK, replace(BACK, run_id="b2", to="y", files=("o", "x", "y"), slice="b2"), LOCAL, later=STATEFUL, done=(ONE, TWO), switches=2,
+    ),
+}
