@@ -37,11 +37,14 @@ def put_whole(store: Store, work: str, part: Part) -> None:
     Raises:
         InfrastructureError: a stranger made the target in between.
     """
-    new, old = f"{work}/new", f"{work}/old"
+    new, old, empty = f"{work}/new", f"{work}/old", f"{work}/empty"
     if is_of(store, new, part.run_id) and not (store.exchanges and store.exchange(new, part.target)):
         store.rename(part.target, old)
-        if not store.rename(new, part.target) and is_of(store, new, part.run_id):
-            raise _in_the_way(part.target)
+        while not store.rename(new, part.target) and is_of(store, new, part.run_id):
+            # one who was overtaken while it put files makes the folder that it would put the next one in
+            if walk(store, part.target) or not store.rename(part.target, empty):
+                raise _in_the_way(part.target)
+            store.delete(empty)
     store.rename(new, old)
 
 

@@ -107,5 +107,5 @@ def _undone(held: Held, kind: Kind, runs: Sequence[str]) -> list[Record]:
     return found
 
 
-_BLANK = {"slices": {"logical_id": "", "files": []}, "states": {"there": False}}
+_BLANK: dict[Kind, dict[str, object]] = {"slices": {"logical_id": "", "files": []}, "states": {"there": False}}
 """What a record says where there was none."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from sparkkit.storage.seam import Store
 from tests.storage.checker import Report, explore, observe
+from tests.storage.faults import Faulty
 from tests.storage.memory import MemoryStore, world
-from tests.storage.scenarios import LATER, Content, Writer, died_deciding, judge, look, read, reader
+from tests.storage.scenarios import FAILED, LATER, Content, Facts, Writer, died_deciding, judge, look, read, reader
 
 LOCAL, OLD_KERNEL, HDFS = {}, {"exchanges": False}, {"exchanges": False, "links": False}
 """What stores can do: all; no renameat2; renames only."""
@@ -74,14 +77,16 @@ TABLE = replace(LATER, table=True)
 
 ONE, TWO = Writer("x", ("x",), slice="x", state=True), Writer("y", ("y",), slice="y", state=True)
 BACK = Writer("back", ("o", "x"), mode="overwrite", slice="back", to="x")
+XX, SAME, OVER = Writer("x", ("x",), slice="x"), replace(A, logical="l"), replace(B, mode="overwrite")
 STATEFUL = replace(LATER, state=True)
 
 SCENARIOS = {
-    "append, and a re-run that replaces it, on a local disk": Scenario(A, AGAIN, LOCAL),
-    "append, and a re-run, file by file on HDFS": Scenario(A, AGAIN, HDFS),
-    "two attempts at the same on a local disk": Scenario(replace(A, logical="l"), replace(AGAIN, logical="l"), LOCAL),
+    "append, and a re-run that replaces it, each left twice": Scenario(A, AGAIN, LOCAL, switches=2),
+    "append, and a re-run, file by file on HDFS, each left twice": Scenario(A, AGAIN, HDFS, switches=2),
+    "two attempts at the same on a local disk, each left twice": Scenario(SAME, replace(SAME, run_id="b", files=("b",)), LOCAL, switches=2),
+    "append against overwrite on HDFS, each left twice": Scenario(A, OVER, HDFS, switches=2),
     "two outputs against one, each left twice": Scenario(replace(A, targets=PAIR), B, HDFS, later=BOTH, switches=2, watched=False),
-    "two that find what a third decided, each left once": Scenario(A, B, LOCAL, dead=Writer("x", ("x",), slice="x"), switches=1),
+    "two that find what a third decided, each left once": Scenario(A, B, LOCAL, dead=XX, switches=1, watched=False),
     "a table on S3, re-run": Scenario(replace(A, table=True), replace(AGAIN, table=True), S3, (), TABLE, watched=False),
     "state with the data, each left twice": Scenario(
         replace(A, state=True), replace(B, state=True), LOCAL, later=STATEFUL, switches=2, watched=False,
@@ -91,11 +96,25 @@ SCENARIOS = {
     ),
 }
 DEEP = {
+    "append, and a re-run, on a local disk": Scenario(A, AGAIN, LOCAL),
+    "append, and a re-run, file by file on HDFS": Scenario(A, AGAIN, HDFS),
+    "append against overwrite on HDFS": Scenario(A, OVER, HDFS),
     "append on a local disk": Scenario(A, B, LOCAL),
     "append on HDFS": Scenario(A, B, HDFS),
     "append without renameat2": Scenario(A, B, OLD_KERNEL),
     "overwrite on HDFS": Scenario(replace(A, mode="overwrite"), replace(B, mode="overwrite"), HDFS),
     "overwrite on a local disk": Scenario(replace(A, mode="overwrite"), replace(B, mode="overwrite"), LOCAL),
+    "two tables": Scenario(replace(A, table=True), replace(B, table=True), S3, (), TABLE, watched=False),
+    "state with the data on HDFS": Scenario(replace(A, state=True), replace(B, state=True), HDFS, later=STATEFUL),
+    "state with tables": Scenario(
+        replace(A, table=True, state=True), replace(B, table=True, state=True), S3, (), replace(TABLE, state=True), watched=False,
+    ),
+    "a rollback without renameat2": Scenario(BACK, replace(B, state=True), OLD_KERNEL, later=STATEFUL, done=(ONE, TWO), switches=2),
+}
+"""In every order, minutes at most."""
+
+DEEPEST = {
+    "two attempts at the same on a local disk": Scenario(SAME, replace(SAME, run_id="b", files=("b",)), LOCAL),
     "partitions on a local disk": Scenario(
         Writer("a", ("p=1/a", "p=2/a2"), mode="overwrite_partitions", slice="1"),
         Writer("b", ("p=2/b",), mode="overwrite_partitions", slice="2"), LOCAL, FOLDERS,
@@ -107,19 +126,70 @@ DEEP = {
     "two outputs against the second of them": Scenario(replace(A, targets=PAIR), B, HDFS, later=BOTH),
     "two outputs against the first of them": Scenario(replace(A, targets=PAIR), replace(B, targets=PAIR[:1]), HDFS, later=BOTH),
     "two outputs on a local disk": Scenario(replace(A, targets=PAIR), B, LOCAL, later=BOTH),
-    "two tables": Scenario(replace(A, table=True), replace(B, table=True), S3, (), TABLE, watched=False),
-    "two that find what a third decided, each left twice": Scenario(A, B, LOCAL, dead=Writer("x", ("x",), slice="x"), switches=2),
+    "two that find what a third decided, each left twice": Scenario(A, B, LOCAL, dead=XX, switches=2),
     "state with the data on a local disk": Scenario(replace(A, state=True), replace(B, state=True), LOCAL, later=STATEFUL),
-    "state with the data on HDFS": Scenario(replace(A, state=True), replace(B, state=True), HDFS, later=STATEFUL),
     "state with two outputs": Scenario(
         replace(A, targets=PAIR, state=True), replace(B, targets=PAIR, state=True), LOCAL, later=replace(BOTH, state=True), switches=2,
     ),
-    "state with tables": Scenario(
-        replace(A, table=True, state=True), replace(B, table=True, state=True), S3, (), replace(TABLE, state=True), watched=False,
-    ),
     "a rollback against an append": Scenario(BACK, replace(B, state=True), LOCAL, later=STATEFUL, done=(ONE, TWO), switches=3),
-    "a rollback without renameat2": Scenario(BACK, replace(B, state=True), OLD_KERNEL, later=STATEFUL, done=(ONE, TWO), switches=2),
     "two rollbacks": Scenario(
-        BACK, replace(BACK, run_id="b2", to="y", files=("o", "x", "y"), slice="b2"), LOCAL, later=STATEFUL, done=(ONE, TWO), switches=2,
+        BACK, replace(BACK, run_id="b2", slice="b2"), LOCAL, later=STATEFUL, done=(ONE, TWO), switches=2,
     ),
 }
+"""What takes longer: `scripts/faults.sh seam`."""
+
+
+def faulted(store: dict[str, bool], kind: str, second: Writer = AGAIN, switches: int = 2) -> Report:
+    """A fault at the n-th call of the first of two writers, for every n until it passes, and the other at work meanwhile."""
+    total, scenario, fired, at = Report(), Scenario(A, second, store), True, 0
+    verdict = judge({"a": A, "b": second}, scenario.before, fine=FAILED)
+    while fired and not total.violations:
+        at += 1
+        alone = Faulty(scenario.start(), at, kind)
+        A(alone)
+        fired = alone.fired
+        report = explore({"a": lambda store, at=at: A(Faulty(store, at, kind)), "b": second}, scenario.start(), look(), verdict, switches)
+        seen = scenario.observe(report) if not report.violations else Report()
+        total.calls += report.calls + seen.calls
+        total.states += report.states + seen.states
+        total.violations += [(f"{kind} at call {at}: {wrong}", trail) for wrong, trail in report.violations + seen.violations]
+    assert at > 18 or total.violations
+    return total
+
+
+LATE = Scenario(replace(A, mode="overwrite"), B, HDFS)
+
+
+def late_task(folder: str = "stage") -> Report:
+    """An overwriting run that is taken over after its commit, and a task of its own that still writes where it staged."""
+
+    def task(store: Store) -> int:
+        store.put_if_absent(f"/d/.t.sparkkit/{folder}/a.1/out/_temporary/late", b"late")
+        return 0
+
+    writers = {"a": LATE.first, "b": LATE.second}
+    verdict = judge(writers, LATE.before)
+    programs = {**writers, "task": task}
+    return explore(programs, LATE.start(), look(), lambda facts, results: verdict(facts, {n: results[n] for n in writers}), switches=2)
+
+
+def both_of(*writers: Writer) -> Callable[[Store], Hashable]:
+    """A program that makes these attempts one after another."""
+    return lambda store: tuple(writer(store) for writer in writers)
+
+
+ASLEEP = Scenario(A, B, HDFS)
+
+
+def long_asleep() -> Report:
+    """A writer against one that publishes twice, either of which is left once."""
+    twice = both_of(Writer("b", ("b",), slice="2"), Writer("c", ("c",), slice="3"))
+
+    def wrong(facts: Facts, results: Any) -> Iterator[str]:
+        for seen in (facts.seen[0], facts.after[0]):
+            sure = {"o"} | ({"a"} if results["a"] == 1 else set()) | ({"b", "c"} if results["twice"] == (1, 1) else set())
+            never = {"a"} if results["a"] == "lock_lost" else set()
+            if not sure <= set(seen) or never & set(seen) or len(seen) != len(set(seen)):
+                yield f"{seen} after {results}"
+
+    return explore({"a": A, "twice": twice}, ASLEEP.start(), look(), wrong, switches=1)
