@@ -87,7 +87,7 @@ def commit_table(store: Store) -> Any:
 
     def commit(part: Part, folder: str) -> None:
         while True:
-            names = store.list(f"{part.target}/log")
+            names = [name for name in store.list(f"{part.target}/log") if name.isdigit()]
             found = store.read(f"{part.target}/log/{names[-1]}") if names else None
             slices = json.loads(found.data) if found else {}
             if slices.get(part.slice, {"version": 0})["version"] >= part.generation:
@@ -223,6 +223,6 @@ def judge(writers: Mapping[str, Writer], before: Content, later: Writer = LATER,
 
 def table_rows(store: Store, target: str) -> Content:
     """The rows of the model's table."""
-    names = store.list(f"{target}/log")
+    names = [name for name in store.list(f"{target}/log") if name.isdigit()]
     found = store.read(f"{target}/log/{names[-1]}") if names else None
     return tuple(sorted(row for part in json.loads(found.data).values() for row in part["rows"])) if found else ()
