@@ -8,7 +8,7 @@ cd "$root"
 case ${1:-} in
     seam) shift ;;
     -h | --help) sed -n '2,3s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
-    *) die "usage: scripts/faults.sh seam [--seed N]" ;;
+    *) echo "usage: scripts/faults.sh seam [--seed N]" >&2; exit 2 ;;
 esac
 use_python
 exec "$python" -m tests.storage.exhaust "$@"

@@ -14,7 +14,7 @@ from sparkkit.storage.lock import Heart, Patience, fate, take
 from sparkkit.storage.log import LOOKS, Entry, Log, Part
 from sparkkit.storage.records import Record, last_of, put_small, remember
 from sparkkit.storage.resolve import MARKER, workspace, workspaces
-from sparkkit.storage.seam import Store, above, data, guarded, walk
+from sparkkit.storage.seam import Store, above, data, guarded, is_there, walk
 from sparkkit.storage.steps import carried, put_files, put_whole, replaced
 
 CommitTable = Callable[[Part, str], None]
@@ -201,7 +201,7 @@ class Run:
         if not store.renames and not staged.table:
             raise UsageError(f"{target} is on a store without rename, where plain files can't be published", reason="no_rename",
                              hint="write Delta there")
-        if store.renames and not store.rename(staged.folder, new) and "new/" not in store.list(held.work):  # there: a lost answer
+        if store.renames and not store.rename(staged.folder, new) and not is_there(store, new):  # an answer may be lost on its way
             raise InfrastructureError(f"the staged files at {staged.folder} are gone", reason="staging_lost", hint="run again")
         for path, found in small.items():
             store.put_if_absent(f"{held.work}/put/{path}", found)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from sparkkit.errors import InfrastructureError
 from sparkkit.storage import log as journal
 from sparkkit.storage.log import VERSIONS, Log, Part, damaged, decode
+from sparkkit.storage.seam import is_there
 
 Kind = Literal["slices", "states"]
 
@@ -86,7 +87,7 @@ def put_small(log: Log, work: str, part: Part) -> None:
     for path in part.puts:
         if found := log.store.read(f"{work}/put/{path}"):
             _put(log, path, found.data)
-        elif log.store.list(work) and not log.store.read(f"{log.folder}/{path}"):  # no list: who took over has them
+        elif is_there(log.store, work) and not log.store.read(f"{log.folder}/{path}"):  # else who took over has them
             raise InfrastructureError(f"{work}/put/{path} is gone", reason="journal_damaged", hint="restore the file")
 
 

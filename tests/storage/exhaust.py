@@ -6,9 +6,10 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -19,7 +20,19 @@ from tests.storage.faults import Faulty
 from tests.storage.memory import MemoryStore, world
 from tests.storage.scenarios import FAILED, LATER, Writer, judge, look
 from tests.storage.space import (
-    ASLEEP, DEEP, DEEPEST, HDFS, LOCAL, OLD_KERNEL, PAIR, S3, SCENARIOS, Scenario, faulted, late_task, long_asleep,
+    ASLEEP,
+    DEEP,
+    DEEPEST,
+    HDFS,
+    LOCAL,
+    OLD_KERNEL,
+    PAIR,
+    S3,
+    SCENARIOS,
+    Scenario,
+    faulted,
+    late_task,
+    long_asleep,
 )
 
 ERRORS = ("error", "error after", "short write", "asked twice")
@@ -100,38 +113,47 @@ def walk(seed: int) -> Report:
     return report
 
 
-def searches(seed: int, walks: int) -> Iterator[tuple[str, Report]]:
-    """All of it, by name."""
-    for name, scenario in {**SCENARIOS, **DEEP, **DEEPEST}.items():
-        yield name, searched(scenario)
-    yield "numbers pruned while a run sleeps", pruned()
-    yield "a task that outlives its run", late_task()
-    for name, flags in {"a local disk": LOCAL, "no renameat2": OLD_KERNEL, "HDFS": HDFS}.items():
-        for kind in ERRORS:
-            yield f"{kind} at each call, {name}", faulted(flags, kind)
+def walked(seed: int, walks: int) -> Report:
+    """Many walks."""
     found = Report()
     for number in range(walks):
         found = plus(found, walk(seed * 1_000_000 + number))
-    yield f"{walks} walks by chance", found
+    return found
 
 
-def main() -> int:
+def searches(seed: int, walks: int) -> Iterator[tuple[str, Callable[[], Report]]]:
+    """All of it, by name."""
+    for name, scenario in {**SCENARIOS, **DEEP, **DEEPEST}.items():
+        yield name, partial(searched, scenario)
+    yield "numbers pruned while a run sleeps", pruned
+    yield "a task that outlives its run", late_task
+    for name, flags in {"a local disk": LOCAL, "no renameat2": OLD_KERNEL, "HDFS": HDFS}.items():
+        for kind in ERRORS:
+            yield f"{kind} at each call, {name}", partial(faulted, flags, kind)
+    yield f"{walks} walks by chance", partial(walked, seed, walks)
+
+
+def main(*args: str) -> int:
     """Searches, says what was tried, and fails where something is wrong."""
     parser = argparse.ArgumentParser(prog="scripts/faults.sh seam", description=__doc__)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--walks", type=int, default=2000)
     parser.add_argument("--only", default="", help="searches whose name holds this")
-    options = parser.parse_args()
-    journal.Heart, reading.LOOKS = lambda *_: nullcontext(), 1  # type: ignore[assignment,misc]
-    total = Report()
-    for name, report in searches(options.seed, options.walks):
+    options = parser.parse_args(args)
+    total, began = Report(), time.monotonic()
+    for name, search in searches(options.seed, options.walks):
+        if options.only not in name:
+            continue
+        report = search()
         total = plus(total, report)
-        print(f"{name}: calls {report.calls}, states {report.states}, violations {len(report.violations)}", flush=True)
+        told = f"calls {report.calls}, states {report.states}, violations {len(report.violations)}"
+        print(f"{time.monotonic() - began:6.0f} s  {name}: {told}", flush=True)
         for wrong, trail in report.violations:
             print(f"  {wrong}", *trail, sep="\n    ")
     print(json.dumps({"calls": total.calls, "states": total.states, "violations": len(total.violations), "seed": options.seed}))
-    return 1 if total.violations else 0
+    return 1 if total.violations or not total.calls else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    journal.Heart, reading.LOOKS = lambda *_: nullcontext(), 1  # type: ignore[assignment,misc]
+    sys.exit(main(*sys.argv[1:]))

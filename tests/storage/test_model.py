@@ -5,10 +5,13 @@ A takeover may come at any moment (no patience at all), so that every writer is 
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from sparkkit.storage import lock
 from sparkkit.storage import resolve as reading
+from tests.storage import exhaust
 from tests.storage.space import ASLEEP, DEEP, HDFS, SCENARIOS, Scenario, faulted, late_task, long_asleep
 
 pytestmark = pytest.mark.usefixtures("no_heart")
@@ -45,13 +48,19 @@ def test_nothing_is_lost_and_nothing_there_twice_in_the_long_run(
 
 @pytest.mark.parametrize(
     "kind",
-    ["short write", "error after", pytest.param("error", marks=pytest.mark.e2e), pytest.param("asked twice", marks=pytest.mark.e2e)],
+    ["error after", *(pytest.param(kind, marks=pytest.mark.e2e) for kind in ("error", "short write", "asked twice"))],
 )
 def test_any_call_may_fail_while_another_run_is_at_work(kind: str, monkeypatch: pytest.MonkeyPatch, tried: list[str]) -> None:
     monkeypatch.setattr(reading, "LOOKS", 1)
     report = faulted(HDFS, kind, switches=0)
     assert report.violations == []
     tried.append(f"{kind} at each call, HDFS: calls {report.calls}; violations 0")
+
+
+def test_what_the_script_searches_by_chance_holds_and_its_last_line_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    ended = exhaust.main("--seed", "7", "--walks", "30", "--only", "walks")
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (ended, told["violations"], told["seed"], told["calls"] > 2000) == (0, 0, 7, True)
 
 
 def test_a_task_that_outlives_its_run_harms_nothing() -> None:

@@ -154,6 +154,18 @@ def test_one_who_is_at_it_is_not_waited_for(tmp_path: Path) -> None:
     assert store.replace_if_unchanged(str(path), b"2", found.version)
 
 
+def test_where_no_file_can_be_locked_one_writer_replaces_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unable(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    store, path = LocalStore(), f"{tmp_path}/x"
+    store.put_if_absent(path, b"1")
+    monkeypatch.setattr(local.fcntl, "flock", unable)
+    found = store.read(path)
+    assert found
+    assert (store.replace_if_unchanged(path, b"2", found.version) is None, text(store, path)) == (False, "2")
+
+
 def test_a_target_is_where_its_links_lead_and_no_mount_point(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "there")
     with pytest.raises(UsageError, match="/proc is a mount point, which can't be replaced as a whole"):
