@@ -175,7 +175,7 @@ def died_deciding(store: MemoryStore, writer: Writer) -> MemoryStore:
         left = store.copy()
         with suppress(Crash):
             writer(Faulty(left, at, "crash after"))
-        if any(data and b'"commit"' in data for data in left.state.values()):
+        if any(data and b'"kind": "commit", "run_id": "%b"' % writer.run_id.encode() in data for data in left.state.values()):
             return left
 
 
