@@ -26,8 +26,8 @@ from sparkkit.storage.journal import Staged as Placed
 from sparkkit.storage.local import LocalStore, real_path
 from sparkkit.storage.lock import Patience
 from sparkkit.storage.log import Log, Part, decode
+from sparkkit.storage.records import WHOLE, last_of
 from sparkkit.storage.seam import Store
-from sparkkit.storage.steps import WHOLE, last_of
 
 FORMAT = 1
 """The version of what is left for a table's commit: raised when a field changes its meaning or goes."""
@@ -129,7 +129,7 @@ class Journals:
         raise UsageError(f"{system} can't be published to yet", reason="unknown_store")
 
     def workspace(self, path: str) -> str:
-        """The folder to stage a path's files in, qualified."""
+        """The folder to stage a path's files in, qualified; it need not be there."""
         run, key = self.runs[path]
         return _uri(_system(path), run.workspace(key))
 
@@ -141,13 +141,14 @@ class Journals:
             run.slices = {**run.slices, key: name}
             if not run.already_done(identity.logical_id, [key]):
                 return None
-            done = str(last_of(Log(run.store, key), name)["run_id"])
-        return done
+            done = run.before(key)
+        return done.run_id if done else None
 
     def wrote(self, path: str, name: str) -> bool:
         """Whether the last generation of a slice has files at a path."""
         run, key = self.runs[path]
-        return bool(last_of(Log(run.store, key), name).get("files"))
+        last = last_of(Log(run.store, key), "slices", name)
+        return last is not None and bool(last.fields["files"])
 
     def publish(self, logical_id: str, pieces: Sequence[Piece]) -> dict[str, Part]:
         """Publishes in the order given, by one decision for each filesystem; what was published, by path.

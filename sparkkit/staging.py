@@ -149,6 +149,7 @@ class Files:
             raise UsageError(f"the quarantine {target.quarantine} is a Delta table, made over Spark Connect", reason="wrong_quarantine",
                              hint=f"set outputs.{target.name}.quarantine to another folder")
         work = self.journals.workspace(target.quarantine)
+        self.hadoop.make_folder(work)
         self.hadoop.owner_only(work)
         at = f"{work}/shelf/{number}/run_id={self.run_id}"
         rows.write.parquet(at)
@@ -166,7 +167,7 @@ class Files:
             if not self.journals.wrote(target.quarantine, name):
                 return []
             self.hadoop.make_folder(folder)
-        self.hadoop.owner_only(work)
+            self.hadoop.owner_only(work)
         self.hadoop.owner_only(folder)
         return [Piece(target.quarantine, folder, "append", name)]
 
