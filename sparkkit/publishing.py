@@ -32,8 +32,8 @@ from sparkkit.storage.seam import Store
 FORMAT = 1
 """The version of what is left for a table's commit: raised when a field changes its meaning or goes."""
 
-TODO = "commit.json"
-"""The file beside a table's staged rows that says how to commit them, for whoever has to finish it."""
+TODO = "_commit.json"
+"""The file beside a table's staged rows, hidden from readers, that says how to commit them, for whoever has to finish it."""
 
 
 @dataclass(frozen=True)
