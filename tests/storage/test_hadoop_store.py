@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pyspark.sql import SparkSession
@@ -50,25 +51,10 @@ def test_a_run_that_dies_at_any_third_call_is_finished_or_undone(store: HadoopSt
     assert 15 < at < 59
 
 
-@dataclass(frozen=True)
-class Elsewhere:
-    """As much of a Hadoop that reaches S3 as is asked."""
-
-    scheme: str = "s3a"
-
-    def system(self, _path: str) -> Elsewhere:
-        return self
-
-    def getUri(self) -> Elsewhere:
-        return self
-
-    def getScheme(self) -> str:
-        return self.scheme
-
-
 def test_a_store_without_a_rename_in_one_step_is_refused() -> None:
+    s3 = SimpleNamespace(system=lambda _: SimpleNamespace(getUri=lambda: SimpleNamespace(getScheme=lambda: "s3a")))
     with pytest.raises(UsageError, match="s3a://b/t is on s3a, where a rename is no single step, so that plain files can't be published"):
-        HadoopStore.of(Elsewhere(), "s3a://b/t")  # type: ignore[arg-type]
+        HadoopStore.of(s3, "s3a://b/t")  # type: ignore[arg-type]
 
 
 def test_trouble_is_told_in_one_line(store: HadoopStore, tmp_path: Path) -> None:
