@@ -141,8 +141,7 @@ class HadoopStore:
         try:
             self.files.rename(source, target, given)
         except Py4JJavaError as error:
-            # a file on a folder is refused by another exception than a file on a file
-            if _thrown(error) in _REFUSED or (_thrown(error) == "java.io.IOException" and _told(lambda: self.files.util().exists(target))):
+            if _thrown(error) in _REFUSED or "must both be" in str(error.java_exception.getMessage()):  # a file on a folder, or so
                 return False
             raise _as_os_error(error) from error
         except Py4JError as error:
