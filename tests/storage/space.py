@@ -81,10 +81,10 @@ XX, SAME, OVER = Writer("x", ("x",), slice="x"), replace(A, logical="l"), replac
 STATEFUL = replace(LATER, state=True)
 
 SCENARIOS = {
-    "append, and a re-run that replaces it, each left twice": Scenario(A, AGAIN, LOCAL, switches=2),
+    "append, and a re-run that replaces it, each left twice": Scenario(A, AGAIN, LOCAL, switches=2, watched=False),
     "append, and a re-run, file by file on HDFS, each left twice": Scenario(A, AGAIN, HDFS, switches=2),
     "two attempts at the same, each left twice": Scenario(SAME, replace(SAME, run_id="b", files=("b",)), LOCAL, switches=2, watched=False),
-    "append against overwrite on HDFS, each left twice": Scenario(A, OVER, HDFS, switches=2),
+    "append against overwrite on HDFS, each left twice": Scenario(A, OVER, HDFS, switches=2, watched=False),
     "two outputs against one, each left twice": Scenario(replace(A, targets=PAIR), B, HDFS, later=BOTH, switches=2, watched=False),
     "two that find what a third decided, each left once": Scenario(A, B, LOCAL, dead=XX, switches=1, watched=False),
     "a table on S3, re-run, each left twice": Scenario(
