@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Tries faults; the last line is one of JSON, and the exit code 1 where something was wrong.
-#   scripts/faults.sh seam [--seed N] [--walks N] [--only NAME]   the publishing protocol, every order of calls, without a JVM: about 20 minutes
+#   scripts/faults.sh seam [--seed N] [--walks N] [--only NAME]   the publishing protocol, every order of calls, without a JVM: about 10 minutes
 #   scripts/faults.sh kill [--seed N] [--kills N] [--only CASE]   a driver killed with SIGKILL at N events of each format and mode, then run again
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -21,6 +21,7 @@ from sparkkit.conf import OutputConf
 from sparkkit.errors import AccountingError, UsageError
 from sparkkit.schema.types import quote
 from sparkkit.storage.hadoop import Hadoop
+from sparkkit.storage.hadoop_store import HadoopStore
 from sparkkit.storage.journal import Run, running
 from sparkkit.storage.journal import Staged as Placed
 from sparkkit.storage.local import LocalStore, real_path
@@ -86,13 +87,17 @@ class Piece:
 
 @dataclass
 class Journals:
-    """The journals of a run's outputs, by path; `partitions` are those that a table's commit replaced."""
+    """The journals of a run's outputs, by path; `partitions` are those that a table's commit replaced, by its path or name.
+
+    Where a store has no rename (S3) there are none, and no lock: `bare` are the paths there, to which tables commit by themselves.
+    """
 
     spark: SparkSession
     run_id: str
     hadoop: Hadoop
     patience: Patience = field(default_factory=lambda: Patience())
     runs: dict[str, tuple[Run, str]] = field(default_factory=dict)
+    bare: set[str] = field(default_factory=set)
     partitions: dict[str, list[str]] = field(default_factory=dict)
 
     @contextmanager
@@ -113,29 +118,53 @@ class Journals:
                                  hint="give each its own")
         with ExitStack() as stack:
             for system, group in groups.items():
+                if not self.journaled(system):
+                    self.bare |= set(group)
+                    stack.callback(self._clear, group)
+                    continue
                 slices = dict.fromkeys(group.values(), "")
                 commit = partial(self._commit, system)
                 run = stack.enter_context(running(self._store(system), self.run_id, slices, self.patience, commit))
                 self.runs |= {path: (run, key) for path, key in group.items()}
+                for path, key in group.items():
+                    self._as_private(path, _uri(system, Log(run.store, key).folder))
             yield
+
+    def _as_private(self, path: str, folder: str) -> None:
+        """What is to be in a path's place, or was there, is as private as it is."""
+        if self.hadoop.exists(path):
+            self.hadoop.like(path, folder)
 
     def key(self, path: str) -> str:
         """The path by which its store knows it."""
         return real_path(re.sub("^file:/+", "/", path)) if _system(path) == "file:" else path
 
+    def journaled(self, path: str) -> bool:
+        """Whether a path is on a store whose rename is one step, so that plain files can be published there."""
+        return _system(path) == "file:" or HadoopStore.knows(self.hadoop, path)
+
+    def _clear(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            self.hadoop.delete(self.workspace(path))
+
     def _store(self, system: str) -> Store:
         if system == "file:":
             return LocalStore()
-        raise UsageError(f"{system} can't be published to yet", reason="unknown_store")
+        return HadoopStore.of(self.hadoop, f"{system}/")
 
     def workspace(self, path: str) -> str:
         """The folder to stage a path's files in, qualified; it need not be there."""
+        if path in self.bare:
+            folder, _, name = path.rpartition("/")
+            return f"{folder}/.{name}.staging-{self.run_id}"
         run, key = self.runs[path]
         return _uri(_system(path), run.workspace(key))
 
     def done_by(self, identity: Identity, slices: Mapping[str, str]) -> str | None:
         """The run that has left in all these paths (given with their slices) what this run would; None where none has."""
         done = None
+        if self.bare & set(slices):
+            return None
         for path, name in slices.items():
             run, key = self.runs[path]
             run.slices = {**run.slices, key: name}
@@ -146,6 +175,8 @@ class Journals:
 
     def wrote(self, path: str, name: str) -> bool:
         """Whether the last generation of a slice has files at a path."""
+        if path in self.bare:
+            return False
         run, key = self.runs[path]
         last = last_of(Log(run.store, key), "slices", name)
         return last is not None and bool(last.fields["files"])
@@ -158,6 +189,10 @@ class Journals:
             InfrastructureError: the storage failed; the next run finishes what was decided.
         """
         published: dict[str, Part] = {}
+        for piece in pieces:
+            if piece.path in self.bare and piece.commit:
+                self._commit_now(piece.commit, piece.folder)
+        pieces = [p for p in pieces if p.path not in self.bare]
         for run in {id(self.runs[p.path][0]): self.runs[p.path][0] for p in pieces}.values():
             mine = {self.runs[p.path][1]: p for p in pieces if self.runs[p.path][0] is run}
             run.slices = {**run.slices, **{key: piece.slice for key, piece in mine.items()}}
@@ -167,7 +202,9 @@ class Journals:
 
     def _placed(self, run: Run, key: str, piece: Piece) -> Placed:
         folder = re.sub("^file:/+", "/", piece.folder)
-        if piece.commit:
+        if piece.commit is None:
+            self._as_private(piece.path, piece.folder)
+        else:
             run.store.put_if_absent(f"{folder}/{TODO}", piece.commit.encode())
         return Placed(key, folder, piece.mode, table=piece.commit is not None)
 
@@ -177,8 +214,10 @@ class Journals:
         found = store.read(f"{folder}/{TODO}")
         if found is None:
             return  # thrown away after its commit
-        todo = TableCommit.decode(found.data, f"{folder}/{TODO}")
-        form, data = formats.known(todo.conf.format), _uri(system, f"{folder}/{todo.data}".rstrip("/"))
+        self._commit_now(TableCommit.decode(found.data, f"{folder}/{TODO}"), _uri(system, folder))
+
+    def _commit_now(self, todo: TableCommit, folder: str) -> None:
+        form, data = formats.known(todo.conf.format), f"{folder}/{todo.data}".rstrip("/")
         assert form.commit is not None
         frame = self.spark.read.schema(todo.schema).parquet(data).select(*[quote(c) for c in todo.schema.names])
         rows, self.partitions[todo.path] = form.commit(self.spark, frame, todo.conf, todo.path)

@@ -214,7 +214,7 @@ def publish(place: Place, staged: Mapping[str, Staged], identity: Identity, shel
     for name, one in staged.items():
         one.published = place.journals.partitions.get(one.target.path, []) if one.target.table else _folders(one, parts[pieces[name].path])
         place.drop(one.target.staging)
-    return {name: parts[piece.path].generation for name, piece in pieces.items()}
+    return {name: parts[piece.path].generation for name, piece in pieces.items() if piece.path in parts}
 
 
 def _piece(staged: Staged, run_id: str, name: str) -> Piece:

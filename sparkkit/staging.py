@@ -69,13 +69,20 @@ class Files:
         return cls(spark, run_id, hadoop, Journals(spark, run_id, hadoop))
 
     def target(self, name: str, conf: OutputConf) -> Target:
-        """The places of an output that has a path; it is staged nowhere before the lock is held."""
+        """The places of an output that has a path; it is staged nowhere before the lock is held.
+
+        Raises:
+            UsageError: plain files on a store without rename (`no_rename`).
+        """
         if conf.format == "table":
             path, beside = str(conf.path), self.hadoop.qualified(str(conf.path).replace("`", ""))
             warehouse = self.hadoop.qualified(self.spark.conf.get("spark.sql.warehouse.dir") or "spark-warehouse").rstrip("/")
             journal = f"{warehouse}/{str(conf.path).replace('`', '').lower()}"
         else:
             path = beside = journal = self.hadoop.qualified(str(conf.path)).rstrip("/")
+        if conf.format not in ("delta", "table") and not self.journals.journaled(path):
+            raise UsageError(f"output {name!r}: plain files are not published to {path}, where a rename is no single step",
+                             reason="no_rename", hint="write Delta there")
         quarantine = self.hadoop.qualified(conf.quarantine).rstrip("/") if conf.quarantine else f"{beside}.quarantine"
         return Target(name, conf, path, "", quarantine, journal)
 
@@ -169,6 +176,9 @@ class Files:
             self.hadoop.make_folder(folder)
             self.hadoop.owner_only(work)
         self.hadoop.owner_only(folder)
+        if target.quarantine in self.journals.bare:
+            self.move(folder, target.quarantine, self.leaves(folder))
+            return []
         return [Piece(target.quarantine, folder, "append", name)]
 
     def leaves(self, folder: str) -> Iterable[str]:

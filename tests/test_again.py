@@ -160,6 +160,13 @@ def test_an_owner_that_slept_while_another_published_is_refused(go: Go, held: An
     assert (error.value.exit_code, held()) == (5, ["a", "c"])
 
 
+def test_what_was_private_stays_private(go: Go, tmp_path: Path) -> None:
+    go(["a"], "2026-01-01")
+    (tmp_path / "out").chmod(0o700)
+    go(["b"], "2026-01-02")
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("out", ".out.sparkkit")] == [0o700, 0o700]
+
+
 def test_what_a_refused_run_staged_is_gone(go: Go, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="boom"):
         go(["a"], "2026-01-01", lambda text: text.select(F.raise_error(F.lit("boom")).alias("value")))

@@ -127,6 +127,11 @@ class Hadoop:
         permission = self.jvm.org.apache.hadoop.fs.permission.FsPermission("700")
         self.system(text).setPermission(self.path(text), permission)
 
+    def like(self, model: str, text: str) -> None:
+        """Gives a path the rights that another has; the owner, and a group of which this user is none, stay as they are."""
+        status = self.system(model).getFileStatus(self.path(model))
+        self.system(text).setPermission(self.path(text), status.getPermission())
+
     def rename(self, old: str, new: str) -> None:
         """Moves a file or folder on one filesystem; an `OSError` where the filesystem says no."""
         if not self.system(old).rename(self.path(old), self.path(new)):

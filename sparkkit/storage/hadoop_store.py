@@ -12,6 +12,7 @@ two writers at once are not kept apart.
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ KNOWN = ("hdfs", "viewfs", "file")
 
 T = TypeVar("T")
 
+_ROOT = re.compile(r"\w+://[^/]*")
 _MISSING = ("java.io.FileNotFoundException",)
 _REFUSED = (*_MISSING, "org.apache.hadoop.fs.FileAlreadyExistsException", "org.apache.hadoop.fs.ParentNotDirectoryException")
 _FORBIDDEN = ("org.apache.hadoop.security.AccessControlException",)
@@ -41,6 +43,11 @@ class HadoopStore:
     files: Any
 
     renames, links, exchanges = True, False, False
+
+    @staticmethod
+    def knows(hadoop: Hadoop, path: str) -> bool:
+        """Whether the rename of a path's filesystem is known to be one step."""
+        return str(hadoop.system(path).getUri().getScheme()) in KNOWN
 
     @classmethod
     def of(cls, hadoop: Hadoop, path: str) -> HadoopStore:
@@ -126,7 +133,8 @@ class HadoopStore:
         """Nothing: what is closed is kept by the DataNodes."""
 
     def _path(self, path: str) -> Any:
-        return self.jvm.org.apache.hadoop.fs.Path(path or "/")
+        root = not path or _ROOT.fullmatch(path)
+        return self.jvm.org.apache.hadoop.fs.Path(f"{path}/" if root else path)
 
     def _rename(self, old: str, new: str, *options: str) -> bool:
         kind = self.jvm.java.lang.Class.forName("org.apache.hadoop.fs.Options$Rename")
@@ -134,11 +142,16 @@ class HadoopStore:
         for at, name in enumerate(options):
             given[at] = self.jvm.java.lang.Enum.valueOf(kind, name)
 
-        def move() -> bool:
-            self.files.rename(self._path(old), self._path(new), given)
-            return True
-
-        return _unless(_REFUSED, False, move)
+        source, target = self._path(old), self._path(new)
+        try:
+            self.files.rename(source, target, given)
+        except Py4JJavaError as error:
+            if _thrown(error) in _REFUSED or "must both be" in str(error.java_exception.getMessage()):  # a file on a folder, or so
+                return False
+            raise _as_os_error(error) from error
+        except Py4JError as error:
+            raise _as_os_error(error) from error
+        return True
 
     def _write_beside(self, path: str, data: bytes) -> str:
         folder, _, name = path.rpartition("/")

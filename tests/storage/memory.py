@@ -93,11 +93,13 @@ class MemoryStore:
         return not path or (path in self.state and self.state[path] is None)
 
     def _make(self, path: str) -> None:
+        missing = []
         while path and path not in self.state:
-            self.state[path] = None
+            missing.append(path)
             path = above(path)
         if not self._folder(path):
             raise NotADirectoryError(path)
+        self.state.update(dict.fromkeys(missing))
 
     def _move(self, moves: dict[str, str]) -> None:
         taken = {old: {k: self.state.pop(k) for k in list(self.state) if within(k, old)} for old in moves}

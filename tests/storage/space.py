@@ -81,13 +81,15 @@ XX, SAME, OVER = Writer("x", ("x",), slice="x"), replace(A, logical="l"), replac
 STATEFUL = replace(LATER, state=True)
 
 SCENARIOS = {
-    "append, and a re-run that replaces it, each left twice": Scenario(A, AGAIN, LOCAL, switches=2),
+    "append, and a re-run that replaces it, each left twice": Scenario(A, AGAIN, LOCAL, switches=2, watched=False),
     "append, and a re-run, file by file on HDFS, each left twice": Scenario(A, AGAIN, HDFS, switches=2),
-    "two attempts at the same on a local disk, each left twice": Scenario(SAME, replace(SAME, run_id="b", files=("b",)), LOCAL, switches=2),
-    "append against overwrite on HDFS, each left twice": Scenario(A, OVER, HDFS, switches=2),
+    "two attempts at the same, each left twice": Scenario(SAME, replace(SAME, run_id="b", files=("b",)), LOCAL, switches=2, watched=False),
+    "append against overwrite on HDFS, each left twice": Scenario(A, OVER, HDFS, switches=2, watched=False),
     "two outputs against one, each left twice": Scenario(replace(A, targets=PAIR), B, HDFS, later=BOTH, switches=2, watched=False),
     "two that find what a third decided, each left once": Scenario(A, B, LOCAL, dead=XX, switches=1, watched=False),
-    "a table on S3, re-run": Scenario(replace(A, table=True), replace(AGAIN, table=True), S3, (), TABLE, watched=False),
+    "a table on S3, re-run, each left twice": Scenario(
+        replace(A, table=True), replace(AGAIN, table=True), S3, (), TABLE, watched=False, switches=2,
+    ),
     "state with the data, each left twice": Scenario(
         replace(A, state=True), replace(B, state=True), LOCAL, later=STATEFUL, switches=2, watched=False,
     ),
@@ -104,6 +106,7 @@ DEEP = {
     "append without renameat2": Scenario(A, B, OLD_KERNEL),
     "overwrite on HDFS": Scenario(replace(A, mode="overwrite"), replace(B, mode="overwrite"), HDFS),
     "overwrite on a local disk": Scenario(replace(A, mode="overwrite"), replace(B, mode="overwrite"), LOCAL),
+    "a table on S3, re-run": Scenario(replace(A, table=True), replace(AGAIN, table=True), S3, (), TABLE, watched=False),
     "two tables": Scenario(replace(A, table=True), replace(B, table=True), S3, (), TABLE, watched=False),
     "state with the data on HDFS": Scenario(replace(A, state=True), replace(B, state=True), HDFS, later=STATEFUL),
     "state with tables": Scenario(
@@ -170,7 +173,7 @@ def late_task(folder: str = "stage") -> Report:
     writers = {"a": LATE.first, "b": LATE.second}
     verdict = judge(writers, LATE.before)
     programs = {**writers, "task": task}
-    return explore(programs, LATE.start(), look(), lambda facts, results: verdict(facts, {n: results[n] for n in writers}), switches=2)
+    return explore(programs, LATE.start(), look(), lambda facts, results: verdict(facts, {n: results[n] for n in writers}), switches=1)
 
 
 def both_of(*writers: Writer) -> Callable[[Store], Hashable]:
