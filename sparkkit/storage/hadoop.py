@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from sparkkit.compat import is_connect
 from sparkkit.errors import UsageError
+from sparkkit.storage.seam import is_hidden as is_hidden
 
 THREADS = 16
 """Calls to the filesystem under way at once: enough to hide a store's latency, few enough for its rate limit."""
@@ -134,15 +135,6 @@ class Hadoop:
     def delete(self, text: str) -> None:
         """Deletes a file or a whole folder; nothing there is fine."""
         self.system(text).delete(self.path(text), True)
-
-
-def is_hidden(name: str) -> bool:
-    """Whether Spark's readers skip a file or folder of this name; `_x=1` is a partition, not hidden.
-
-    >>> [is_hidden(n) for n in ("_SUCCESS", ".crc", "part-0", "_year=2020")]
-    [True, True, False, False]
-    """
-    return (name.startswith("_") and "=" not in name) or name.startswith(".")
 
 
 def _file_uri(uri: str) -> str:
