@@ -84,7 +84,7 @@ def _failed(record: Record, error: BaseException, where: Path, verbose: bool) ->
     died = session.how_the_jvm_ended() if found.reason == "jvm_died" else None
     _end(record, STATUS.get(found.exit_code, "failed"), found.exit_code, found.reason, f"{found} ({died})" if died else str(found))
     if found is not error or error.__cause__:
-        record.driver_log = stacks.keep(error, where.with_name(f"{record.run_id}.log"), record.message or "", redact)
+        record.driver_log = stacks.keep(error, where.absolute().with_name(f"{record.run_id}.log"), record.message or "", redact)
 
 
 def _parsed(options: Parser, argv: Sequence[str]) -> argparse.Namespace | None:
@@ -217,7 +217,7 @@ def _go(
 def _session(conf: Conf, args: argparse.Namespace, submit_args: Sequence[str], record: Record, where: Path) -> Any:
     settings = dict(conf.spark)
     if conf.run.get("event_log", True) and not session.remote(settings, submit_args):  # a Connect server's log is its own
-        folder = where.with_name(f"{record.run_id}.events")
+        folder = where.absolute().with_name(f"{record.run_id}.events")
         if "spark.eventLog.dir" not in settings:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         settings = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": folder.resolve().as_uri(),

@@ -100,7 +100,7 @@ def _status(args: argparse.Namespace) -> int:
         record = book.record(row.run_id) if row else None
     if record is None:
         date = f" for {args.date}" if args.date else ""
-        raise NotReadyError(f"the ledger {book.path} has no run of {args.job}{date}", reason="no_run", hint="`sparkkit runs` lists it")
+        raise NotReadyError(f"the ledger {book.path} has no run of {args.job}{date}", reason="no_run", hint="`sparkkit runs` lists all")
     print(report.status(record))
     code = record.get("exit_code")
     return (NOT_ENDED.get(record["status"], 0) if code is None else int(code)) if args.exit_code else 0

@@ -73,7 +73,7 @@ def text(facts: Facts, found: Sequence[Finding]) -> str:
         parts.append(f"{number}. {one.what} ({one.cause}, {sure})")
         parts += [f"   seen: {line}" for line in one.evidence] + [f"   do: {one.remedy}"]
     if not found:
-        parts.append("It ended well, and nothing odd was seen." if facts.done else "The cause is not known: no known words, no odd figures.")
+        parts.append("It ended well; nothing odd was seen." if facts.done else "The cause is not known: no known words, no odd figures.")
     parts.append(f"looked at: {'; '.join(facts.looked_at) or 'nothing'}")
     return "\n".join(parts + [f"note: {note}" for note in facts.notes])
 

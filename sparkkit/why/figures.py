@@ -34,7 +34,7 @@ def skew(facts: Facts) -> Iterator[Finding]:
         ]
         if keys:
             evidence.append(f"the rows were distributed by {keys}")
-        key = keys or "the key"
+        key = ", ".join(repr(name) for name in re.split(", | and ", keys)) if keys else "the key"
         yield Finding("skew", _pressure(facts, 80), "one task had most of the rows", tuple(evidence),
                       f"see which value it is (`df.groupBy({key}).count().orderBy('count', ascending=False)`), then filter it (null,"
                       " an empty text), treat it apart, broadcast the smaller side, or add a salt to the key")

@@ -99,7 +99,7 @@ def _arrow_zstd(file: IO[bytes]) -> Iterator[bytes]:
 
 def _gzip(file: IO[bytes]) -> Iterator[bytes]:
     packed = gzip.GzipFile(fileobj=file)
-    yield from _until_cut(lambda: packed.read(PIECE), EOFError)
+    yield from _until_cut(lambda: packed.read1(PIECE), EOFError)
 
 
 def _until_cut(read: Callable[[], bytes], error: type[Exception]) -> Iterator[bytes]:
