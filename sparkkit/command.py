@@ -254,11 +254,10 @@ def _record_path(argv: Sequence[str], record: Record) -> Path:
 
 
 def _option(name: str, argv: Sequence[str]) -> str | None:
-    """An option's value where the options may not be parsable."""
-    for word, following in zip(argv, (*argv[1:], ""), strict=True):
-        if word == name or word.startswith(f"{name}="):
-            return word.partition("=")[2] or following or None
-    return None
+    """An option's last value where the options may not be parsable."""
+    pairs = zip(argv, (*argv[1:], ""), strict=True)
+    found = [word.partition("=")[2] or following for word, following in pairs if word == name or word.startswith(f"{name}=")]
+    return found[-1] or None if found else None
 
 
 def _end(record: Record, status: str, code: int, reason: str | None, message: str | None) -> None:

@@ -12,12 +12,12 @@ PROC = Path("/proc")
 
 
 def here() -> dict[str, Any]:
-    """This process as it can be known again: host, boot of its kernel, number, and when it was born in that boot."""
-    return {"host": socket.gethostname(), "boot": _boot(), "pid": os.getpid(), "born": _born(os.getpid())}
+    """This process as it can be known again: host, boot of its kernel, space of its number, number, and when it was born in that boot."""
+    return {"host": socket.gethostname(), "boot": _boot(), "space": _space(), "pid": os.getpid(), "born": _born(os.getpid())}
 
 
 def state(process: Mapping[str, Any]) -> str:
-    """`running`, `killed`, or `unknown` where this is another machine.
+    """`running`, `killed`, or `unknown` where this is another machine or container.
 
     >>> state(here()), state({**here(), "boot": "another"}), state({**here(), "host": "another"})
     ('running', 'killed', 'unknown')
@@ -27,6 +27,8 @@ def state(process: Mapping[str, Any]) -> str:
         return "unknown"
     if process.get("boot") != now["boot"]:
         return "killed"
+    if process.get("space") != now["space"]:
+        return "unknown"
     born = _born(int(process.get("pid") or 0))
     return "running" if born is not None and born == process.get("born") else "killed"
 
@@ -34,6 +36,12 @@ def state(process: Mapping[str, Any]) -> str:
 def _boot() -> str | None:
     with suppress(OSError):
         return (PROC / "sys/kernel/random/boot_id").read_text().strip()
+    return None
+
+
+def _space() -> str | None:
+    with suppress(OSError):
+        return os.readlink(PROC / "self/ns/pid")
     return None
 
 

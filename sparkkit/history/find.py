@@ -13,6 +13,7 @@ from sparkkit.errors import NotReadyError, UsageError
 from sparkkit.history import places
 from sparkkit.history.book import Ledger
 
+ID = re.compile(r".+-\d{8}T\d{6}-[0-9a-f]{6}")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -33,6 +34,15 @@ def ledger(option: str | None = None, job: str | None = None, env: str | None = 
         session.stop(spark)
 
 
+def job_of(said: str) -> str | None:
+    """The job of a whole id, whose conf may name a ledger of its own.
+
+    >>> job_of("word_count-20261122T223348-1a2b3c"), job_of("last")
+    ('word_count', None)
+    """
+    return said[:-23] if ID.fullmatch(said) else None
+
+
 def run(book: Ledger, said: str) -> dict[str, Any]:
     """The record of the run that a text means: its id, the beginning or the six last digits of it, or `last`.
 
@@ -40,7 +50,7 @@ def run(book: Ledger, said: str) -> dict[str, Any]:
         NotReadyError: there is none.
         UsageError: there are several, or its record can't be read.
     """
-    found = book.record(said) if re.fullmatch(r".+-\d{8}T\d{6}-[0-9a-f]{6}", said) else None
+    found = book.record(said) if ID.fullmatch(said) else None
     if found is None:
         found = book.record(_one(book, said))
     assert found is not None, said

@@ -64,12 +64,15 @@ def find(home: Project, option: str | None = None, conf: str | None = None) -> P
     for path, who, base in said:
         if path:
             return Place(_whole(path, base, who), who)
-    return Place(str(home.root.absolute() / HIDDEN / "ledger"), "default")
+    return fallback(home)
 
 
 def fallback(home: Project) -> Place:
-    """Where a record goes that its ledger did not take: the project's hidden folder."""
-    return Place(str(home.root.absolute() / HIDDEN / "ledger"), "default")
+    """The project's hidden folder, also for a record that its ledger did not take; never inside an installed package: the working
+    folder then."""
+    root = home.root.absolute()
+    installed = {"site-packages", "dist-packages"} & set(root.parts) or (root.exists() and not root.is_dir())
+    return Place(str((Path.cwd() if installed else root) / HIDDEN / "ledger"), "default")
 
 
 def _whole(path: str, base: Path, who: str) -> str:

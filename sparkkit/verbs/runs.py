@@ -72,7 +72,7 @@ def _show(args: argparse.Namespace) -> int:
     from sparkkit.history import find
     from sparkkit.report import runs as report
 
-    with find.ledger(getattr(args, "ledger", None), None, getattr(args, "env", None)) as book:
+    with find.ledger(getattr(args, "ledger", None), find.job_of(args.run), getattr(args, "env", None)) as book:
         record = find.run(book, args.run)
     print(json.dumps(record, ensure_ascii=False) if args.json else report.page(record))
     return 0

@@ -25,7 +25,7 @@ def _why(args: argparse.Namespace) -> int:
     if path.exists() and args.run != "last":
         facts = answer.of_path(path, args.log)
     else:
-        with find.ledger(args.ledger, None, args.env) as book:
+        with find.ledger(args.ledger, find.job_of(args.run), args.env) as book:
             record = find.run(book, args.run)
         facts = answer.of_record(record, args.log)
     found = answer.findings(facts)

@@ -1,6 +1,6 @@
 """Provokes failures with a real Spark, each a run of its own, and asks `why` for their cause; ends with one JSON line.
 
-Usage: failing.py [KIND…]
+Usage: failing.py [KIND…], or failing.py --shared FOLDER: those that may share a session, in one, whose event log is FOLDER/events.
 """
 from __future__ import annotations
 
@@ -110,8 +110,31 @@ def why(folder: Path, *words: str) -> dict[str, Any]:
     return found
 
 
+def share(folder: Path) -> None:
+    """Provokes all that may share a session, in this process; each has a folder of its name, with its record."""
+    from sparkkit import session
+    from sparkkit.command import command
+    from sparkkit.submission.local import load_job
+
+    os.environ.update(environment(folder))
+    (folder / "events").mkdir()
+    settings = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": (folder / "events").as_uri(), "spark.task.maxFailures": "1"}
+    spark = session.start(settings, app_name="shared", profile="test")
+    job = load_job(str(JOB))
+    for failure in FAILURES:
+        if failure.shares:
+            own = folder / failure.name
+            own.mkdir()
+            code = command(job, options(failure, own), spark=spark)
+            (own / "code").write_text(str(code))
+    session.stop(spark)
+
+
 def main(names: list[str]) -> int:
     """Provokes all, or those that are named."""
+    if names[:1] == ["--shared"]:
+        share(Path(names[1]))
+        return 0
     right, wrong, skipped = [], {}, []
     for failure in FAILURES:
         if names and failure.name not in names:

@@ -38,8 +38,12 @@ def takes_all(number: int) -> int:
     """Asks for more memory than it may have."""
     import resource
 
-    resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))
-    return len(bytearray(2**33)) + number
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (2**32, before[1]))
+    try:
+        return len(bytearray(2**34)) + number
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)  # the worker may be used again
 
 
 def dies(number: int) -> int:
