@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -92,11 +93,10 @@ class Ledger:
         loose = self._loose(day)  # before the table: what is compacted meanwhile is then in one of them at least
         rows = {row.run_id: row for row in self._rows(day)}
         began = loose | {run_id: row.began for run_id, row in rows.items()}
-        for run_id in _newest_first(began):
-            if began[run_id] >= since and job in (None, _job(run_id)):
-                row = rows.get(run_id) or self._row(run_id)
-                if row is not None:
-                    yield row
+        chosen = {run_id: time for run_id, time in began.items() if time >= since and job in (None, _job(run_id))}
+        for _, tied in groupby(_newest_first(chosen), key=chosen.__getitem__):  # of one second: the record has milliseconds
+            found = [row for run_id in tied if (row := rows.get(run_id) or self._row(run_id)) is not None]
+            yield from sorted(found, key=lambda row: row.started or "", reverse=True)
 
     def _text(self, run_id: str) -> bytes | None:
         found = self.store.read(self._at(run_id, ".json"))

@@ -58,13 +58,12 @@ def run(book: Ledger, said: str) -> dict[str, Any]:
 
 
 def _one(book: Ledger, said: str) -> str:
-    names = book.names()
     if said == "last":
-        last = next(names, None)
+        last = next(book.runs(), None)
         if last is None:
             raise NotReadyError(f"the ledger {book.path} has no run", reason="no_run", hint="`sparkkit run JOB` makes one")
-        return last
-    matching = [name for name in names if name.startswith(said) or name.endswith(f"-{said}")]
+        return last.run_id
+    matching = [name for name in book.names() if name.startswith(said) or name.endswith(f"-{said}")]
     if not matching:
         raise NotReadyError(f"the ledger {book.path} has no run {said!r}", reason="no_run", hint="`sparkkit runs` lists them")
     if len(matching) > 1:

@@ -71,9 +71,10 @@ def text(facts: Facts, found: Sequence[Finding]) -> str:
     for number, one in enumerate(found, 1):
         sure = "certain" if one.strength >= 85 else "likely" if one.strength >= 60 else "perhaps"
         parts.append(f"{number}. {one.what} ({one.cause}, {sure})")
-        parts += [f"   seen: {line}" for line in one.evidence] + [f"   do: {one.remedy}"]
+        parts += [f"   seen: {line}" for line in one.evidence if line] + [f"   do: {one.remedy}"]
     if not found:
-        parts.append("It ended well; nothing odd was seen." if facts.done else "The cause is not known: no known words, no odd figures.")
+        good = facts.done or not (facts.record or facts.said)
+        parts.append("No failure and nothing odd was seen." if good else "The cause is not known: no known words, no odd figures.")
     parts.append(f"looked at: {'; '.join(facts.looked_at) or 'nothing'}")
     return "\n".join(parts + [f"note: {note}" for note in facts.notes])
 

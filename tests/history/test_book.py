@@ -47,6 +47,13 @@ def test_runs_are_listed_newest_first_and_by_job_and_time(book: Ledger) -> None:
     assert listed(book, since="20261122T101500") == [(TWO, "done")]
 
 
+def test_runs_of_the_same_second_are_in_the_order_of_their_milliseconds(book: Ledger) -> None:
+    ids = [f"a-20261120T101500-00000{n}" for n in (2, 3, 1)]
+    for n, run_id in enumerate(ids):
+        book.end(record(run_id, status="done", started=f"2026-11-20T10:15:00.00{n}Z"))
+    assert ([run_id for run_id, _ in listed(book)], find.run(book, "last")["run_id"]) == (ids[::-1], ids[-1])
+
+
 def test_what_is_put_once_stays_as_it_is(book: Ledger) -> None:
     book.end(record(ONE, status="done"))
     book.end(record(ONE, status="failed"))

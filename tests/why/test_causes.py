@@ -77,6 +77,7 @@ def test_the_evidence_of_a_python_error_is_its_words_and_the_job_s_own_line() ->
 
 def test_where_nothing_is_known_it_says_what_it_looked_at() -> None:
     facts = Facts(looked_at=["log x (3 messages)"], notes=["y is not there"])
+    facts.say(Said("job 1 failed", "nobody has seen this before"))
     assert answer.text(facts, answer.findings(facts)).splitlines() == [
         "The cause is not known: no known words, no odd figures.", "looked at: log x (3 messages)", "note: y is not there",
     ]
