@@ -19,6 +19,7 @@ from sparkkit.history import alive, find
 from sparkkit.history.book import Ledger
 from sparkkit.history.places import OwnStore
 from sparkkit.ledger import Record
+from sparkkit.storage.seam import Found
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -80,6 +81,19 @@ def test_the_record_takes_the_place_of_the_word_that_a_run_began(book: Ledger, t
     book.end(record(ONE, status="done"))
     assert listed(book) == [(ONE, "done")]
     assert [p.name for p in (tmp_path / "ledger").rglob("*.json")] == [f"{ONE}.json"]
+
+
+def test_a_run_that_ends_while_it_is_looked_up_is_found(book: Ledger) -> None:
+    class Unlucky(OwnStore):
+        """The run ends between the look for its record and that for its word."""
+
+        def read(self, path: str) -> Found | None:
+            if path.endswith(".started.json"):
+                book.end(record(ONE, status="done"))
+            return super().read(path)
+
+    book.begin(ONE, {})
+    assert listed(Ledger(Unlucky(), book.path)) == [(ONE, "done")]
 
 
 def test_a_process_that_was_killed_leaves_the_word_that_it_had_begun(book: Ledger) -> None:

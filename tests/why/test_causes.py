@@ -65,6 +65,7 @@ def test_what_stands_behind_comes_before_what_it_brought_about() -> None:
     fetch = "FetchFailed(BlockManagerId(1, h, 1), shuffleId=0): Connection refused"
     assert causes(fetch)[0] == "fetch_failure"
     assert causes(fetch, "ExecutorLostFailure Reason: Command exited with code 137") == ["process_killed", "fetch_failure"]
+    assert causes(fetch, "ExecutorLostFailure Reason: Executor heartbeat timed out")[0] == "lost_executor"
     assert causes(fetch, "ExecutorLostFailure Reason: Command exited with code 52")[0] == "out_of_memory"
 
 
