@@ -15,6 +15,8 @@ KINDS: tuple[tuple[str, type[SparkkitError], str, str], ...] = (
      "check the path, or wait until it is delivered"),
     (r"OutOfMemoryError|exceeds spark.driver.maxResultSize|Container killed|exit code 137|ExecutorLostFailure", InfrastructureError,
      "out_of_memory", "give it more memory (--driver-memory 4g) or smaller partitions"),
+    (r"Python worker exited unexpectedly", InfrastructureError, "python_worker_died",  # its EOFException is no damaged file
+     "run again; `sparkkit why last` has more: most often the system took its memory back"),
     (r"StatusCode.UNAVAILABLE|INVALID_HANDLE|SESSION_(NOT_FOUND|CLOSED|CHANGED)", InfrastructureError, "server_gone",
      "run again when the Spark Connect server is back"),
     (r"Py4JNetworkError|Connection refused|Connection reset|Answer from Java side is empty|gateway|SparkContext was shut down"

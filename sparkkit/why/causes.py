@@ -112,7 +112,8 @@ TOLD: tuple[Told, ...] = (
           r"UnknownHostException|SocketTimeoutException|ConnectException|NoRouteToHost|SafeModeException|StandbyException|StatusCode\.UNAVAILABLE",
           "run again when the service is back", behind="out_of_memory process_killed lost_executor fetch_failure"),
     _told("python_error", 70, "a Python function raised an error",
-          r"Traceback \(most recent call last\):[\s\S]*?\n(?=\w[\w.]*(?:Error|Exception|Interrupt|Exit|Iteration|Warning)\b)",
+          r"Traceback \(most recent call last\):[\s\S]*?\n"
+          r"(?=(?!pyspark\.|py4j\.|java\.|org\.|scala\.|com\.|io\.)\w[\w.]*(?:Error|Exception|Interrupt|Exit|Iteration|Warning)\b)",
           "mend the function at the line that the evidence names",
           behind="missing_module python_out_of_memory disk_full not_serializable missing_file missing_partition access_denied bad_record"
                  " unknown_column result_too_large broadcast_too_large out_of_memory unreadable_file missing_jar fetch_failure"
@@ -139,19 +140,19 @@ def told(facts: Facts) -> list[Finding]:
 def _finding(one: Told, heard: dict[str, list[tuple[Said, re.Match[str]]]], facts: Facts) -> Finding:
     found = heard[one.cause]
     strength = one.strength - 30 * bool(set(one.behind) & heard.keys()) - 40 * facts.done
-    evidence = [_evidence(said, match) for said, match in sorted(found, key=lambda pair: not pair[0].executor)]
-    if one.cause == "python_error":
-        evidence = [line for said, _ in found for line in _frames(said)][:2] + evidence
-    return Finding(one.cause, max(strength, 5), one.what, tuple(dict.fromkeys(evidence))[:4], one.remedy)
+    evidence: dict[str, str] = {}
+    for said, match in sorted(found, key=lambda pair: not pair[0].executor):
+        line, again = _line(said.text, match), f" ({said.times} times)" if said.times > 1 else ""
+        at = max(0, line.find(match[0][:40]))
+        evidence.setdefault(line[at:at + 80], f"{said.place}{again}: {_short(line, match[0])}")  # the same words are one piece of it
+    frames = sorted({frame for said, _ in found for frame in _frames(said)}, key=len) if one.cause == "python_error" else []
+    return Finding(one.cause, max(strength, 5), one.what, (*frames[-1:], *evidence.values())[:4], one.remedy)
 
 
-def _evidence(said: Said, match: re.Match[str]) -> str:
-    """The line in which it was heard, and where."""
-    text = said.text
+def _line(text: str, match: re.Match[str]) -> str:
+    """The line in which it was heard; of a traceback the last."""
     end = match.end() if match[0].startswith("Traceback") else match.start()
-    line = text[text.rfind("\n", 0, end) + 1:].partition("\n")[0].strip()
-    again = f" ({said.times} times)" if said.times > 1 else ""
-    return f"{said.place}{again}: {_short(line, match[0])}"
+    return text[text.rfind("\n", 0, end) + 1:].partition("\n")[0].strip()
 
 
 def _short(line: str, found: str, most: int = 300) -> str:

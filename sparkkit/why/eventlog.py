@@ -105,7 +105,7 @@ def _job_start(event: Event, facts: Facts) -> None:
     query = (event.get("Properties") or {}).get("spark.sql.execution.id")
     for info in event.get("Stage Infos") or ():
         stage = _stage(facts, info.get("Stage ID", -1), info.get("Stage Attempt ID", 0))
-        stage.name = str(info.get("Stage Name", ""))[:80]
+        stage.name = _name(info)
         stage.query = int(query) if query else None
 
 
@@ -119,7 +119,7 @@ def _job_end(event: Event, facts: Facts) -> None:
 def _stage_end(event: Event, facts: Facts) -> None:
     info = event.get("Stage Info") or {}
     stage = _stage(facts, info.get("Stage ID", -1), info.get("Stage Attempt ID", 0))
-    stage.name = str(info.get("Stage Name", ""))[:80]
+    stage.name = _name(info)
     stage.failed = info.get("Failure Reason")
     if stage.failed:
         facts.say(Said(f"{stage} failed", stage.failed, stage=str(stage)))
@@ -171,6 +171,10 @@ def _query_end(event: Event, facts: Facts) -> None:
     message = event.get("errorMessage")
     if message:
         facts.say(Said(f"query {event.get('executionId')} failed", str(message), fatal=True))
+
+
+def _name(info: Event) -> str:
+    return str(info.get("Stage Name", "")).removesuffix(" at NativeMethodAccessorImpl.java:0")[:80]  # which tells nothing of Python's code
 
 
 def _stage(facts: Facts, number: int, attempt: int) -> Stage:

@@ -41,10 +41,10 @@ class Failure:
 CLUSTER = ("--master", "local-cluster[2,1,1024]", "--conf", "spark.executor.memory=512m", "--conf", "spark.task.maxFailures=1")
 FAILURES = (
     Failure("python_error", "python_error", 1, shares=True),
-    Failure("driver_error", "job_failed", 1, shares=True),
+    Failure("driver_error", "python_error", 1, shares=True),
     Failure("missing_module", "missing_module", 2, shares=True),
     Failure("python_out_of_memory", "python_out_of_memory", 1, shares=True),
-    Failure("python_worker_died", "python_worker_died", 1, shares=True),
+    Failure("python_worker_died", "python_worker_died", 6, shares=True),
     Failure("bad_value", "bad_record", 1, shares=True),
     Failure("division", "bad_record", 1, shares=True),
     Failure("unknown_column", "unknown_column", 1, shares=True),
