@@ -1,6 +1,7 @@
 """Where the ledger is, and the store it is on: this machine's disk, or what Hadoop reaches through a session."""
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Sequence
@@ -93,6 +94,8 @@ class OwnStore(LocalStore):
         """Makes a folder and those above it, each with the rights 0700; one that is there keeps its own."""
         if not os.path.isdir(path):
             super().make_folder(path)
+            if not os.path.isdir(path):  # a file, a device: what is not ours keeps its rights
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
             os.chmod(path, 0o700)
             if os.path.basename(path) == HIDDEN:
                 super().put_if_absent(f"{path}/.gitignore", b"*\n")
