@@ -86,5 +86,6 @@ def _first(error: BaseException) -> str:
         return re.sub(r" SQLSTATE: \w+.*$", "", raised[-1])[:600]
     conditions = re.findall(r"(\[[A-Z_.]{4,}\][^\n]*)", text)
     causes = re.findall(r"Caused by: ([^\n]+)", text) or re.findall(r'RPC that terminated with:\s+status = .*\s+details = "([^"\n]+)', text)
-    line = (conditions or causes or text.splitlines() or [type(error).__name__])[-1 if conditions or causes else 0]
+    plain = re.sub(r"^An error occurred while calling \S+\n: ", "", text)  # py4j's own first line says nothing
+    line = (conditions or causes or plain.splitlines() or [type(error).__name__])[-1 if conditions or causes else 0]
     return re.sub(r" SQLSTATE: \w+.*$", "", line)[:600]

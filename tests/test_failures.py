@@ -70,6 +70,11 @@ def test_the_sentence_is_spark_s_own_condition_without_the_stack() -> None:
     )
 
 
+def test_the_sentence_is_java_s_not_py4j_s() -> None:
+    text = "An error occurred while calling o230.save.\n: java.lang.OutOfMemoryError: Java heap space\n\tat a.b(C.java:1)"
+    assert failures.explain(RuntimeError(text), "write").message == "java.lang.OutOfMemoryError: Java heap space in write"
+
+
 def test_a_long_message_is_cut() -> None:
     assert len(str(failures.explain(RuntimeError("x" * 5000)))) < 700
 

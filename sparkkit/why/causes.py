@@ -146,7 +146,14 @@ def _finding(one: Told, heard: dict[str, list[tuple[Said, re.Match[str]]]], fact
         at = max(0, line.find(match[0][:40]))
         evidence.setdefault(line[at:at + 80], f"{said.place}{again}: {_short(line, match[0])}")  # the same words are one piece of it
     frames = sorted({frame for said, _ in found for frame in _frames(said)}, key=len) if one.cause == "python_error" else []
-    return Finding(one.cause, max(strength, 5), one.what, (*frames[-1:], *evidence.values())[:4], one.remedy)
+    what = f"{one.what}: {_whose(found)}" if one.cause == "out_of_memory" else one.what
+    return Finding(one.cause, max(strength, 5), what, (*frames[-1:], *evidence.values())[:4], one.remedy)
+
+
+def _whose(found: list[tuple[Said, re.Match[str]]]) -> str:
+    """The executors whose words these are; where none says so, they are the driver's."""
+    executors = sorted({said.executor for said, _ in found if said.executor and said.executor != "driver"})
+    return f"executor {', '.join(executors)}" if executors else "the driver's"
 
 
 def _line(text: str, match: re.Match[str]) -> str:

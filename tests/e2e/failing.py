@@ -64,6 +64,7 @@ FAILURES = (
     Failure("broadcast", "broadcast_too_large", 1, options=("--set=spark.sql.broadcastTimeout=1", "--set=spark.sql.adaptive.enabled=false")),
     Failure("result_too_large", "result_too_large", 1, "collect", spark=("--conf", "spark.driver.maxResultSize=1m")),
     Failure("out_of_memory", "out_of_memory", 6, "heap", spark=("--driver-memory", "600m")),
+    Failure("driver_out_of_memory", "out_of_memory", 6, "driver_heap", spark=("--driver-memory", "600m")),
     Failure("disk_full", "disk_full", 6, spark=("--conf", "spark.local.dir={tmp}/small", "--master", "local[2]"), small_disk=True),
     Failure("driver_killed", "driver_killed", -9, "killed"),
     Failure("executor_killed", "process_killed", 6, spark=CLUSTER),
