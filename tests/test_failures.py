@@ -92,6 +92,18 @@ def test_a_java_exception_of_a_dead_jvm_does_not_raise() -> None:
     assert failures.explain(DeadError("gone")).reason == "jvm_died"
 
 
+def test_an_error_whose_words_went_with_the_jvm_is_that_the_jvm_died() -> None:
+    class WordlessError(Exception):
+        def __str__(self) -> str:
+            raise ConnectionRefusedError(111, "Connection refused")
+
+        getCondition = __str__  # noqa: N815
+
+    assert failures.explain(WordlessError(), "build").exit_code == 1
+    found = failures.explain(WordlessError(), "write")
+    assert (found.exit_code, found.reason, "the driver's JVM is gone" in str(found)) == (6, "jvm_died", True)
+
+
 def test_wrong_use_wins_over_all_others_and_the_job_s_own_failure_loses() -> None:
     kinds: list[SparkkitError] = [type("E", (SparkkitError,), {"exit_code": code})("m") for code in (1, 4, 6, 3, 5, 2)]
     order = []
