@@ -12,6 +12,8 @@ KINDS: tuple[tuple[str, type[SparkkitError], str, str], ...] = (
      "access_denied", "give the user the right to it, or choose another path"),
     (r"No space left on device|Disk quota exceeded|DSQuotaExceeded", InfrastructureError, "disk_full",
      "free space and run again: nothing was published"),
+    (r"FetchFailed|shuffle_\d+_\d+_\d+\.(?:data|index)", InfrastructureError, "shuffle_lost",  # not a missing input
+     "run again; `sparkkit why last` names the executor"),
     (r"PATH_NOT_FOUND|Path does not exist|FAILED_READ_FILE.FILE_NOT_EXIST|FileNotFoundException", NotReadyError, "input_missing",
      "check the path, or wait until it is delivered"),
     (r"OutOfMemoryError|exceeds spark.driver.maxResultSize|Container killed|exit code 137|ExecutorLostFailure", InfrastructureError,

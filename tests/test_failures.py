@@ -16,6 +16,7 @@ from sparkkit.errors import ContractError, NotReadyError, SparkkitError, stronge
         ("java.io.IOException: No space left on device", 6, "disk_full"),
         ("[PATH_NOT_FOUND] Path does not exist: file:/x.", 3, "input_missing"),
         ("java.io.FileNotFoundException: File /x does not exist", 3, "input_missing"),
+        ("java.io.FileNotFoundException: /d/blockmgr-1/0c/shuffle_0_11_0.data (No such file or directory)", 6, "shuffle_lost"),
         ("java.lang.OutOfMemoryError: Java heap space", 6, "out_of_memory"),
         ("ExecutorLostFailure (executor 1 exited caused by one of the running tasks)", 6, "out_of_memory"),
         ("Python worker exited unexpectedly (crashed)\n\tat a.b(C.java:1)\nCaused by: java.io.EOFException", 6, "python_worker_died"),

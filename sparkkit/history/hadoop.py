@@ -27,8 +27,8 @@ class HadoopStore:
         if statuses is None:
             return ()
         jvm = self._hadoop.jvm
-        paths = jvm.java.util.Arrays.toString(jvm.org.apache.hadoop.fs.FileUtil.stat2Paths(statuses))
-        return tuple(sorted(path.rpartition("/")[2] for path in paths[1:-1].split(", ") if path))
+        paths = jvm.org.apache.commons.lang3.ArrayUtils.toString(jvm.org.apache.hadoop.fs.FileUtil.stat2Paths(statuses))
+        return tuple(sorted(path.rpartition("/")[2] for path in paths[1:-1].split(",") if path))
 
     def read(self, path: str) -> Found | None:
         """A small object, whole."""
@@ -37,7 +37,7 @@ class HadoopStore:
 
     def put_if_absent(self, path: str, data: bytes) -> bool:
         """Creates it, readable by its owner; whole by way of a hidden file and a rename, or by the store's own way."""
-        system, target = self._hadoop.system(path), self._hadoop.path(path)
+        system, target = self._call(lambda: self._hadoop.system(path)), self._hadoop.path(path)
         if self._call(lambda: system.exists(target)):
             return False
         if path.partition(":")[0].lower() in OBJECT_STORES:

@@ -72,7 +72,7 @@ def refused(facts: Facts) -> Iterator[Finding]:
     """A run that the record itself says was refused: by a contract, a rule, the accounting, wrong use or a lock."""
     record = facts.record
     told = REFUSALS.get(record.get("exit_code") or 0)
-    if told and record.get("reason") not in ELSEWHERE:
+    if told and record.get("reason") and record["reason"] not in ELSEWHERE:
         cause, what, remedy = told
         evidence = [f"record: {record.get('reason')}: {record.get('message')}"]
         for name, edge in {**(record.get("inputs") or {}), **(record.get("outputs") or {})}.items():

@@ -59,7 +59,7 @@ FAILURES = (
     Failure("terminated", "interrupted", 143, shares=True),
     Failure("skew", "skew", 0, options=("--set=spark.sql.adaptive.enabled=false",)),
     Failure("spill", "spill", 0, spark=("--conf", "spark.shuffle.spill.numElementsForceSpillThreshold=20000")),
-    Failure("fetch_failure", "fetch_failure", 1, options=("--flag={tmp}/local",),
+    Failure("fetch_failure", "fetch_failure", 6, options=("--flag={tmp}/local",),
             spark=("--conf", "spark.local.dir={tmp}/local", "--conf", "spark.stage.maxConsecutiveAttempts=2", "--master", "local[2]")),
     Failure("broadcast", "broadcast_too_large", 1,
             options=("--set=spark.sql.broadcastTimeout=1", "--set=spark.sql.adaptive.enabled=false")),
