@@ -63,7 +63,7 @@ def command(
             _go(job, args, submit_args, places, stopper, keeper, spark)
     except BaseException as error:
         if stopper.number is not None or isinstance(error, KeyboardInterrupt):
-            stop = Interrupted(stopper.number or signal.SIGINT)
+            stop = stopper.ended(stopper.number or signal.SIGINT)
             _end(record, "interrupted", stop.exit_code, "interrupted", str(stop))
         else:
             _failed(record, error, places[-1], verbose)
@@ -108,6 +108,7 @@ def parser(job: Job, prog: str | None = None) -> Parser:
     every.add_argument("--output-format", metavar="FORMAT", help="parquet, csv, json, orc, text, avro, delta or table")
     every.add_argument("--mode", metavar="MODE", help=", ".join(confs.MODES))
     every.add_argument("--date", type=dt.date.fromisoformat, metavar="DATE", help="the logical date, YYYY-MM-DD")
+    every.add_argument("--again", action="store_true", help="run even where these inputs, parameters and code have run to their end")
     every.add_argument("--env", metavar="NAME", help="lay conf/env/NAME.toml over the job's conf")
     every.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="set one key, such as inputs.x.format=csv")
     every.add_argument("--record", metavar="FILE", help="where the run's record goes (default runs/<run_id>.json)")
@@ -204,11 +205,12 @@ def _go(
     from sparkkit import run, sinks
     from sparkkit.report import progress
 
-    request = run.Request(job, conf, home, params, record.date)
+    request = run.Request(job, conf, home, params, record.date, args.again)
     stopper.spark, record.between_steps = spark, stopper.check
     with stopper.heeding(), progress.line(spark):  # once more: a starting SparkContext takes SIGINT for itself
         staged = run.run(spark, request, record)
-    _end(record, "done", 0, None, None)
+    done_by = None if staged else record.message
+    _end(record, "done" if staged else "already_done", 0, None, done_by)
     if args.show:
         for name, done in staged.items():
             print(report.frame(name, sinks.view(spark, done), args.show), file=sys.stderr if args.json else sys.stdout)

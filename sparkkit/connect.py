@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 
@@ -21,6 +22,7 @@ from sparkkit.conf import OutputConf
 from sparkkit.errors import AccountingError, UsageError
 from sparkkit.formats import tables
 from sparkkit.formats.base import Format
+from sparkkit.publishing import Identity
 from sparkkit.schema.types import quote
 from sparkkit.staging import SPLIT, Target
 
@@ -64,6 +66,15 @@ class Tables:
         for place in (found.path, found.quarantine):
             tables.need_full(self.spark, place)
         return found
+
+    @contextmanager
+    def lock(self, targets: Mapping[str, Target]) -> Iterator[dict[str, Target]]:
+        """The targets: no lock is held over Spark Connect, where the tables' own commits are all there is."""
+        yield dict(targets)
+
+    def done_by(self, identity: Identity, targets: Mapping[str, Target]) -> str | None:
+        """None: without a journal nobody knows."""
+        return None
 
     def taken(self, target: Target) -> bool:
         """Whether something is at an output's path; a table of the catalog is looked for by its own `check`."""

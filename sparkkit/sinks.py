@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -16,9 +16,12 @@ from sparkkit.conf import OutputConf
 from sparkkit.errors import AccountingError, UsageError
 from sparkkit.formats import writing
 from sparkkit.formats.base import Format, Unfit
+from sparkkit.publishing import Identity, Piece, TableCommit, mode_of
 from sparkkit.schema.landing import BAD, LANDING
 from sparkkit.schema.types import quote
 from sparkkit.staging import SPLIT, Files, Target
+from sparkkit.storage.log import Part
+from sparkkit.storage.seam import above
 
 if TYPE_CHECKING:
     from sparkkit.connect import Tables
@@ -41,13 +44,16 @@ class Staged:
     bytes: int | None = None
     published: list[str] = field(default_factory=list)
 
+    def marked(self, run_id: str) -> OutputConf:
+        """The output's settings, with the mark of the run for a table's history."""
+        return replace(self.target.conf, options={"userMetadata": f"sparkkit {run_id}", **self.target.conf.options})
+
 
 def target(place: Place, name: str, conf: OutputConf) -> Target:
     """The places of an output.
 
     Raises:
-        UsageError: if it has no path, its mode is `error` and something is there, its settings don't fit together, or it is
-            of plain files on Spark Connect.
+        UsageError: if it has no path, its settings don't fit together, or it is of plain files on Spark Connect.
     """
     if not conf.path:
         raise UsageError(f"output {name!r} has no path", reason="no_path", hint=f"give --output PATH or set outputs.{name}.path")
@@ -55,9 +61,7 @@ def target(place: Place, name: str, conf: OutputConf) -> Target:
     if not (form.write or form.save or form.commit):
         raise UsageError(f"output {name!r}: format {conf.format!r} can't be written", reason="unknown_format")
     _check(name, conf)
-    found = place.target(name, conf)
-    _refuse_existing(place, found)
-    return found
+    return place.target(name, conf)
 
 
 def _check(name: str, conf: OutputConf) -> None:
@@ -77,7 +81,12 @@ def _check(name: str, conf: OutputConf) -> None:
         writing.size_of(conf.target_file_size, f"outputs.{name}.target_file_size")
 
 
-def _refuse_existing(place: Place, target: Target) -> None:
+def refuse_existing(place: Place, target: Target) -> None:
+    """Refuses an output whose mode is `error` where something is there.
+
+    Raises:
+        UsageError: `output_exists`.
+    """
     if target.conf.mode == "error" and place.taken(target):
         raise UsageError(
             f"output {target.name!r}: {target.conf.path} exists and the mode is error",
@@ -175,27 +184,53 @@ def _rejects(frame: DataFrame) -> DataFrame:
     )
 
 
-def publish(place: Place, staged: Staged) -> None:
-    """Brings what was staged into place by the output's mode. Nothing is published before every verdict is known.
+def publish(place: Place, staged: Mapping[str, Staged], identity: Identity, shelved: Sequence[Piece] = ()) -> dict[str, int]:
+    """Brings what was staged into place by the outputs' modes, and the rejected rows with it; the generation of each output.
+
+    Nothing is published before every verdict is known, and then all is by one decision, which a run that comes after makes
+    good should this one die in the middle. Over Spark Connect each table is committed by itself.
 
     Raises:
         UsageError: the mode is `error`, and something came to the target while the run went on.
+        LockedError: another run took over, and nothing was published.
         AccountingError: the output's own format, or the table, holds another number of rows than were staged.
     """
+    for one in staged.values():
+        if not place.any(one.data):
+            _empty(place, one)
+        if not one.target.table:
+            assert isinstance(place, Files)
+            refuse_existing(place, one.target)
+            if one.kind != one.target.conf.format:
+                _rewrite(place, one)
+        one.files, one.bytes = place.size(one.data)
+    if not isinstance(place, Files):
+        for one in staged.values():
+            _commit(place, one)
+            place.drop(one.target.staging)
+        return {}
+    pieces = {n: _piece(one, place.run_id, identity.slices[n]) for n, one in staged.items()}
+    parts = place.journals.publish(identity.logical_id, [*shelved, *pieces.values()])
+    for name, one in staged.items():
+        one.published = place.journals.partitions.get(one.target.path, []) if one.target.table else _folders(one, parts[pieces[name].path])
+        place.drop(one.target.staging)
+    return {name: parts[piece.path].generation for name, piece in pieces.items()}
+
+
+def _piece(staged: Staged, run_id: str, name: str) -> Piece:
     target = staged.target
-    if not place.any(staged.data):
-        _empty(place, staged)
-    if target.table:
-        staged.files, staged.bytes = place.size(staged.data)
-        _commit(place, staged)
-    else:
-        assert isinstance(place, Files)
-        _refuse_existing(place, target)
-        if staged.kind != target.conf.format:
-            _rewrite(place, staged)
-        staged.files, staged.bytes = place.size(staged.data)
-        {"append": _append, "overwrite_partitions": _replace_partitions}.get(target.conf.mode, _replace)(place, staged)
-    place.drop(target.staging)
+    if not target.table:
+        return Piece(target.journal, staged.data, mode_of(target.conf), name)
+    data = staged.data.removeprefix(target.staging).lstrip("/")
+    commit = TableCommit(target.path, staged.marked(run_id), data, staged.schema, staged.count.good)
+    return Piece(target.journal, target.staging, mode_of(target.conf), name, commit)
+
+
+def _folders(staged: Staged, part: Part) -> list[str]:
+    """The partitions that were replaced."""
+    if staged.target.conf.mode != "overwrite_partitions":
+        return []
+    return sorted({above(file) for file in (*part.adds, *part.removes)})
 
 
 def _empty(place: Place, staged: Staged) -> None:
@@ -224,8 +259,7 @@ def _rewrite(place: Files, staged: Staged) -> None:
 def _commit(place: Place, staged: Staged) -> None:
     target, form = staged.target, formats.known(staged.target.conf.format)
     assert form.commit is not None
-    conf = replace(target.conf, options={"userMetadata": f"sparkkit {place.run_id}", **target.conf.options})
-    rows, staged.published = form.commit(place.spark, place.read(staged.data, staged.schema), conf, target.path)
+    rows, staged.published = form.commit(place.spark, place.read(staged.data, staged.schema), staged.marked(place.run_id), target.path)
     if rows != staged.count.good:
         raise AccountingError(
             f"output {target.name!r}: {staged.count.good} good rows, but the commit to {target.path} says {rows}",
@@ -239,23 +273,3 @@ def view(spark: SparkSession, staged: Staged) -> DataFrame:
     if form.view:
         return form.view(spark, staged.target.path, conf.options)
     return spark.read.format(form.name).load(staged.target.path)
-
-
-def _replace(place: Files, staged: Staged) -> None:
-    hadoop, path, old = place.hadoop, staged.target.path, f"{staged.target.staging}-old"
-    if hadoop.exists(path):
-        hadoop.rename(path, old)
-    hadoop.rename(staged.data, path)
-    hadoop.delete(old)
-
-
-def _append(place: Files, staged: Staged) -> None:
-    place.move(staged.data, staged.target.path, place.leaves(staged.data))
-
-
-def _replace_partitions(place: Files, staged: Staged) -> None:
-    leaves = place.leaves(staged.data)
-    for folder in sorted({leaf.rsplit("/", 1)[0] for leaf in leaves}):
-        place.hadoop.delete(f"{staged.target.path}/{folder}")
-        staged.published.append(folder)
-    place.move(staged.data, staged.target.path, leaves)

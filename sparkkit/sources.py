@@ -3,6 +3,7 @@ format."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -37,6 +38,15 @@ class Source:
     def frame(self) -> DataFrame:
         """The landed rows."""
         return self.land.frame
+
+    @property
+    def fingerprint(self) -> str | None:
+        """What tells this state of the input from every other: its files with sizes and times, or a table's version; None for a table
+        that has none."""
+        if not self.files:
+            return self.land.version
+        said = "\n".join(f"{f.path} {f.size} {f.modified}" for f in self.files)
+        return hashlib.sha256(said.encode()).hexdigest()
 
     @property
     def bytes(self) -> int | None:

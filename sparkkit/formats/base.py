@@ -60,7 +60,8 @@ class Scan:
 
 @dataclass(frozen=True)
 class Land:
-    """A landed input. `rows` counts by storage, apart from the landed frame; `promised` is the source's own word."""
+    """A landed input. `rows` counts by storage, apart from the landed frame; `promised` is the source's own word; `version` is that
+    of a table which has versions."""
 
     frame: DataFrame
     rows: Callable[[], int]
@@ -70,6 +71,7 @@ class Land:
     unreadable: tuple[Finding, ...] = ()
     single_header: Callable[[DataFrame], DataFrame] | None = None
     wrong_files: Callable[[], tuple[Finding, ...]] | None = None
+    version: str | None = None
 
 
 @dataclass(frozen=True)

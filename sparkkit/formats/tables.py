@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
@@ -41,7 +42,7 @@ def land_delta(scan: Scan) -> Land:
     if not options:
         options = {"versionAsOf": str(_last(scan.spark, _delta(scan.table))["version"])}
     data = scan.spark.read.format("delta").options(**options).load(scan.table)
-    return _landed(scan, data)
+    return replace(_landed(scan, data), version=f"{scan.table} {options}")
 
 
 def land_table(scan: Scan) -> Land:

@@ -88,13 +88,16 @@ class LocalStore:
         return True
 
     def replace_if_unchanged(self, path: str, data: bytes, version: str) -> str | None:
-        """Replaces the file under a lock on its inode, which dies with its process; never waits for another's."""
+        """Replaces the file under a lock on its inode, which dies with its process; never waits for another's.
+
+        Where the filesystem has no such locks (some NFS) it goes without: one writer is all that is promised.
+        """
         try:
             file = os.open(path, os.O_RDONLY)
         except FileNotFoundError:
             return None
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file)
             if _found(file).version != version or os.fstat(file).st_ino != os.stat(path).st_ino:
                 return None
             os.rename(_write_beside(path, data), path)
@@ -188,6 +191,14 @@ def _write_beside(path: str, data: bytes) -> str:
     finally:
         os.close(file)
     return partial
+
+
+def _lock(file: int) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, *_UNABLE):
+            raise
 
 
 def _found(file: int) -> Found:

@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from sparkkit.errors import LockedError
+from sparkkit.storage.holder import is_dead, me
 from sparkkit.storage.log import KEEP, Entry, Log
+from sparkkit.storage.seam import Store
 
 
 @dataclass(frozen=True)
@@ -59,19 +61,21 @@ def _released(log: Log, slot: int, last: Entry, patience: Patience) -> bool:
     """Whether the run that has the lock is over; False where there is something new in the log to be looked at."""
     home, opened = Log(log.store, last.home[0]), last.home[1]
     away = last.kind == "open" and home != log
-    what, decision = fate(home, opened) if away else ("undecided", None)
+    what, decision = fate(log.store, last) if away else ("undecided", None)
     if what == "abort":
         return True
     if decision:
         follow(log, slot, last, decision)
         return False
-    if not patience.gone(lambda: (log.slots(), log.store.read(beat(home, opened)))):
+    heart = log.store.read(beat(home, opened))
+    dead = heart is not None and is_dead(heart.data.decode(errors="replace").partition(" ")[2])
+    if not dead and not patience.gone(lambda: (log.slots(), log.store.read(beat(home, opened)))):
         if log.slots()[-1:] != [slot]:
             return False
         raise LockedError(f"run {last.run_id} is at work on {log.target}", hint="wait until it ends")
     if away:
         _, there = home.last()
-        home.append(opened + 1, replace(there or last, kind="abort"))
+        home.append(opened + 1, replace(there, kind="abort") if there else Entry("abort", last.run_id, last.home))
         return False
     for part in last.parts:
         other = Log(log.store, part.target)
@@ -81,20 +85,22 @@ def _released(log: Log, slot: int, last: Entry, patience: Patience) -> bool:
     return True
 
 
-def fate(home: Log, opened: int) -> tuple[Literal["commit", "abort", "undecided"], Entry | None]:
-    """What became of the publication of a run, by the log that decides for it; with the entry where it was committed."""
+def fate(store: Store, begun: Entry) -> tuple[Literal["commit", "abort", "undecided"], Entry | None]:
+    """What became of the publication of a run, by its `open` and the log that decides for it; with the entry where it was committed."""
+    home, opened = Log(store, begun.home[0]), begun.home[1]
     slot, last = home.last()
     if last and slot == opened:
         return "undecided", None
     # what is below the first number that counts was followed in every log before it was pruned, or came too late
     entry = home.get(opened + 1) if last and opened + 1 >= last.first else None
-    return ("commit", entry) if entry and entry.kind == "commit" else ("abort", None)
+    committed = entry is not None and entry.kind == "commit" and entry.run_id == begun.run_id  # somebody may have begun the log anew
+    return ("commit", entry) if committed else ("abort", None)
 
 
 def follow(log: Log, slot: int, opened: Entry, decision: Entry) -> None:
     """Puts into an output's own log what was decided in the home log, where the run that did so is gone."""
-    part = next(p for p in decision.parts if p.target == log.target)
-    log.append(slot + 1, replace(opened.settled(), kind="commit", pending=part))
+    part = next((p for p in decision.parts if p.target == log.target), None)
+    log.append(slot + 1, replace(opened.settled(), kind="commit" if part else "abort", pending=part))
 
 
 def beat(home: Log, opened: int) -> str:
@@ -107,12 +113,12 @@ class Heart:
 
     def __init__(self, home: Log, opened: int, interval: float) -> None:
         self.store, self.path, self.interval = home.store, beat(home, opened), interval
+        self.holder = me()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sparkkit-heart", daemon=True)
 
     def __enter__(self) -> Heart:
-        with suppress(OSError):
-            self.store.put_if_absent(self.path, b"0")
+        self._beat(0)
         self._thread.start()
         return self
 
@@ -125,7 +131,12 @@ class Heart:
     def _run(self) -> None:
         count = 0
         while not self._over.wait(self.interval):
-            with suppress(OSError):
-                if found := self.store.read(self.path):
-                    count += 1
-                    self.store.replace_if_unchanged(self.path, str(count).encode(), found.version)
+            self._beat(count := count + 1)
+
+    def _beat(self, count: int) -> None:
+        with suppress(OSError):
+            found, data = self.store.read(self.path), f"{count} {self.holder}".encode()
+            if found:
+                self.store.replace_if_unchanged(self.path, data, found.version)
+            else:
+                self.store.put_if_absent(self.path, data)

@@ -9,7 +9,7 @@ from sparkkit.errors import InfrastructureError, UsageError
 from sparkkit.storage.seam import Store
 
 FORMAT = 1
-"""The version of entries and records: raised when a field changes its meaning or goes."""
+"""The version of entries, records and states: raised with every change of their fields, since who does not know a field can't act on it."""
 
 KEEP = 100
 """How many numbers behind the last one are kept."""
@@ -17,14 +17,18 @@ KEEP = 100
 VERSIONS = 2
 """How many publications back the replaced files are kept."""
 
+LOOKS = 20
+"""How often something that moves is looked at again before it is given up."""
+
 
 @dataclass(frozen=True)
 class Part:
     """One output of a publication: all that its steps need, whoever makes them.
 
     `slot` is that of the run's `open` in the output's log; `slice` names what a re-run replaces. `how` it is put in place: as a
-    `whole` folder, file by file (`files`), or by the `table`'s own commit of what is `staged` in the run's folder. `adds` and
-    `removes` are files, relative to the target.
+    `whole` folder, file by file (`files`), or by the `table`'s own commit of what is `staged`, a path below the journal, or in the
+    run's workspace where there is none. `adds` and `removes` are files, relative to the target; `puts` small objects of the journal,
+    records and states, that wait in the workspace.
     """
 
     target: str
@@ -38,6 +42,7 @@ class Part:
     adds: tuple[str, ...] = ()
     removes: tuple[str, ...] = ()
     staged: str = ""
+    puts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,25 +83,32 @@ def decode(data: bytes, path: str) -> dict[str, Any]:
         found = dict(json.loads(data))
         number = int(found.pop("format"))
     except (ValueError, TypeError, KeyError) as error:
-        raise InfrastructureError(f"{path} is damaged", reason="journal_damaged",
-                                  hint="restore the file, or move its folder away") from error
+        raise damaged(path) from error
     if number > FORMAT:
         raise UsageError(f"{path} has format {number}, and this sparkkit knows formats up to {FORMAT}", reason="newer_format",
                          hint="run with the newer sparkkit that wrote it")
     return found
 
 
+def damaged(path: str) -> InfrastructureError:
+    """The error of a file that nobody can read as what it should be."""
+    return InfrastructureError(f"{path} is damaged", reason="journal_damaged", hint="restore the file, or move its folder away")
+
+
 def entry_of(data: bytes, path: str) -> Entry:
-    """The entry of one line of JSON."""
+    """The entry of one line of JSON; as `decode` raises."""
     found = decode(data, path)
-    parts = tuple(_part(p) for p in found.pop("parts"))
-    pending = found.pop("pending")
-    home, runs = tuple(found.pop("home")), tuple(found.pop("runs"))
-    return Entry(**found, home=home, parts=parts, pending=_part(pending) if pending else None, runs=runs)
+    try:
+        parts = tuple(_part(p) for p in found.pop("parts"))
+        pending = found.pop("pending")
+        home, runs = tuple(found.pop("home")), tuple(found.pop("runs"))
+        return Entry(**found, home=home, parts=parts, pending=_part(pending) if pending else None, runs=runs)
+    except (ValueError, TypeError, KeyError) as error:
+        raise damaged(path) from error
 
 
 def _part(found: dict[str, Any]) -> Part:
-    return Part(**{**found, "adds": tuple(found["adds"]), "removes": tuple(found["removes"])})
+    return Part(**{**found, **{name: tuple(found[name]) for name in ("adds", "removes", "puts")}})
 
 
 @dataclass(frozen=True)
@@ -122,10 +134,13 @@ class Log:
 
     def last(self) -> tuple[int, Entry | None]:
         """The last number and its entry; 0 and None where nothing was ever published."""
-        while slot := max(self.slots(), default=0):
-            if entry := self.get(slot):
+        for _ in range(LOOKS):
+            slot = max(self.slots(), default=0)
+            entry = self.get(slot) if slot else None
+            if entry or not slot:
                 return slot, entry
-        return 0, None
+        raise InfrastructureError(f"{self.path(slot)} is listed and can't be read", reason="journal_damaged",
+                                  hint="see that this user can read the folder, and that nobody deletes in it")
 
     def get(self, slot: int) -> Entry | None:
         """One entry."""

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 
 from sparkkit.errors import InfrastructureError
 from sparkkit.storage.lock import fate
-from sparkkit.storage.log import Entry, Log, Part
+from sparkkit.storage.log import LOOKS, Entry, Log, Part
 from sparkkit.storage.seam import Store, data, guarded, walk
-
-LOOKS = 20
-"""How often something that moves is looked at again before it is given up."""
 
 MARKER = ".sparkkit"
 """The hidden file in a whole folder that says whose publication it is."""
@@ -72,18 +69,18 @@ def files(store: Store, target: str) -> tuple[str, ...]:
 
 def _pending(log: Log, last: Entry | None) -> Part | None:
     if last and last.kind == "open" and last.home[0] != log.target:
-        _, decision = fate(Log(log.store, last.home[0]), last.home[1])
+        _, decision = fate(log.store, last)
         if decision:
-            return next(p for p in decision.parts if p.target == log.target)
+            return next((p for p in decision.parts if p.target == log.target), None)
     return last.pending if last else None
 
 
-def workspaces(log: Log) -> Iterator[tuple[str, int, str]]:
+def workspaces(log: Log, kind: str = "work") -> Iterator[tuple[str, int, str]]:
     """The folders of runs in a journal: the run, the token it was last claimed with, the path."""
-    for name in log.store.list(f"{log.folder}/work"):
+    for name in log.store.list(f"{log.folder}/{kind}"):
         run_id, _, token = name.rstrip("/").rpartition(".")
         if token.isdigit():
-            yield run_id, int(token), f"{log.folder}/work/{run_id}.{token}"
+            yield run_id, int(token), f"{log.folder}/{kind}/{run_id}.{token}"
 
 
 def workspace(log: Log, run_id: str) -> tuple[int, str] | None:

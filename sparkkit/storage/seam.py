@@ -111,6 +111,12 @@ def above(path: str) -> str:
     return path.rpartition("/")[0]
 
 
+def is_there(store: Store, folder: str) -> bool:
+    """Whether a folder is there, by the list of the one above it."""
+    above, _, name = folder.rpartition("/")
+    return name + "/" in store.list(above)
+
+
 def guarded(call: Callable[P, T]) -> Callable[P, T]:
     """The call, with the storage's trouble as an error of ours; but what the user may not do stays what it is."""
 

@@ -3,6 +3,7 @@ found."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ from sparkkit.schema.types import struct
 
 EVERY = Path(__file__).parents[2] / "schemas" / "every_type.yaml"
 FOLDER = Path(sys.argv[1])
+NUMBER = itertools.count(1)
 SETTINGS = {
     "spark.sql.catalogImplementation": "hive",
     "spark.sql.warehouse.dir": str(FOLDER / "warehouse"),
@@ -112,7 +114,7 @@ def go(spark: Any, build: Any, source: str, kind: str, path: str, to: str, mode:
         **over,
     }
     settings = confs.load(Project(FOLDER), "job", inputs=("data",), outputs=("output",), params=(), over=over)
-    record = Record(f"run-{mode}", "job")
+    record = Record(f"run-{next(NUMBER)}", "job")
     try:
         staged = run.run(spark, run.Request(job, settings, Project(FOLDER)), record)
     except SparkkitError as error:

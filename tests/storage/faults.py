@@ -8,8 +8,9 @@ from typing import Any
 
 from tests.storage.memory import CALLS
 
-KINDS = ("crash", "crash after", "error", "error after", "short write")
-"""`short write` leaves half of a hidden file where something is put, and is an error elsewhere."""
+KINDS = ("crash", "crash after", "error", "error after", "short write", "asked twice")
+"""`short write` leaves half of a hidden file where something is put, and is an error elsewhere. `asked twice`: an answer was lost on
+the way, and the client made the call again, as NFS does (an exchange is not made there)."""
 
 
 class Crash(BaseException):
@@ -39,6 +40,8 @@ class Faulty:
                 self.fired = True
                 raise Crash
             self.fired = True
+            if self.kind == "asked twice":
+                return (call(*args), call(*args))[1] if name != "exchange" else call(*args)
             if self.kind == "short write" and name == "put_if_absent":
                 folder, _, last = args[0].rpartition("/")
                 self.store.put_if_absent(f"{folder}/.{last}.0.tmp", args[1][: len(args[1]) // 2])

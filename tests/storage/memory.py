@@ -31,6 +31,9 @@ class MemoryStore:
     def list(self, folder: str) -> Sequence[str]:
         below, size = folder + "/", len(folder) + 1
         inside = [(path[size:], data) for path, data in self.state.items() if path.startswith(below)]
+        if not self.renames:  # an object store has no folders but those of its objects
+            full = {name[:at] for name, data in inside if data is not None for at in range(len(name)) if name[at] == "/"}
+            inside = [(name, data) for name, data in inside if data is not None or name in full]
         return tuple(sorted(name + "/" * (data is None) for name, data in inside if "/" not in name))
 
     def read(self, path: str) -> Found | None:

@@ -13,10 +13,13 @@ from typing import Any
 from sparkkit.errors import LockedError, SparkkitError
 from sparkkit.storage.journal import Part, Staged, running
 from sparkkit.storage.lock import Patience
+from sparkkit.storage.log import Log
+from sparkkit.storage.records import last_of
 from sparkkit.storage.resolve import files
 from sparkkit.storage.seam import Store, data, walk
+from sparkkit.storage.versions import rollback
 from tests.storage.checker import RUNNING
-from tests.storage.faults import Crash
+from tests.storage.faults import Crash, Faulty
 from tests.storage.memory import MemoryStore
 
 FAILED = ("exit 6: storage_failed", "exit 6: staging_lost", "staging failed")
@@ -25,12 +28,19 @@ FAILED = ("exit 6: storage_failed", "exit 6: staging_lost", "staging failed")
 AT_ONCE = Patience(missed=0)
 """Takes any lock over at once: the model's clocks run as badly as they can."""
 
+JOB = "job"
+"""The name of the state."""
+
 Content = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Writer:
-    """One attempt: a run id, what it writes by target (file names, relative), and how."""
+    """One attempt: a run id, what it writes by target (file names, relative), and how.
+
+    One with `state` adds its run id to the state that is committed with the data. One with `to` goes back to that version, whose files
+    are said too.
+    """
 
     run_id: str
     files: tuple[str, ...]
@@ -39,10 +49,14 @@ class Writer:
     slice: str = "s"
     logical: str = ""
     table: bool = False
+    state: bool = False
+    to: str = ""
 
     def __call__(self, store: Store) -> Hashable:
         logical = self.logical or self.run_id
         try:
+            if self.to:
+                return rollback(store, self.targets[0], self.to, self.run_id, AT_ONCE) and 1
             with running(store, self.run_id, dict.fromkeys(self.targets, self.slice), AT_ONCE, commit_table(store)) as run:
                 if run.already_done(logical):
                     return "already_done"
@@ -50,7 +64,8 @@ class Writer:
                     for file in self.files:
                         store.put_if_absent(f"{run.workspace(target)}/out/{file}", file.encode())
                 staged = [Staged(t, f"{run.workspace(t)}/out", self.mode, self.table) for t in self.targets]
-                return run.publish(logical, staged)[0].generation
+                states = {JOB: (run.state(JOB) or b"") + self.run_id.encode() + b" "} if self.state else None
+                return run.publish(logical, staged, states)[0].generation
         except LockedError as error:
             return error.reason
         except SparkkitError as error:
@@ -72,7 +87,7 @@ def commit_table(store: Store) -> Any:
 
     def commit(part: Part, folder: str) -> None:
         while True:
-            names = store.list(f"{part.target}/log")
+            names = [name for name in store.list(f"{part.target}/log") if name.isdigit()]
             found = store.read(f"{part.target}/log/{names[-1]}") if names else None
             slices = json.loads(found.data) if found else {}
             if slices.get(part.slice, {"version": 0})["version"] >= part.generation:
@@ -149,21 +164,19 @@ class Facts:
     ended: Hashable
     after: tuple[Content | str, ...]
     bare: tuple[Content, ...]
+    state: Content = ()
 
 
 def died_deciding(store: MemoryStore, writer: Writer) -> MemoryStore:
     """The store after a run on it that died right after its commit."""
-    put = store.put_if_absent
-
-    def die(path: str, data: bytes) -> bool:
-        if put(path, data) and b'"commit"' in data:
-            raise Crash
-        return True
-
-    store.put_if_absent = die  # type: ignore[method-assign]
-    with suppress(Crash):
-        writer(store)
-    return store.copy()
+    at = 0
+    while True:
+        at += 1
+        left = store.copy()
+        with suppress(Crash):
+            writer(Faulty(left, at, "crash after"))
+        if any(data and b'"kind": "commit", "run_id": "%b"' % writer.run_id.encode() in data for data in left.state.values()):
+            return left
 
 
 LATER = Writer("later", ("later",), slice="later")
@@ -176,12 +189,14 @@ def look(later: Writer = LATER) -> Any:
     def facts(store: MemoryStore) -> Facts:
         seen = tuple(see(store, t) for t in later.targets)
         ended = later(store)
-        return Facts(seen, ended, tuple(see(store, t) for t in later.targets), tuple(bare(store, t) for t in later.targets))
+        after, state = tuple(see(store, t) for t in later.targets), last_of(Log(store, later.targets[-1]), "states", JOB)
+        return Facts(seen, ended, after, tuple(bare(store, t) for t in later.targets), tuple(state.data.decode().split()) if state else ())
 
     return facts
 
 
-def judge(writers: Mapping[str, Writer], before: Content, later: Writer = LATER, fine: tuple[str, ...] = ()) -> Any:
+def judge(writers: Mapping[str, Writer], before: Content, later: Writer = LATER, fine: tuple[str, ...] = (),
+          done: tuple[Writer, ...] = ()) -> Any:
     """The invariants: nothing lost, nothing twice, what was refused is refused for good, and the next run goes on from there."""
 
     @cache
@@ -199,12 +214,15 @@ def judge(writers: Mapping[str, Writer], before: Content, later: Writer = LATER,
             then = {later.after(content, ()) for content in may}
             if facts.after[i] not in then or (not later.table and facts.bare[i] != facts.after[i]):
                 yield f"the next run made {facts.after[i]} of {target} ({facts.bare[i]} at the bare path), not one of {sorted(then)}"
+        there = [w.run_id for w in (*writers.values(), *done, later) if w.state and set(w.files) <= set(facts.after[-1])]
+        if sorted(facts.state) != sorted(there):
+            yield f"the state tells of {facts.state}, the data are those of {there}"
 
     return wrong
 
 
 def table_rows(store: Store, target: str) -> Content:
     """The rows of the model's table."""
-    names = store.list(f"{target}/log")
+    names = [name for name in store.list(f"{target}/log") if name.isdigit()]
     found = store.read(f"{target}/log/{names[-1]}") if names else None
     return tuple(sorted(row for part in json.loads(found.data).values() for row in part["rows"])) if found else ()

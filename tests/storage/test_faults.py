@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Hashable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from sparkkit.errors import UsageError
 from sparkkit.storage import local, log
+from sparkkit.storage.journal import running
 from sparkkit.storage.local import LocalStore
 from tests.storage.disk import CUTS, Disk
 from tests.storage.faults import KINDS, Crash, Faulty
 from tests.storage.memory import MemoryStore, world
-from tests.storage.scenarios import Writer, bare, read
+from tests.storage.scenarios import AT_ONCE, JOB, Writer, bare, read
 
 pytestmark = pytest.mark.usefixtures("no_heart")
 
@@ -98,6 +101,20 @@ def test_the_next_version_finishes_what_this_one_was_killed_in(monkeypatch: pyte
             assert repaired(faulty.store, OUTPUTS)
 
 
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize(("name", "flags"), [("local", {}), ("hdfs", STORES["HDFS"])])
+def test_journals_that_earlier_versions_left_are_finished(
+    name: str, flags: dict[str, bool], number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "FORMAT", number)
+    text = (Path(__file__).parent / "journals" / "format-1.json").read_text(encoding="utf-8")
+    store = MemoryStore({path: data if data is None else data.encode() for path, data in json.loads(text)[name].items()}, **flags)
+    retry = Writer("retry", ("no",), slice="b", logical="b", state=True)
+    assert (read(store, "/d/t"), retry(store), bare(store, "/d/t")) == (("a", "b", "o"), "already_done", ("a", "b", "o"))
+    with running(store, "next", {"/d/t": "n"}, AT_ONCE) as run:
+        assert run.state(JOB) == b"a b "
+
+
 def test_this_version_leaves_alone_what_the_next_one_was_killed_in(monkeypatch: pytest.MonkeyPatch) -> None:
     refused = 0
     for at in range(1, 60):
@@ -110,6 +127,19 @@ def test_this_version_leaves_alone_what_the_next_one_was_killed_in(monkeypatch: 
             refused += 1
             assert (RETRY(store), read(store, "/d/h"), store.state) == ("exit 2: newer_format", "failed", before)
     assert refused > 30
+
+
+def test_this_version_refuses_a_later_one_in_one_sentence_with_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = begun()
+    with monkeypatch.context() as later:
+        later.setattr(log, "FORMAT", 2)
+        attempt(SECOND, Faulty(store, 20, "crash"))
+    with pytest.raises(UsageError) as error, running(store, "r", {"/d/h": "s"}, AT_ONCE):
+        pass
+    assert (str(error.value), error.value.exit_code) == (
+        "/d/.h.sparkkit/log/000000000004 has format 2, and this sparkkit knows formats up to 1: "
+        "run with the newer sparkkit that wrote it", 2,
+    )
 
 
 def test_a_run_that_dies_at_any_call_on_a_real_disk_is_finished_or_undone(tmp_path: Path) -> None:

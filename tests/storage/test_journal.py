@@ -11,6 +11,7 @@ import pytest
 from sparkkit.errors import InfrastructureError, SparkkitError, UsageError
 from sparkkit.storage import resolve as reading
 from sparkkit.storage.journal import Staged, running
+from sparkkit.storage.lock import Patience, follow
 from sparkkit.storage.log import Entry, Log, Part, entry_of
 from sparkkit.storage.resolve import View, files, resolve
 from sparkkit.storage.seam import walk
@@ -85,10 +86,27 @@ def test_several_outputs_are_published_in_the_order_given_or_not_at_all(flags: A
     with running(store, "r", dict.fromkeys(targets, "s"), AT_ONCE) as two:
         for target in targets:
             store.put_if_absent(f"{two.workspace(target)}/out/x", b"x")
-        with pytest.raises(UsageError, match=r"run r has \['/d/a', '/d/z'\], and staged \['/d/z'\]"):
-            two.publish("r", [Staged("/d/z", f"{two.workspace('/d/z')}/out", "append")])
+        with pytest.raises(UsageError, match="run r has no lock on /d/other"):
+            two.publish("r", [Staged("/d/other", f"{two.workspace('/d/z')}/out", "append")])
         parts = two.publish("r", [Staged(t, f"{two.workspace(t)}/out", "append") for t in targets])
     assert ([p.target for p in parts], bare(store, "/d/z"), bare(store, "/d/a")) == (["/d/z", "/d/a"], ("x",), ("x",))
+
+
+@pytest.mark.parametrize("left", ["/d/a", "/d/z"])
+def test_an_output_that_is_not_given_stays_as_it_is_and_is_free(flags: Any, left: str) -> None:
+    store, targets = MemoryStore(world("/d/a", "o") | world("/d/z", "o"), **flags), ("/d/a", "/d/z")
+    given = next(t for t in targets if t != left)
+    with running(store, "r", dict.fromkeys(targets, "s"), AT_ONCE) as one:
+        store.put_if_absent(f"{one.workspace(given)}/out/x", b"x")
+        one.publish("r", [Staged(given, f"{one.workspace(given)}/out", "append")])
+    kinds = [Log(store, target).last()[1].kind for target in targets]  # type: ignore[union-attr]
+    assert (bare(store, left), bare(store, given), kinds) == (("o",), ("o", "x"), ["done", "done"])
+
+
+def test_a_retry_is_made_again_where_a_run_replaced_the_whole_after_it(flags: Any) -> None:
+    whole = run("w", mode="overwrite", slice="*")
+    assert made(flags, (), run("a"), whole, run("w2", "x", logical="w", mode="overwrite", slice="*"), run("a2", "y", logical="a")) == (
+        ("w", "y"), [1, 1, "already_done", 2])
 
 
 def test_a_run_that_fails_leaves_the_target_and_no_files(flags: Any) -> None:
@@ -160,9 +178,56 @@ def test_an_output_is_told_what_was_decided_before_the_log_that_did_goes_on(flag
     assert 20 < at < 99
 
 
+def test_no_run_publishes_twice_under_one_id(flags: Any) -> None:
+    assert made(flags, (), run("a"), run("a", logical="l"), run("b", slice="2"), run("c", slice="3"), run("a", "d", logical="m")) == (
+        ("b", "c", "d"), [1, "exit 2: run_id_used", 1, 1, 2],
+    )
+
+
+def test_a_log_that_was_begun_anew_decides_nothing_for_who_had_the_one_before(flags: Any) -> None:
+    store = MemoryStore({}, **flags)
+    left = running(store, "dead", {"/d/h": "s", T: "s"}, AT_ONCE)
+    left.__enter__()
+    store.delete("/d/.h.sparkkit")
+    assert Writer("new", ("n",), ("/d/h",))(store) == 1
+    assert (read(store, T), run("a")(store), read(store, T)) == ((), 1, ("a",))
+
+
+def test_the_next_run_waits_for_none_whose_commit_somebody_has_put_for_it() -> None:
+    store, pair = MemoryStore(), ("/d/h", T)
+    with running(store, "a", dict.fromkeys(pair, "s"), AT_ONCE) as first:
+        for target in pair:
+            store.put_if_absent(f"{first.workspace(target)}/out/a", b"a")
+        opened = first.held[T]
+        append = Log.append
+
+        def told(log: Log, slot: int, entry: Entry) -> bool:
+            done = append(log, slot, entry)
+            if entry.kind == "commit" and log.target == "/d/h":
+                follow(opened.log, opened.slot, opened.entry, entry)
+            return done
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Log, "append", told)
+            first.publish("a", [Staged(t, f"{first.workspace(t)}/out", "append") for t in pair])
+    with running(store, "b", {T: "s"}, Patience(sleep=lambda _: pytest.fail("waited"))):
+        assert [Log(store, T).get(slot).kind for slot in (1, 2, 3, 4)] == ["open", "commit", "done", "open"]  # type: ignore[union-attr]
+
+
+def test_a_table_that_knows_a_later_generation_than_the_journal_gets_the_next() -> None:
+    store, seen = MemoryStore(), [7]
+    for run_id in "ab":
+        with running(store, run_id, {T: "s"}, AT_ONCE, lambda part, _: seen.append(part.generation)) as one:
+            store.put_if_absent(f"{one.workspace(T)}/out/x", b"x")
+            one.publish(run_id, [Staged(T, f"{one.workspace(T)}/out", "append", table=True, generation=seen[-1])])
+        store.delete("/d/.t.sparkkit")
+    assert seen == [7, 8, 9]
+
+
 def test_a_file_that_is_there_already_is_not_replaced_by_one_of_the_same_name(flags: Any) -> None:
     store = MemoryStore(world(T, "o"), **flags)
     assert (Writer("a", ("o",))(store), read(store, T)) == ("exit 2: file_exists", ("o",))
+    assert Writer("a", ("o",), mode="overwrite")(store) == "exit 2: file_exists"
 
 
 @pytest.mark.parametrize(("flags", "way"), [(FLAGS[1], T), (FLAGS[2], f"{T}/a")])
@@ -274,11 +339,21 @@ def test_an_entry_is_read_back_as_it_was_written() -> None:
         (b'{"format": 1, "ki', InfrastructureError, "x is damaged: restore the file"),
         (b"{}", InfrastructureError, "x is damaged"),
         (b"[1]", InfrastructureError, "x is damaged"),
+        (b'{"format": 1, "kind": "open"}', InfrastructureError, "x is damaged"),
+        (Entry("open", "r", (T, 1)).encode()[:-2] + b', "odd": 1}', InfrastructureError, "x is damaged"),
     ],
 )
 def test_an_entry_that_is_newer_or_damaged_is_refused_in_one_sentence(data: bytes, error: type[SparkkitError], message: str) -> None:
     with pytest.raises(error, match=message):
         entry_of(data, "x")
+
+
+def test_an_entry_that_is_listed_and_never_there_is_given_up() -> None:
+    store = MemoryStore()
+    store.make_folder("/d/.t.sparkkit/log/000000000007")
+    store.list = lambda folder: ("000000000007",)  # type: ignore[method-assign]
+    with pytest.raises(InfrastructureError, match="/d/.t.sparkkit/log/000000000007 is listed and can't be read"):
+        resolve(store, T)
 
 
 def test_what_the_user_may_not_do_is_not_called_a_broken_storage() -> None:

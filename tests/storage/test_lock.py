@@ -100,6 +100,25 @@ def test_a_beat_that_can_not_be_put_ends_no_run() -> None:
     assert read(store, "/d/t") == ("first",)
 
 
+def test_a_heart_that_lost_its_beat_puts_another() -> None:
+    store = MemoryStore()
+    heart = Heart(Log(store, "/d/t"), 1, 1000)
+    with heart:
+        store.delete(heart.path)
+        heart._beat(1)
+        assert store.read(heart.path)
+
+
+def test_the_heart_beats_while_the_second_lock_is_waited_for() -> None:
+    store, beats = MemoryStore(), []
+    other = running(store, "other", {"/d/b": "s"}, Patience(interval=1000))
+    other.__enter__()
+    patience = Patience(interval=1000, missed=1, sleep=lambda _: beats.append(store.read("/d/.a.sparkkit/log/000000000001.beat")))
+    with running(store, "waits", {"/d/a": "s", "/d/b": "s"}, patience):
+        pass
+    assert [beat is not None for beat in beats] == [True]
+
+
 def test_each_takeover_raises_the_token() -> None:
     store, runs = MemoryStore(), []
     for number in range(3):

@@ -13,15 +13,19 @@ import pytest
 
 from sparkkit.errors import UsageError
 from sparkkit.storage import local
+from sparkkit.storage.hadoop import Hadoop
+from sparkkit.storage.hadoop_store import HadoopStore
 from sparkkit.storage.local import LocalStore, real_path
 from sparkkit.storage.seam import Store, walk
 from tests.storage.memory import MemoryStore
 
 
-@pytest.fixture(params=["memory", "local", "local, no renameat2"])
+@pytest.fixture(params=["memory", "local", "local, no renameat2", "Hadoop"])
 def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Store:
     if request.param == "memory":
         return MemoryStore()
+    if request.param == "Hadoop":
+        return HadoopStore.of(Hadoop.of(request.getfixturevalue("spark")), "file:///")
     if request.param != "local":
         monkeypatch.setattr(local, "_renameat2", None)
     return LocalStore()
@@ -89,6 +93,10 @@ def test_an_exchange_swaps_folders_or_says_that_it_can_not(store: Store, at: str
 
 def test_a_link_outlives_its_first_name(store: Store, at: str) -> None:
     store.put_if_absent(f"{at}/a", b"a")
+    if not store.links:
+        with pytest.raises(OSError, match="/a can't have a second name on"):
+            store.link(f"{at}/a", f"{at}/p=1/b")
+        return
     store.link(f"{at}/a", f"{at}/p=1/b")
     store.delete(f"{at}/a")
     store.persist(at)
@@ -101,6 +109,26 @@ def test_a_whole_folder_is_deleted_and_nothing_there_is_fine(store: Store, at: s
     for _ in range(2):
         store.delete(f"{at}/x")
     assert (walk(store, at), store.list(f"{at}/x")) == (("xz",), ())
+
+
+def test_a_rename_of_a_folder_never_lands_in_one_that_is_empty(store: Store, at: str) -> None:
+    store.put_if_absent(f"{at}/a/x", b"x")
+    store.make_folder(f"{at}/b")
+    assert (store.rename(f"{at}/a", f"{at}/b"), store.list(at), store.list(f"{at}/b")) == (False, ("a/", "b/"), ())
+
+
+def test_a_file_is_no_folder(store: Store, at: str) -> None:
+    store.put_if_absent(f"{at}/a", b"")
+    with pytest.raises(OSError):  # noqa: PT011
+        store.make_folder(f"{at}/a/b")
+    assert (store.list(f"{at}/a"), store.read(f"{at}/a/b"), store.list(at)) == ((), None, ("a",))
+
+
+def test_names_are_taken_as_they_are(store: Store, at: str) -> None:
+    names = ("a b", "p=%2F", "ä")
+    for name in names:
+        store.put_if_absent(f"{at}/{name}/x", name.encode())
+    assert (store.list(at), [text(store, f"{at}/{name}/x") for name in names]) == (tuple(f"{name}/" for name in names), list(names))
 
 
 def test_delete_does_not_follow_links(tmp_path: Path) -> None:
@@ -152,6 +180,18 @@ def test_one_who_is_at_it_is_not_waited_for(tmp_path: Path) -> None:
         fcntl.flock(other, fcntl.LOCK_EX)
         assert store.replace_if_unchanged(str(path), b"2", found.version) is None
     assert store.replace_if_unchanged(str(path), b"2", found.version)
+
+
+def test_where_no_file_can_be_locked_one_writer_replaces_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unable(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    store, path = LocalStore(), f"{tmp_path}/x"
+    store.put_if_absent(path, b"1")
+    monkeypatch.setattr(local.fcntl, "flock", unable)
+    found = store.read(path)
+    assert found
+    assert (store.replace_if_unchanged(path, b"2", found.version) is None, text(store, path)) == (False, "2")
 
 
 def test_a_target_is_where_its_links_lead_and_no_mount_point(tmp_path: Path) -> None:

@@ -1,0 +1,207 @@
+"""The journals of a run's outputs: one lock before anything is read, one decision for all that was staged.
+
+Paths are qualified here (`file:/d/t`, `hdfs://…`), as Spark takes them; a journal's own are those of its store.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any
+
+from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
+
+from sparkkit import formats
+from sparkkit.conf import OutputConf
+from sparkkit.errors import AccountingError, UsageError
+from sparkkit.schema.types import quote
+from sparkkit.storage.hadoop import Hadoop
+from sparkkit.storage.journal import Run, running
+from sparkkit.storage.journal import Staged as Placed
+from sparkkit.storage.local import LocalStore, real_path
+from sparkkit.storage.lock import Patience
+from sparkkit.storage.log import Log, Part, decode
+from sparkkit.storage.records import WHOLE, last_of
+from sparkkit.storage.seam import Store
+
+FORMAT = 1
+"""The version of what is left for a table's commit: raised when a field changes its meaning or goes."""
+
+TODO = "_commit.json"
+"""The file beside a table's staged rows, hidden from readers, that says how to commit them, for whoever has to finish it."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a run is: `logical_id` tells a retry, `slices` what a re-run replaces, by output; `shelf` the same for the quarantine."""
+
+    logical_id: str
+    slices: Mapping[str, str]
+    shelf: str
+
+
+@dataclass(frozen=True)
+class TableCommit:
+    """All that a table's commit needs: `data` are the rows' Parquet files, below the staged folder."""
+
+    path: str
+    conf: OutputConf
+    data: str
+    schema: StructType
+    rows: int
+
+    def encode(self) -> bytes:
+        """One line of JSON."""
+        said = {"format": FORMAT, "path": self.path, "conf": asdict(self.conf), "data": self.data, "schema": self.schema.json()}
+        return json.dumps({**said, "rows": self.rows}, ensure_ascii=False).encode() + b"\n"
+
+    @classmethod
+    def decode(cls, data: bytes, path: str) -> TableCommit:
+        """What was encoded.
+
+        Raises:
+            UsageError: a later version of sparkkit wrote it.
+            InfrastructureError: it is damaged.
+        """
+        found = decode(data, path)
+        conf: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in found["conf"].items()}
+        return cls(found["path"], OutputConf(**conf), found["data"], StructType.fromJson(json.loads(found["schema"])), found["rows"])
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What is to be published at one path: a staged folder, the mode of the journal, the slice; for a table its commit."""
+
+    path: str
+    folder: str
+    mode: str
+    slice: str
+    commit: TableCommit | None = None
+
+
+@dataclass
+class Journals:
+    """The journals of a run's outputs, by path; `partitions` are those that a table's commit replaced."""
+
+    spark: SparkSession
+    run_id: str
+    hadoop: Hadoop
+    patience: Patience = field(default_factory=lambda: Patience())
+    runs: dict[str, tuple[Run, str]] = field(default_factory=dict)
+    partitions: dict[str, list[str]] = field(default_factory=dict)
+
+    @contextmanager
+    def lock(self, paths: Sequence[str]) -> Iterator[None]:
+        """Takes the lock on these paths, and settles what earlier runs had decided there; gives it back at the end.
+
+        Raises:
+            LockedError: another run is at work on one of them.
+            UsageError: two are the same, or one can't be replaced.
+        """
+        groups: dict[str, dict[str, str]] = {}
+        for path in paths:
+            groups.setdefault(_system(path), {})[path] = self.key(path)
+        keys = [key for group in groups.values() for key in group.values()]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise UsageError(f"two outputs, or an output and a quarantine, have the same path {key}", reason="same_path",
+                                 hint="give each its own")
+        with ExitStack() as stack:
+            for system, group in groups.items():
+                slices = dict.fromkeys(group.values(), "")
+                commit = partial(self._commit, system)
+                run = stack.enter_context(running(self._store(system), self.run_id, slices, self.patience, commit))
+                self.runs |= {path: (run, key) for path, key in group.items()}
+            yield
+
+    def key(self, path: str) -> str:
+        """The path by which its store knows it."""
+        return real_path(re.sub("^file:/+", "/", path)) if _system(path) == "file:" else path
+
+    def _store(self, system: str) -> Store:
+        if system == "file:":
+            return LocalStore()
+        raise UsageError(f"{system} can't be published to yet", reason="unknown_store")
+
+    def workspace(self, path: str) -> str:
+        """The folder to stage a path's files in, qualified; it need not be there."""
+        run, key = self.runs[path]
+        return _uri(_system(path), run.workspace(key))
+
+    def done_by(self, identity: Identity, slices: Mapping[str, str]) -> str | None:
+        """The run that has left in all these paths (given with their slices) what this run would; None where none has."""
+        done = None
+        for path, name in slices.items():
+            run, key = self.runs[path]
+            run.slices = {**run.slices, key: name}
+            if not run.already_done(identity.logical_id, [key]):
+                return None
+            done = run.before(key)
+        return done.run_id if done else None
+
+    def wrote(self, path: str, name: str) -> bool:
+        """Whether the last generation of a slice has files at a path."""
+        run, key = self.runs[path]
+        last = last_of(Log(run.store, key), "slices", name)
+        return last is not None and bool(last.fields["files"])
+
+    def publish(self, logical_id: str, pieces: Sequence[Piece]) -> dict[str, Part]:
+        """Publishes in the order given, by one decision for each filesystem; what was published, by path.
+
+        Raises:
+            LockedError: another run took over: nothing was published.
+            InfrastructureError: the storage failed; the next run finishes what was decided.
+        """
+        published: dict[str, Part] = {}
+        for run in {id(self.runs[p.path][0]): self.runs[p.path][0] for p in pieces}.values():
+            mine = {self.runs[p.path][1]: p for p in pieces if self.runs[p.path][0] is run}
+            run.slices = {**run.slices, **{key: piece.slice for key, piece in mine.items()}}
+            placed = [self._placed(run, key, piece) for key, piece in mine.items()]
+            published |= {mine[part.target].path: part for part in run.publish(logical_id, placed)}
+        return published
+
+    def _placed(self, run: Run, key: str, piece: Piece) -> Placed:
+        folder = re.sub("^file:/+", "/", piece.folder)
+        if piece.commit:
+            run.store.put_if_absent(f"{folder}/{TODO}", piece.commit.encode())
+        return Placed(key, folder, piece.mode, table=piece.commit is not None)
+
+    def _commit(self, system: str, part: Part, folder: str) -> None:
+        """Commits a table's staged rows, for this run or for one that died after its decision."""
+        store = self._store(system)
+        found = store.read(f"{folder}/{TODO}")
+        if found is None:
+            return  # thrown away after its commit
+        todo = TableCommit.decode(found.data, f"{folder}/{TODO}")
+        form, data = formats.known(todo.conf.format), _uri(system, f"{folder}/{todo.data}".rstrip("/"))
+        assert form.commit is not None
+        frame = self.spark.read.schema(todo.schema).parquet(data).select(*[quote(c) for c in todo.schema.names])
+        rows, self.partitions[todo.path] = form.commit(self.spark, frame, todo.conf, todo.path)
+        if rows != todo.rows:
+            raise AccountingError(f"{todo.rows} good rows, but the commit to {todo.path} says {rows}",
+                                  hint="look at the table's history, and restore the version before")
+
+
+def mode_of(conf: OutputConf) -> str:
+    """The journal's mode for an output's."""
+    return "overwrite" if conf.mode == "error" else conf.mode
+
+
+def slice_of(conf: OutputConf, name: str) -> str:
+    """What a re-run of an output replaces: all that there is, or what its slice of this name wrote."""
+    return WHOLE if conf.mode in ("overwrite", "error") else name
+
+
+def _system(path: str) -> str:
+    found = re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:(?://[^/]+)?", path)
+    return found[0] if found else "file:"
+
+
+def _uri(system: str, path: str) -> str:
+    return f"file:{path}" if system == "file:" else path
+
