@@ -78,6 +78,12 @@ def test_a_rolled_log_is_read_in_order_and_what_was_compacted_once(compacted: bo
     assert answer.findings(facts)[0].cause == "python_error"
 
 
+def test_the_tenth_part_of_a_rolled_log_comes_after_the_ninth(tmp_path: Path) -> None:
+    for n in (10, 2, 9, 1, 11):
+        (tmp_path / f"events_{n}_local-1.zstd").touch()
+    assert [int(path.name.split("_")[1]) for path in eventlog.files(tmp_path)] == [1, 2, 9, 10, 11]
+
+
 def test_of_many_logs_in_a_folder_the_run_s_own_is_read(tmp_path: Path) -> None:
     for name in ("bad_value", "python_error", "skew"):
         (tmp_path / name).write_text((LOGS / name).read_text())
