@@ -68,6 +68,13 @@ def test_only_the_owner_reads_the_ledger_and_its_folder_keeps_itself_out_of_git(
     assert (modes, (home / ".gitignore").read_text()) == ({0o700, 0o600}, "*\n")
 
 
+def test_a_file_where_the_ledger_s_folder_was_to_be_keeps_its_rights(tmp_path: Path) -> None:
+    (tmp_path / "file").touch(0o644)
+    with pytest.raises(NotADirectoryError):
+        Ledger(OwnStore(), str(tmp_path / "file" / "ledger")).end(record(ONE))
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o644
+
+
 def test_a_run_that_began_and_never_ended_is_killed_running_or_unknown(book: Ledger) -> None:
     now = alive.here()
     book.begin(ONE, {"process": {**now, "born": -1}})

@@ -62,10 +62,10 @@ def test_the_record_is_in_the_ledger_however_the_run_ends(
 def test_a_ledger_that_can_not_be_reached_is_one_warning_and_changes_nothing(
     build: Callable[..., Any], line: Path, run_job: RunJob, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = run_job(Job(build, name="job"), {"text": line}, ["--ledger=/dev/null/ledger"])
+    done = run_job(Job(build, name="job"), {"text": line}, [f"--ledger={line}/ledger"])
     warnings = [text for text in capsys.readouterr().err.splitlines() if "warning" in text]
     spare = tmp_path / ".sparkkit" / "ledger"
-    text = f"sparkkit: job: warning: this run is not in the ledger /dev/null/ledger (--ledger): Not a directory; it is in {spare}"
+    text = f"sparkkit: job: warning: this run is not in the ledger {line}/ledger (--ledger): Not a directory; it is in {spare}"
     assert (warnings, entries(spare), done.exit_code) == ([text], [done.record], int(build is raising))
     assert build is raising or done.output.count() == 1
 
