@@ -14,6 +14,7 @@ OUTPUT_KEYS: Mapping[str, type] = {
     "path": str, "format": str, "mode": str, "contract": str, "quarantine": str, "partition_by": list, "target_file_size": str,
 }
 RUN_KEYS: Mapping[str, type] = {"records": str, "event_log": bool, "profile": str}
+LEDGER_KEYS: Mapping[str, type] = {"path": str}
 FREE = ("options",)
 """Tables of an input or output whose keys are the format's own."""
 
@@ -54,6 +55,7 @@ class Conf:
     spark: Mapping[str, str]
     params: Mapping[str, Any]
     origins: Mapping[str, str]
+    ledger: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def load(
 def _known(inputs: tuple[str, ...], outputs: tuple[str, ...], params: tuple[str, ...]) -> Mapping[str, type]:
     keys: dict[str, type] = {f"inputs.{n}.{k}": t for n in inputs for k, t in INPUT_KEYS.items()}
     keys |= {f"outputs.{n}.{k}": t for n in outputs for k, t in OUTPUT_KEYS.items()}
-    keys |= {f"run.{k}": t for k, t in RUN_KEYS.items()}
+    keys |= {f"run.{k}": t for k, t in RUN_KEYS.items()} | {f"ledger.{k}": t for k, t in LEDGER_KEYS.items()}
     return keys | {f"params.{p}": object for p in params}
 
 
@@ -204,7 +206,7 @@ def _conf(settings: Mapping[str, Setting], inputs: tuple[str, ...], outputs: tup
     return Conf(
         inputs={n: one(InputConf, f"inputs.{n}.") for n in inputs},
         outputs={n: one(OutputConf, f"outputs.{n}.") for n in outputs},
-        run=part("run."), params=part("params."),
+        run=part("run."), params=part("params."), ledger=part("ledger."),
         spark={k: s.value for k, s in settings.items() if k.startswith("spark.")},
         origins={k: s.origin for k, s in settings.items()},
     )

@@ -65,6 +65,7 @@ class Record:
     quarantine: str | None = None
     checks: list[dict[str, Any]] = field(default_factory=list)
     event_log: str | None = None
+    driver_log: str | None = None
     between_steps: Callable[[str], None] = field(default=lambda step: None, repr=False)
     _began: float = field(default_factory=time.monotonic)
 

@@ -10,10 +10,12 @@ import gc
 import logging
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from subprocess import TimeoutExpired
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -229,6 +231,17 @@ def stop(spark: SparkSession) -> None:
         jvm.end(boot)
         if not boot.archived and archive.is_wanted(boot.plan):
             archive.in_background()
+
+
+def how_the_jvm_ended(seconds: float = 2) -> str | None:
+    """How the driver's JVM ended, where we started it and it ends in this time: 52 is Spark's code for no memory left."""
+    if not _booted:
+        return None
+    with suppress(TimeoutExpired):
+        code = _booted[-1].process.wait(seconds)
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        return f"the driver's JVM {how}" + (": it ran out of memory" if code in (3, 52) else "")
+    return None
 
 
 def _let_go_of_accumulators(spark: SparkSession) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sparkkit.conf import RUN_KEYS, Conf, InputConf, OutputConf
+from sparkkit.conf import LEDGER_KEYS, RUN_KEYS, Conf, InputConf, OutputConf
 from sparkkit.errors import SparkkitError
 from sparkkit.job import Job
 from sparkkit.options import Option
@@ -48,6 +48,7 @@ def settings(found: Job, conf: Conf) -> Iterator[tuple[str, Any, str]]:
     tables += [(f"outputs.{n}.", _known(edge)) for n, edge in conf.outputs.items()]
     tables.append(("params.", {o.parameter: o.default for o in found.options if not o.required} | dict(conf.params)))
     tables.append(("run.", dict.fromkeys(RUN_KEYS) | dict(conf.run)))
+    tables.append(("ledger.", dict.fromkeys(LEDGER_KEYS) | dict(conf.ledger)))
     tables.append(("", conf.spark))
     for prefix, table in tables:
         for key, value in table.items():
