@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import re
 import signal
 import sys
 import tomllib
@@ -12,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sparkkit import conf as confs
-from sparkkit import failures, project, session
+from sparkkit import failures, project, redaction, session
 from sparkkit.conf import Conf
 from sparkkit.errors import SparkkitError, UsageError
 from sparkkit.interrupts import Interrupted, Stopper
 from sparkkit.job import Job
 from sparkkit.ledger import Record, code_version, new_run_id
+from sparkkit.redaction import HIDDEN
 from sparkkit.report import text as report
 
 if TYPE_CHECKING:
@@ -62,9 +62,7 @@ def command(
             _end(record, "interrupted", stop.exit_code, "interrupted", str(stop))
             return _last_words(record, places[-1], as_json)
         if verbose:
-            import traceback
-
-            traceback.print_exc()
+            print(redaction.stack(error), end="", file=sys.stderr)
         found = failures.explain(error, getattr(error, "sparkkit_step", ""))
         _end(record, STATUS.get(found.exit_code, "failed"), found.exit_code, found.reason, str(found))
     return _last_words(record, places[-1], as_json)
@@ -100,14 +98,15 @@ def parser(job: Job, prog: str | None = None) -> Parser:
     return made
 
 
-def settings(job: Job, args: argparse.Namespace, home: project.Project) -> tuple[Conf, dict[str, Any]]:
-    """The conf in force and the parameters of `build`, from the conf files and the command line."""
+def settings(job: Job, args: argparse.Namespace, home: project.Project, *, follow: bool = True) -> tuple[Conf, dict[str, Any]]:
+    """The conf in force and the parameters of `build`, from the conf files and the command line; `follow`: with the secrets
+    that the files refer to."""
     given = vars(args)
     edges = {o.parameter: given.get(o.parameter, o.default) for o in job.edge_options}
     over = dict(job.edges(**edges)) if job.edges else {}
     over |= _paths(job, args) | dict(_pair(text) for text in args.set)
     loaded = confs.load(home, job.name, inputs=job.inputs, outputs=job.outputs, params=[o.parameter for o in job.options],
-                        env=args.env, base=job.settings, over=over)
+                        env=args.env, base=job.settings, over=over, follow=follow, secret=[o.parameter for o in job.options if o.secret])
     return loaded, _params(job, given, loaded)
 
 
@@ -123,6 +122,8 @@ def _params(job: Job, given: Mapping[str, Any], loaded: Conf) -> dict[str, Any]:
             raise UsageError(f"option {option.flag} is required", reason="wrong_option")
         else:
             params[option.parameter] = option.default
+        if option.secret and params[option.parameter] is not None:
+            redaction.remember(params[option.parameter])
     return params
 
 
@@ -171,7 +172,8 @@ def _go(
     """Runs the job; the record's place goes to the end of `places` as soon as it is known, so that a failed run finds it."""
     home = project.find(job.file)
     conf, params = settings(job, args, home)
-    record.params, record.env = params, args.env
+    record.params = {o.parameter: HIDDEN if o.secret else params[o.parameter] for o in job.options}
+    record.env = args.env
     record.date = args.date.isoformat() if args.date else None
     record.code_version = code_version(job.file, home.root)
     where = _where(args, conf, record)
@@ -195,6 +197,7 @@ def _go(
     finally:
         if given is None:
             session.stop(spark)
+            _wash(record.event_log)
 
 
 def _session(conf: Conf, args: argparse.Namespace, submit_args: Sequence[str], record: Record, where: Path) -> Any:
@@ -203,10 +206,15 @@ def _session(conf: Conf, args: argparse.Namespace, submit_args: Sequence[str], r
         folder = where.with_name(f"{record.run_id}.events")
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         record.event_log = str(folder)
-        settings = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": folder.resolve().as_uri(),
-                    "spark.eventLog.rolling.enabled": "false"} | settings
+        settings = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": folder.resolve().as_uri(), **session.LOG} | settings
     return session.start(settings, app_name=record.run_id, profile=conf.run.get("profile", "default"), submit_args=submit_args,
                          needs_delta=_needs_delta(conf), verbose=args.verbose)
+
+
+def _wash(log: str | None) -> None:
+    from sparkkit import washing  # here, for it needs PySpark, whose import is not to come before the JVM's start
+
+    washing.wash(log)
 
 
 def _needs_delta(conf: Conf) -> bool:
@@ -233,17 +241,7 @@ def _record_path(argv: Sequence[str], record: Record) -> Path:
 
 def _end(record: Record, status: str, code: int, reason: str | None, message: str | None) -> None:
     record.status, record.exit_code, record.reason = status, code, reason
-    record.message = redact(message) if message else None
-
-
-def redact(text: str) -> str:
-    """A text without what looks like a secret: `password=…`, keys in URLs.
-
-    >>> redact("s3a://user:hunter2@bucket/x password=abc")
-    's3a://***@bucket/x password=***'
-    """
-    text = re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
-    return re.sub(r"(?i)((?:password|passwd|pwd|secret|token|api_?key|access.?key)[\w.]*\s*[=:]\s*)[^\s,;]+", r"\1***", text)
+    record.message = redaction.printable(message) if message else None
 
 
 def _last_words(record: Record, where: Path, as_json: bool) -> int:
@@ -253,11 +251,11 @@ def _last_words(record: Record, where: Path, as_json: bool) -> int:
         if record.exit_code == 0:
             _end(record, "failed", error.exit_code, error.reason, str(error))
         else:
-            print(f"sparkkit: {error}", file=sys.stderr)
+            print(f"sparkkit: {redaction.printable(str(error))}", file=sys.stderr)
     if as_json:
         print(record.to_json())
     elif record.exit_code == 0:
-        print(report.summary(record.body(), str(where)))
+        print(report.summary(redaction.clean(record.body()), str(where)))
     if record.exit_code:
         sys.stdout.flush()
         print(f"sparkkit: {record.job}: {record.message} (exit {record.exit_code}, record {where})", file=sys.stderr)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sparkkit import references
 from sparkkit.errors import UsageError, nearest
 from sparkkit.project import Project
 
@@ -84,17 +85,25 @@ def layers(project: Project, job: str, env: str | None) -> Iterator[tuple[str, M
 def load(
     project: Project, job: str, *, inputs: tuple[str, ...], outputs: tuple[str, ...], params: Iterable[str],
     env: str | None = None, base: Mapping[str, Any] | None = None, over: Mapping[str, Any] | None = None,
+    secret: Iterable[str] = (), follow: bool = False,
 ) -> Conf:
     """The settings of a job: `base` (the job's own), its conf files, `over` (the command line), each over the one before.
 
+    `secret` are the parameters that are secrets by their type; `follow` says that references to secrets are followed.
+
     Raises:
-        UsageError: for an unknown key or a wrong type, with the file, the key and the nearest known key.
+        UsageError: for an unknown key or a wrong type, with the file, the key and the nearest known key; for a secret in
+            plain text, and a reference that leads nowhere.
     """
     known = _known(inputs, outputs, tuple(params))
     settings: dict[str, Setting] = {}
-    for origin, layer in [(f"job {job}", _nest(base or {})), *layers(project, job, env)]:
-        settings.update({k: Setting(v, origin) for k, v in _flat(layer, known, origin)})
-    settings.update({k: Setting(v, "command line") for k, v in _flat(_nest(over or {}), known, "command line")})
+    declared = [f"params.{name}" for name in secret]
+    for origin, layer in [(f"job {job}", _nest(base or {})), *layers(project, job, env), ("command line", _nest(over or {}))]:
+        found = {k: Setting(v, origin) for k, v in _flat(layer, known, origin)}
+        references.refuse_plain({k: (s.value, s.origin) for k, s in found.items()}, declared)
+        settings.update(found)
+    if follow:
+        settings = {k: Setting(references.resolved(s.value, f"{s.origin}: {k}"), s.origin) for k, s in settings.items()}
     return _conf(settings, inputs, outputs)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from sparkkit import archive, classpath, jvm
+from sparkkit import archive, classpath, jvm, redaction
 from sparkkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,6 +74,12 @@ DELTA: Mapping[str, str] = {
     "spark.databricks.delta.snapshotPartitions": "2",
 }
 
+LOG: Mapping[str, str] = {
+    # lines of plain JSON: readable by any tool, whole up to the last line when a run is killed, and washed at its end
+    "spark.eventLog.compress": "false",
+    "spark.eventLog.rolling.enabled": "false",
+}
+
 _booted: list[jvm.Boot] = []  # the one JVM of this process that we started, as PySpark holds its one gateway
 
 
@@ -122,7 +128,7 @@ def settings_for(
         known = ", ".join(jvm.PROFILES)
         raise UsageError(f"there is no profile {profile!r}", reason="unknown_profile", hint=f"use one of {known}")
     shuffle = {"spark.sql.shuffle.partitions": str(partitions(profile)), "spark.app.name": app_name}
-    return {**CORRECT, **QUIET, **shuffle, **(DELTA if needs_delta else {}), **said}
+    return {**CORRECT, **QUIET, **redaction.for_spark(), **shuffle, **(DELTA if needs_delta else {}), **said}
 
 
 def launch(
@@ -147,7 +153,7 @@ def launch(
     if _booted or _there(asked, words):
         return False
     jars = _delta_jars() if needs_delta else ()
-    plan = jvm.plan({**LOCAL, **asked}, words, profile=profile, jars=jars, verbose=verbose)
+    plan = jvm.plan(_without_secrets({**LOCAL, **asked}), words, profile=profile, jars=jars, verbose=verbose)
     if plan is not None:
         _booted.append(jvm.launch(plan))
     return plan is not None
@@ -310,9 +316,26 @@ def _ordinary(asked: dict[str, str], submit_args: Sequence[str], needs_delta: bo
         asked["spark.jars"] = ",".join([*filter(None, [asked.get("spark.jars")]), *jars])
     os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join([*submit_args, "pyspark-shell"])
     told = jvm.given(submit_args) or {}
-    spark = _build({key: value for key, value in asked.items() if key not in told})
+    own = {key: value for key, value in asked.items() if key not in told}
+    _launched_without_secrets(own)
+    spark = _build(own)
     spark.sparkContext.setLogLevel("INFO" if verbose else "FATAL")
     return spark
+
+
+def _without_secrets(settings: Mapping[str, str]) -> dict[str, str]:
+    """The settings that may stand in a process's arguments, which every user of the machine can read."""
+    hidden = set(redaction.secrets_of(settings))
+    return {key: value for key, value in settings.items() if key not in hidden}
+
+
+def _launched_without_secrets(settings: Mapping[str, str]) -> None:
+    """PySpark would hand all settings to `spark-submit` as arguments; those left out here follow through its gateway."""
+    plain = _without_secrets(settings)
+    if len(plain) < len(settings):
+        from pyspark import SparkConf, SparkContext
+
+        SparkContext._ensure_initialized(conf=SparkConf(loadDefaults=False).setAll(list(plain.items())))
 
 
 def _build(settings: Mapping[str, str]) -> SparkSession:

@@ -14,8 +14,9 @@ import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkkit.command import command, redact
+from sparkkit.command import command
 from sparkkit.job import Job
+from sparkkit.redaction import redact
 from sparkkit.testing import RunJob
 
 
