@@ -88,6 +88,7 @@ def parser(job: Job, prog: str | None = None) -> Parser:
     every.add_argument("--output", action="append", default=[], metavar="[NAME=]PATH", help=f"an output's path ({outputs})")
     every.add_argument("--output-format", metavar="FORMAT", help="parquet, csv, json, orc, text, avro, delta or table")
     every.add_argument("--mode", metavar="MODE", help=", ".join(confs.MODES))
+    every.add_argument("--allow-empty", action="store_true", help="let an empty result replace rows")
     every.add_argument("--date", type=dt.date.fromisoformat, metavar="DATE", help="the logical date, YYYY-MM-DD")
     every.add_argument("--env", metavar="NAME", help="lay conf/env/NAME.toml over the job's conf")
     every.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="set one key, such as inputs.x.format=csv")
@@ -146,7 +147,7 @@ def _paths(job: Job, args: argparse.Namespace) -> dict[str, Any]:
         found, path = _split(text, job.outputs)
         for name in [found] if found else job.outputs:
             over[f"outputs.{name}.path"] = path if found or len(job.outputs) == 1 else f"{path.rstrip('/')}/{name}"
-    for key, value in (("format", args.output_format), ("mode", args.mode)):
+    for key, value in (("format", args.output_format), ("mode", args.mode), ("allow_empty", args.allow_empty)):
         over |= {f"outputs.{n}.{key}": value for n in job.outputs if value}
     return over
 

@@ -9,6 +9,9 @@ from sparkkit.errors import ContractError, InfrastructureError, JobError, NotRea
 KINDS: tuple[tuple[str, type[SparkkitError], str, str], ...] = (
     (r"AccessControlException|Permission denied|AccessDenied|Access Denied|403 Forbidden|NOT_AUTHORIZED", UsageError,
      "access_denied", "give the user the right to it, or choose another path"),
+    (r"No FileSystem for scheme|UnsupportedFileSystem|Wrong FS:|URISyntaxException|Can not create a Path from an empty string"
+     r"|Illegal file pattern|Illegal character in|no host: hdfs|InvalidPathException", UsageError, "wrong_path", "check the path"),
+    (r"Read-only file system|File name too long", UsageError, "not_writable", "choose another path"),
     (r"No space left on device|Disk quota exceeded|DSQuotaExceeded", InfrastructureError, "disk_full",
      "free space and run again: nothing was published"),
     (r"PATH_NOT_FOUND|Path does not exist|FAILED_READ_FILE.FILE_NOT_EXIST|FileNotFoundException", NotReadyError, "input_missing",

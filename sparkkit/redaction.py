@@ -22,8 +22,8 @@ WORDS = (
 )  # fmt: skip
 """What the name of a secret holds somewhere."""
 
-WHOLE_WORDS = ("sas", "sig", "pat", "pin", "pass", "key")
-"""What the name of a secret may be, or end with behind a sign; within longer words they mean other things."""
+WHOLE_WORDS = ("sas", "sig", "pat", "pin", "pass")
+"""What the name of a secret may be, or hold between signs; within longer words they mean other things."""
 
 HARMLESS = re.compile(
     r"(?i)(?:file|path|paths|dir|provider|providers|enabled|type|class|regex|size|bits|length|interval|ratio|period|lifetime|url|uri"
@@ -48,12 +48,13 @@ FORMS: Mapping[str, str] = {
 }
 """Secrets that are known by their form, in Python's dialect and Java's alike, without braces' nesting."""
 
-_NAME = rf"(?:[\w.-]*(?:{'|'.join(WORDS)})[\w.-]*|(?:\b|[\w.-]*[._-])(?:{'|'.join(WHOLE_WORDS[:3])})|\b(?:pin|pass)\b)"
+# from the telling word on, and with bounds: a name's own beginning would be searched again from each of its signs
+_NAME = rf"(?:(?:{'|'.join(WORDS)})[\w.-]{{0,80}}|(?<![A-Za-z0-9])(?:{'|'.join(WHOLE_WORDS)})(?![\w.-]))"
 _VALUE = r"""(?:\\?"[^"]*"|\\?'[^']*'|[^\s,;&"')\]}]+)"""
-_ASSIGNED = re.compile(rf"""(?i)({_NAME}\\?["']?\s*(?:=>|=|:)\s*)(?:\*\*\*|{_VALUE})""")
+_ASSIGNED = re.compile(rf"""(?i)({_NAME}\\?["']?\s{{0,4}}(?:=>|=|:)\s{{0,4}})(?:\*\*\*|{_VALUE})""")
 _FORMS = re.compile("(?i:" + "|".join(FORMS.values()) + ")")
 _USER = re.compile(r"(?<=://)[^/@\s]+@")
-_SECRET_NAME = re.compile(rf"(?i)(?:{'|'.join(WORDS)}|(?:^|[._-])(?:{'|'.join(WHOLE_WORDS[:5])})(?:[._-]|$))")
+_SECRET_NAME = re.compile(rf"(?i)(?:{'|'.join(WORDS)}|(?:^|[._-])(?:{'|'.join(WHOLE_WORDS)})(?:[._-]|$))")
 _LEAST = 4
 """A shorter value is not searched for: it would be found in every text."""
 
@@ -169,7 +170,7 @@ def for_spark() -> dict[str, str]:
     A key or a value that matches is hidden whole; of plans and messages, what matches. Literals that stand bare in a plan
     can't be told by a pattern: `sparkkit.washing` takes them out of the event log.
     """
-    names = "|".join((*WORDS, rf"(?:^|[._-])(?:{'|'.join(WHOLE_WORDS[:5])})(?:[._-]|$)"))
+    names = "|".join((*WORDS, rf"(?:^|[._-])(?:{'|'.join(WHOLE_WORDS)})(?:[._-]|$)"))
     forms = "|".join(FORMS.values())
     assigned = rf"(?:{_NAME})\s?(?:=>|=|:)\s?[^\s,;&)\]]+"
     return {

@@ -91,7 +91,7 @@ def _file(path: Path, where: str) -> str:
     if not path.is_absolute():
         raise UsageError(f"{where} asks for the file {path}, which is no whole path", reason="secret_missing", hint="begin it with /")
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # a pipe would wait for its writer
+        with open(path, "rb", opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK)) as file:  # a pipe would wait for its writer
             _refuse_exposed(os.fstat(file.fileno()), path, where)
             content = file.read(MOST_BYTES + 1)
     except OSError as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from sparkkit import compat, failures, intake, sinks, sources
+from sparkkit import compat, failures, guards, intake, sinks, sources
 from sparkkit.accounting import plan_of
 from sparkkit.conf import Conf, InputConf, OutputConf
 from sparkkit.errors import JobError, SparkkitError
@@ -47,9 +47,11 @@ def run(spark: SparkSession, request: Request, record: Record) -> dict[str, Stag
     record.outputs = {n: {**UNKNOWN_OUTPUT, "path": t.path, "format": t.conf.format, "mode": t.conf.mode} for n, t in targets.items()}
     quarantine = Quarantine(place, next(iter(targets.values())), request.date)
     record.inputs = {n: dict(UNKNOWN_INPUT, paths=list(conf.inputs[n].path)) for n in job.inputs}
+    guards.before(place, conf, targets)
     try:
         with record.step("read"):
-            taken = {n: intake.take(sources.read(spark, n, conf.inputs[n], contracts.get(n))) for n in job.inputs}
+            found = {n: guards.within(place, conf, sources.read(spark, n, conf.inputs[n], contracts.get(n))) for n in job.inputs}
+            taken = {n: intake.take(one) for n, one in found.items()}
             _note_inputs(record, taken)
         with record.step("build"):
             built = build(job, {n: t.passed for n, t in taken.items()}, request.params)
@@ -59,6 +61,7 @@ def run(spark: SparkSession, request: Request, record: Record) -> dict[str, Stag
         with record.step("checks"), naming(taken):
             plans = cache(lambda: [plan_of(frame) for frame in judged.values()])
             _settle(quarantine, record, taken, staged, plans)
+            guards.verdict(place, staged)
         with record.step("publish"):
             _publish(place, record, staged, quarantine)
     finally:

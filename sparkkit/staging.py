@@ -124,7 +124,10 @@ class Files:
         if not number and self.hadoop.exists(f"{target.quarantine}/_delta_log"):
             raise UsageError(f"the quarantine {target.quarantine} is a Delta table, made over Spark Connect", reason="wrong_quarantine",
                              hint=f"set outputs.{target.name}.quarantine to another folder")
-        at = f"{self._beside(target.quarantine)}/{number}/run_id={self.run_id}"
+        folder = self._beside(target.quarantine)
+        self.hadoop.make_folder(folder)
+        self.hadoop.owner_only(folder)
+        at = f"{folder}/{number}/run_id={self.run_id}"
         rows.write.parquet(at)
         return at, self.spark.read.parquet(at)
 

@@ -48,7 +48,7 @@ def settings(found: Job, conf: Conf) -> Iterator[tuple[str, Any, str]]:
     tables += [(f"outputs.{n}.", _known(edge)) for n, edge in conf.outputs.items()]
     tables.append(("params.", {o.parameter: o.default for o in found.options if not o.required} | dict(conf.params)))
     tables.append(("run.", dict.fromkeys(RUN_KEYS) | dict(conf.run)))
-    tables.append(("", conf.spark))
+    tables += [("roots.", conf.roots), ("", conf.spark)]
     for prefix, table in tables:
         for key, value in table.items():
             where = conf.origins.get(prefix + key, "default")
