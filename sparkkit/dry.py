@@ -11,7 +11,7 @@ from sparkkit.errors import UsageError
 from sparkkit.job import Job
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, LANDING, RAW
-from sparkkit.schema.types import quote, struct
+from sparkkit.schema.types import ddl, quote, struct
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -71,7 +71,7 @@ def columns(name: str, form: str | None, contract: Contract | None) -> Contract 
 def empty(spark: SparkSession, contract: Contract | None) -> DataFrame:
     """An empty landed frame: FILE, RAW, BAD and the columns of a contract, or `value` where there is none."""
     names = (
-        [f"{quote(f.name)} {f.dataType.simpleString()}" for f in struct(contract).fields]
+        [f"{quote(f.name)} {ddl(f.dataType)}" for f in struct(contract).fields]
         if contract
         else ["value string"]
     )

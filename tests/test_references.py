@@ -105,7 +105,7 @@ def test_a_reference_that_leads_nowhere_is_refused_by_its_name(tmp_path: Path) -
         f"file:{tmp_path}/none": "which can't be read (No such file",
         f"file:{tmp_path}/pipe": "which is no plain file",
         f"file:{tmp_path}/empty": "which is empty",
-        f"file:{tmp_path}": "no plain file",
+        f"file:{tmp_path}": "(Is a directory)",
         "file:token": "which is no whole path",
     }.items():
         error = refused(tmp_path, f"[params]\napi_key = '${{{name}}}'", follow=True)
