@@ -181,5 +181,14 @@ def for_spark() -> dict[str, str]:
 
 
 def secrets_of(settings: Mapping[str, str]) -> Iterator[str]:
-    """The keys among Spark's settings whose values are secrets: they must not stand in a process's arguments."""
-    return (key for key, value in settings.items() if is_secret_name(key) or value in _known)
+    """The keys among Spark's settings whose values hold secrets: they must not stand in a process's arguments.
+
+    Options of the driver's own JVM are of use nowhere else, so they are left out here.
+
+    >>> list(secrets_of({"spark.x.passwd": "a", "spark.url": "jdbc:x://me:pw@db", "spark.redaction.regex": "(?i)pwd=x"}))
+    ['spark.x.passwd', 'spark.url']
+    """
+    for key, value in settings.items():
+        held = is_secret_name(key) or form_of(value) or any(secret in value for secret in _known)
+        if held and ".redaction." not in key and not key.startswith("spark.driver."):
+            yield key
