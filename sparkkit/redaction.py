@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 HIDDEN = "***"
+AMONG = "a password among other settings"
 
 WORDS = (
     "pass(?:word|wd|phrase)", "pwd", "secret", "token", "credential", "authorization",
@@ -73,17 +74,14 @@ def is_secret_name(name: str) -> bool:
 
 
 def form_of(text: str) -> str | None:
-    """Which known form of a secret a text holds, None where it holds none: what it is, never the secret.
+    """Which known form of a secret a text holds, None where it holds none or hides it: what it is, never the secret.
 
     >>> form_of("jdbc:postgresql://me:hunter2@db/x"), form_of("s3a://bucket/x")
     ("a user's password in an address", None)
     """
-    found = next((what for what, form in FORMS.items() if re.search(form, text)), None)
-    return found or ("a password among other settings" if _holds(text) else None)
-
-
-def _holds(text: str) -> bool:
-    return any(not match[0].endswith((HIDDEN, "=", ":", "= ")) for match in _ASSIGNED.finditer(text))
+    bare = text.replace(HIDDEN, "")
+    found = next((what for what, form in FORMS.items() if re.search(form, bare)), None)
+    return found or (AMONG if any(not match[0].endswith(HIDDEN) for match in _ASSIGNED.finditer(text)) else None)
 
 
 def remember(value: object) -> None:

@@ -42,20 +42,22 @@ def refuse_plain(settings: Mapping[str, tuple[Any, str]], declared: Collection[s
     """
     for key, (value, origin) in settings.items():
         for text in (t for t in (value if isinstance(value, list | tuple) else [value]) if isinstance(t, str)):
-            bare = REFERENCE.sub("", text)
-            if bare != text and origin == "command line":
+            masked = REFERENCE.sub(redaction.HIDDEN, text)
+            if masked != text and origin == "command line":
                 raise UsageError(f"{origin}: {key} holds a reference, which is followed in conf files only", reason="reference_refused",
                                  hint="write it into a file of conf/")
-            what = _plain(key, bare.strip(), key in declared)
+            what = _plain(key, masked, key in declared)
             if what:
                 raise UsageError(f"{origin}: {key} holds {what} in plain text", reason="secret_in_conf", hint=HINT)
 
 
-def _plain(key: str, bare: str, declared: bool) -> str | None:
-    """What a value without its references is, if it is a secret."""
+def _plain(key: str, masked: str, declared: bool) -> str | None:
+    """What a value, its references masked, is, if it is a secret."""
+    bare = masked.replace(redaction.HIDDEN, "").strip()
     if (declared or redaction.is_secret_name(key)) and bare.lower() not in PLAIN and not re.fullmatch(r"-?[\d.]+", bare):
         return "a secret"
-    return None if ".redaction." in key else redaction.form_of(bare)
+    found = None if ".redaction." in key else redaction.form_of(masked)
+    return None if found == redaction.AMONG and key.endswith(".filter") else found  # a filter compares columns, of any name
 
 
 def resolved(value: Any, where: str) -> Any:

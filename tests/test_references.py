@@ -35,7 +35,7 @@ def refused(home: Path, text: str, **more: Any) -> UsageError:
         ("[inputs.a.options]\npassword = 'hunter2'", "inputs.a.options.password"),
         ("[outputs.o.options]\nsas = 'hunter2'", "outputs.o.options.sas"),
         ("[params]\napi_key = 'hunter2'", "params.api_key"),
-        ("[params]\nnote = 'Uid=me;Pwd=hunter2'", "params.note"),
+        ("[params]\nnote = 'Uid=me;Pwd=hunter2='", "params.note"),
         ("[inputs.a]\npath = 's3a://me:hunter2@bucket/x'", "inputs.a.path"),
         ("[inputs.a.options]\nurl = 'jdbc:postgresql://me:hunter2@db'", "inputs.a.options.url"),
         ("[inputs.a.options]\npassword = 'hunter2${env:HOME}'", "inputs.a.options.password"),
@@ -64,6 +64,8 @@ def test_a_parameter_that_is_a_secret_by_its_type_is_refused(tmp_path: Path) -> 
         "[spark]\n'spark.authenticate' = true\n'spark.ssl.keyPassword' = ''",
         "[spark]\n'spark.redaction.regex' = '(?i)password=x'",
         "[inputs.a.options]\ndelimiter = ';'",
+        "[inputs.a]\nfilter = \"token = 'x'\"",
+        "[params]\nnote = 'password=${env:DB_PW} user=me'",
         "[inputs.a.options]\npassword = '${env:DB_PW}'\nurl = 'jdbc:postgresql://me:${env:DB_PW}@db'",
     ],
 )

@@ -28,7 +28,8 @@ def test_a_plan_keeps_its_operators_and_attributes_and_loses_its_literals(plan: 
 
 def test_events_lose_descriptions_settings_and_what_errors_say() -> None:
     given = {
-        "Event": "x", "description": "load hunter2", "Properties": {"spark.job.description": "hunter2", "my.passwd": "hunter2", "spark.ui": "a"},
+        "Event": "x", "description": "load hunter2",
+        "Properties": {"spark.job.description": "hunter2", "my.passwd": "hunter2", "spark.ui": "a"},
         "errorMessage": "no login with pwd=hunter2\n== SQL ==\nselect 'hunter2'", "Hadoop Properties": {"fs.account.key.acme": "hunter2"},
         "RDD Info": [{"Name": "*(1) Project [hunter2 AS x#1]", "Scope": '{"id":"4","name":"Scan hunter2"}'}],
     }  # fmt: skip

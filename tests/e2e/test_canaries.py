@@ -22,8 +22,7 @@ JOB = '''
 import os
 from pathlib import Path
 
-from sparkkit import DataFrame, Job
-from sparkkit.options import Secret
+from sparkkit import DataFrame, Job, Secret
 from tests.e2e import canaries
 
 FOLDER = Path(__file__).parents[1]
