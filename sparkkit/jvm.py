@@ -70,6 +70,7 @@ appender.console.name = stderr
 appender.console.target = SYSTEM_ERR
 appender.console.layout.type = PatternLayout
 appender.console.layout.pattern = %replace{{%d{{yy/MM/dd HH:mm:ss}} %p %c{{1}}: %m%n%ex}}{{{secrets}}}{{***}}
+appender.console.layout.alwaysWriteExceptions = false
 """
 # What these log as errors reaches Python as an exception too, so that one message is enough.
 _ECHOES = (

@@ -25,39 +25,34 @@ Go = Callable[..., Outcome]
 
 
 @pytest.fixture
-def home(tmp_path: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with Parquet of two partitions at `in`, without any at `flat`."""
+def home(tmp_path: Path, spark: SparkSession) -> Path:
+    """A folder with Parquet of two partitions at `in`, without any at `flat`."""
     rows = frame(spark, [(1, "a"), (2, "b")], "v int, p string").coalesce(1)
     rows.write.partitionBy("p").parquet(str(tmp_path / "in"))
     rows.where("v = 1").write.parquet(str(tmp_path / "flat"))
-    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture
 def go(home: Path, run_job: RunJob) -> Go:
-    """Runs a job from one path to another."""
+    """Runs a job from one path to another, with a conf file; paths and settings are relative to the folder (`{}`)."""
 
-    def call(source: str, to: str, *options: str, build: Any = same, conf: str = "") -> Outcome:
-        (home / "conf").mkdir(exist_ok=True)
-        (home / "conf" / "guarded.toml").write_text(conf)
-        (home / "jobs").mkdir(exist_ok=True)
-        job = Job(build, name="guarded")
-        object.__setattr__(job, "build", build)
-        return run_job(_at(job, home), {"rows": source}, [f"--output={to}", *options])
+    def at(path: str) -> str:
+        return path if path[0] == "/" or ":" in path or "`" in path else f"{home}/{path}"
 
-    return call
-
-
-def _at(job: Job, home: Path) -> Job:
-    """The same job, as if its file were in the folder's `jobs`, so that the folder's `conf` holds."""
-
-    class Placed(Job):
+    class Guarded(Job):
         @property
         def file(self) -> Path:
             return home / "jobs" / "guarded.py"
 
-    return Placed(job.build, name=job.name)
+    def call(source: str, to: str, *options: str, build: Any = same, conf: str = "") -> Outcome:
+        for folder in ("conf", "jobs"):
+            (home / folder).mkdir(exist_ok=True)
+        (home / "conf" / "guarded.toml").write_text(conf.replace("{}", str(home)))
+        given = [option.replace("{}", str(home)) for option in options]
+        return run_job(Guarded(build, name="guarded"), {"rows": at(source)}, [f"--output={at(to)}", *given])
+
+    return call
 
 
 def seen(home: Path) -> list[str]:
@@ -69,7 +64,7 @@ def said(done: Outcome) -> tuple[int, str]:
     return done.exit_code, done.record["reason"]
 
 
-ROOTS = "[roots]\nread = ['in', 'flat']\nwrite = ['out']\n"
+ROOTS = "[roots]\nread = ['{}/in', '{}/flat']\nwrite = ['{}/out']\n"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +92,7 @@ def test_a_path_outside_the_declared_roots_is_refused(go: Go, home: Path, source
 
 def test_a_link_inside_the_roots_that_leads_out_is_refused(go: Go, home: Path) -> None:
     (home / "flat" / "x.parquet").symlink_to(next(home.glob("in/p=a/*.parquet")))
-    done = go("flat", "out/x", conf="[roots]\nread = ['flat']\n")
+    done = go("flat", "out/x", conf="[roots]\nread = ['{}/flat']\n")
     assert (said(done), "p=a" in done.message, (home / "out").exists()) == ((2, "outside_roots"), True, False)
 
 
@@ -130,8 +125,8 @@ def test_a_path_is_no_table_s_name(go: Go, name: str) -> None:
         ("in/*", "in", ["--mode=overwrite_partitions", "--set=outputs.output.partition_by=p"]),
         ("in", "in/new", []),
         ("flat", "flat", ["--mode=append"]),
-        ("flat", "out", ["--mode=overwrite", "--set=outputs.output.quarantine=flat/bad"]),
-        ("flat", "out", ["--set=outputs.output.quarantine=out"]),
+        ("flat", "out", ["--mode=overwrite", "--set=outputs.output.quarantine={}/flat/bad"]),
+        ("flat", "out", ["--set=outputs.output.quarantine={}/out"]),
     ],
 )
 def test_what_a_job_reads_is_not_written(go: Go, home: Path, source: str, to: str, options: list[str]) -> None:
@@ -152,7 +147,7 @@ def test_a_folder_beside_the_input_with_a_longer_name_is_another(go: Go) -> None
 
 def test_two_outputs_of_one_place_are_refused(home: Path, run_job: RunJob) -> None:
     job = Job(lambda rows: {"a": rows, "b": rows}, name="two", outputs=("a", "b"))
-    done = run_job(job, {"rows": "flat"}, ["--output=a=out", "--output=b=out/b"])
+    done = run_job(job, {"rows": home / "flat"}, [f"--output=a={home}/out", f"--output=b={home}/out/b"])
     assert (said(done), (home / "out").exists()) == ((2, "overlapping_paths"), False)
 
 
