@@ -80,7 +80,7 @@ def layers(project: Project, job: str, env: str | None) -> Iterator[tuple[str, M
         UsageError: if the environment has no file.
     """
     for relative in (f"{job}.toml", f"env/{env}.toml" if env else None, "local.toml"):
-        found = project.toml(relative) if relative else None
+        found = project.toml(relative) if relative and ".." not in relative else None
         if found is not None:
             yield f"conf/{relative}", found
         elif relative and relative.startswith("env/"):

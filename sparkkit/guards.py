@@ -150,13 +150,13 @@ def _partitions(place: Place, target: Target) -> list[str]:
         row = place.spark.sql(f"DESCRIBE DETAIL delta.{quote(target.path)}").select("partitionColumns").first()
         return list(row[0]) if row else []
     assert isinstance(place, Files)
-    return [level.partition("=")[0] for level in _levels(place, target.path)]
+    return [unquote(level.partition("=")[0]) for level in _levels(place, target.path)]
 
 
 def _levels(place: Files, path: str) -> Iterator[str]:
     """The `k=v` folders on the way to the first file below a path."""
     while found := place.hadoop.glob(f"{path}/*=*"):
-        first = next((status.getPath() for status in found if status.isDirectory()), None)
+        first = next((status.getPath() for status in found if status.isDirectory() and status.getPath().getName()[0] != "."), None)
         if first is None:
             return
         yield str(first.getName())

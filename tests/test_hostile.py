@@ -36,7 +36,7 @@ def test_hostile_names_of_columns_arrive_as_they_are(kind: str, spark: SparkSess
     rows = spark.createDataFrame([tuple(str(i) for i in range(len(names)))], ", ".join(f"`{n.replace('`', '``')}` string" for n in names))
     done = run_job(Job(lambda rows: rows, name="j"), {"rows": rows}, [f"--output-format={kind}"])
     assert done.exit_code == 0, done.message
-    back = done.spark.read.option("header", "true").format(kind).load(done.record["outputs"]["output"]["path"])
+    back = done.spark.read.options(header="true", escape='"').format(kind).load(done.record["outputs"]["output"]["path"])
     assert {n: back.select(F.col(f"`{n.replace('`', '``')}`")).first()[0] for n in names} == {n: str(i) for i, n in enumerate(names)}
 
 
@@ -89,7 +89,6 @@ def _refusals(tmp_path: Path) -> dict[str, list[str]]:
         "a job that climbs out of conf": [source, to, "--env=../../etc/passwd"],
         "a contract out of nowhere": [source, to, "--set=inputs.rows.contract=../../../etc/shadow\x1b[2J"],
         "an unknown option with a null byte": [source, to, "--x\0y"],
-        "a file name too long": [f"--input=/{'y' * 3000}", to],
     }
 
 
