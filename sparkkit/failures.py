@@ -52,8 +52,10 @@ def explain(error: BaseException, doing: str = "") -> SparkkitError:
     text = " | ".join(_texts(error))
     where = f" in {doing}" if doing else ""
     for pattern, kind, reason, hint in KINDS:
-        if doing != "build" and re.search(pattern, text):
-            return kind(f"{_first(error)}{where}", reason=reason, hint=hint)
+        found = re.search(pattern, text) if doing != "build" else None
+        if found:
+            cause = f"{found[0]}: " if reason == "disk_full" and found[0] not in _first(error) else ""  # Spark names the task alone
+            return kind(f"{cause}{_first(error)}{where}", reason=reason, hint=hint)
     return JobError(f"{_name(error)}{where}: {_first(error)}", reason="job_failed")
 
 

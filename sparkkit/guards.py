@@ -3,9 +3,14 @@ over rows, and an overwrite that takes partitions with it. Each is refused befor
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote
+
+from pyspark.sql.types import StructType
 
 from sparkkit import formats, paths
 from sparkkit.conf import Conf
@@ -13,7 +18,7 @@ from sparkkit.errors import ContractError, UsageError
 from sparkkit.formats.base import Format
 from sparkkit.schema.types import quote
 from sparkkit.sinks import Place, Staged
-from sparkkit.sources import Source
+from sparkkit.sources import Source, listing
 from sparkkit.staging import Files, Target
 
 REPLACING = ("overwrite", "overwrite_partitions")
@@ -24,7 +29,7 @@ def before(place: Place, conf: Conf, targets: Mapping[str, Target]) -> None:
     """Refuses what is wrong with the places of a run, before anything is read.
 
     Raises:
-        UsageError: `outside_roots`, `path_as_table`, `overlapping_paths`, `static_overwrite`.
+        UsageError: `outside_roots`, `path_as_table`, `overlapping_paths`, `not_writable`, `static_overwrite`.
     """
     files = [t for t in targets.values() if t.conf.format != "table"]
     _refuse_paths_as_tables(conf, targets)
@@ -35,22 +40,25 @@ def before(place: Place, conf: Conf, targets: Mapping[str, Target]) -> None:
     roots = {kind: [_spelt(place, root) for root in given] for kind, given in conf.roots.items()}
     for what, given in reads.items():
         _refuse_outside(what, given, roots, "read")
+    if "read" in roots and isinstance(place, Files):
+        _refuse_links(place, conf, roots)
     for what, path in {**writes, **kept}.items():
         _refuse_outside(what, [path], roots, "write")
     _refuse_meeting(files, reads, writes, kept)
+    for what, path in writes.items() if isinstance(place, Files) else ():
+        _refuse_unwritable(what, path)
     for target in targets.values():
         _refuse_static(place, target)
 
 
-def within(place: Place, conf: Conf, source: Source) -> Source:
-    """The same source, none of whose files lies outside the roots, where a link may lead.
+def named(source: Source) -> Source:
+    """The same source, whose names of columns Parquet's reader leaves as they are.
 
     Raises:
-        UsageError: `outside_roots`.
+        UsageError: `wrong_column_name`.
     """
-    if "read" in conf.roots and source.files:
-        roots = {"read": [_spelt(place, root) for root in conf.roots["read"]]}
-        _refuse_outside(f"input {source.name!r}", [paths.canonical(unquote(f.path)) for f in source.files], roots, "read")
+    if source.format in ("parquet", "delta"):
+        _refuse_variables(f"input {source.name!r}", source.frame.schema)
     return source
 
 
@@ -59,9 +67,11 @@ def verdict(place: Place, staged: Mapping[str, Staged]) -> None:
 
     Raises:
         ContractError: `empty_result`.
-        UsageError: `static_overwrite`.
+        UsageError: `static_overwrite`, `wrong_column_name`.
     """
-    for one in staged.values():
+    for name, one in staged.items():
+        if one.kind == "parquet":
+            _refuse_variables(f"output {name!r}", one.schema)
         if one.target.conf.mode == "overwrite":
             _refuse_empty(place, one)
             _refuse_lost(place, one)
@@ -89,6 +99,22 @@ def _refuse_outside(what: str, given: list[str], roots: Mapping[str, list[str]],
                          hint=f"roots.{kind} in conf names {', '.join(roots[kind]) or 'none'}")
 
 
+def _refuse_links(place: Files, conf: Conf, roots: Mapping[str, list[str]]) -> None:
+    """A link among the files may lead out of the roots that its folder is in."""
+    for name, one in conf.inputs.items():
+        if one.path and one.format != "table":
+            files, _ = listing(place.hadoop, name, one.path)
+            _refuse_outside(f"input {name!r}", [paths.canonical(unquote(f.path)) for f in files], roots, "read")
+
+
+def _refuse_variables(what: str, schema: StructType) -> None:
+    """Spark hands names to Parquet's reader through Hadoop's configuration, which puts in variables: the column reads as null."""
+    wrong = next((found[0] for found in re.finditer(r"\$\{[^}]*\}?", schema.simpleString())), None)
+    if wrong:
+        raise UsageError(f"{what}: the name of a column holds {wrong}, which Parquet's reader takes for a variable",
+                         reason="wrong_column_name", hint="rename it, or use another format")
+
+
 def _refuse_meeting(
     files: list[Target], reads: Mapping[str, list[str]], writes: Mapping[str, str], kept: Mapping[str, str],
 ) -> None:
@@ -108,6 +134,16 @@ def _refuse_meeting(
             if paths.meet(path, other):
                 raise UsageError(f"{what} at {path} overlaps {name}, which is read from {other}", reason="overlapping_paths",
                                  hint="choose another path for one of them")
+
+
+def _refuse_unwritable(what: str, path: str) -> None:
+    """A local target where nothing can be made: Hadoop would say at the first task that a folder could not be made, and not why."""
+    if path.startswith("file://"):
+        folder = Path(path.removeprefix("file://")).parent
+        there = next(p for p in (folder, *folder.parents) if p.exists())
+        if not os.access(there, os.W_OK):
+            raise UsageError(f"{what} at {path}: {there} can't be written to", reason="not_writable",
+                             hint="give the user the right to it, or choose another path")
 
 
 def _meeting(path: str, writes: Mapping[str, str], kept: Mapping[str, str], without: str) -> Iterator[tuple[str, str]]:

@@ -44,7 +44,8 @@ class Option:
 
     def add_to(self, parser: argparse._ArgumentGroup) -> None:
         """Adds the option to an argparse group."""
-        common: dict[str, Any] = {"dest": self.parameter, "required": self.required, "help": self._help()}
+        required = self.required and not self.secret  # a secret comes from conf, as a reference
+        common: dict[str, Any] = {"dest": self.parameter, "required": required, "help": self._help()}
         if self.kind == "bool":
             parser.add_argument(self.flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, **common)
             return

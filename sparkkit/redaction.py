@@ -93,7 +93,8 @@ def remember(value: object) -> None:
 
 def known() -> list[str]:
     """The values in mind, and those of the environment's variables whose names are a secret's; the longest first."""
-    variables = {value for name, value in os.environ.items() if len(value) >= 8 and is_secret_name(name)}
+    named = {value for name, value in os.environ.items() if len(value) >= 8 and is_secret_name(name)}
+    variables = {value for value in named if not os.path.exists(value)}  # PWD, and where a secret is
     return sorted(_known | variables, key=len, reverse=True)
 
 

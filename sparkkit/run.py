@@ -50,7 +50,7 @@ def run(spark: SparkSession, request: Request, record: Record) -> dict[str, Stag
     guards.before(place, conf, targets)
     try:
         with record.step("read"):
-            found = {n: guards.within(place, conf, sources.read(spark, n, conf.inputs[n], contracts.get(n))) for n in job.inputs}
+            found = {n: guards.named(sources.read(spark, n, conf.inputs[n], contracts.get(n))) for n in job.inputs}
             taken = {n: intake.take(one) for n, one in found.items()}
             _note_inputs(record, taken)
         with record.step("build"):

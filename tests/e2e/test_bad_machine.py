@@ -69,12 +69,13 @@ def test_a_full_disk_loses_nothing(mode: str, kind: str, disk: Path, old: Path, 
     assert state(disk) == before
 
 
-def test_a_record_on_a_full_disk_does_not_undo_the_run(disk: Path, tmp_path: Path, run_job: RunJob) -> None:
+def test_a_record_on_a_full_disk_does_not_undo_the_run(disk: Path, tmp_path: Path, spark: SparkSession) -> None:
     (tmp_path / "a.txt").write_text("x\n")
     fill(disk / "filler")
     from sparkkit.command import command
 
-    code = command(Job(same, name="same"), [f"--input={tmp_path / 'a.txt'}", f"--output={tmp_path / 'out'}", f"--record={disk / 'r.json'}"])
+    argv = [f"--input={tmp_path / 'a.txt'}", f"--output={tmp_path / 'out'}", f"--record={disk / 'r.json'}"]
+    code = command(Job(same, name="same"), argv, spark=spark)
     assert (code, sorted(p.name for p in disk.iterdir()), bool(list((tmp_path / "out").glob("*.parquet")))) == (6, ["filler"], True)
 
 
