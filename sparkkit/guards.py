@@ -108,7 +108,7 @@ def _refuse_links(place: Files, conf: Conf, roots: Mapping[str, list[str]]) -> N
 
 
 def _refuse_variables(what: str, schema: StructType) -> None:
-    """Spark hands names to Parquet's reader through Hadoop's configuration, which puts in variables: the column reads as null."""
+    """Spark hands names to Parquet through Hadoop's configuration, which puts in variables: written is another name."""
     wrong = next((found[0] for found in re.finditer(r"\$\{[^}]*\}?", schema.simpleString())), None)
     if wrong:
         raise UsageError(f"{what}: the name of a column holds {wrong}, which Parquet's reader takes for a variable",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,20 @@ def none(rows: DataFrame) -> DataFrame:
 Go = Callable[..., Outcome]
 
 
-@pytest.fixture
-def home(tmp_path: Path, spark: SparkSession) -> Path:
-    """A folder with Parquet of two partitions at `in`, without any at `flat`."""
+@pytest.fixture(scope="module")
+def given(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Parquet of two partitions at `in`, without any at `flat`."""
+    folder = tmp_path_factory.mktemp("given")
     rows = frame(spark, [(1, "a"), (2, "b")], "v int, p string").coalesce(1)
-    rows.write.partitionBy("p").parquet(str(tmp_path / "in"))
-    rows.where("v = 1").write.parquet(str(tmp_path / "flat"))
+    rows.write.partitionBy("p").parquet(str(folder / "in"))
+    rows.where("v = 1").write.parquet(str(folder / "flat"))
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, given: Path) -> Path:
+    """A folder with a copy of it."""
+    shutil.copytree(given, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 

@@ -31,20 +31,20 @@ def given(rows: DataFrame, *, word: str) -> DataFrame:
 
 
 @pytest.mark.parametrize("kind", ["parquet", "json", "csv"])
-def test_hostile_names_of_columns_arrive_as_they_are(kind: str, spark: SparkSession, run_job: RunJob) -> None:
+def test_hostile_names_of_columns_arrive_as_they_are(kind: str, tmp_path: Path, run_job: RunJob) -> None:
     names = [n for n in NAMES if not (kind == "csv" and "\t" in n) and not (kind == "parquet" and "${" in n)]
-    rows = spark.createDataFrame([tuple(str(i) for i in range(len(names)))], ", ".join(f"`{n.replace('`', '``')}` string" for n in names))
-    done = run_job(Job(lambda rows: rows, name="j"), {"rows": rows}, [f"--output-format={kind}"])
+    (tmp_path / "a.json").write_text(json.dumps({n: str(i) for i, n in enumerate(names)}) + "\n")
+    done = run_job(Job(lambda rows: rows, name="j"), {"rows": tmp_path / "a.json"}, [f"--output-format={kind}"])
     assert done.exit_code == 0, done.message
     back = done.spark.read.options(header="true", escape='"').format(kind).load(done.record["outputs"]["output"]["path"])
     assert {n: back.select(F.col(f"`{n.replace('`', '``')}`")).first()[0] for n in names} == {n: str(i) for i, n in enumerate(names)}
 
 
 def test_a_name_that_parquet_s_reader_would_take_for_a_variable_is_refused(spark: SparkSession, run_job: RunJob, tmp_path: Path) -> None:
-    """Stock Spark reads such a column as null, without a word."""
-    rows = spark.createDataFrame([("x",)], "`${spark.app.name}` string")
-    rows.write.json(str(tmp_path / "json"))
-    done = [run_job(Job(lambda rows: rows, name="j"), {"rows": given}) for given in (rows, tmp_path / "json")]
+    """Stock Spark writes such a column under the variable's value, and then reads it as null, without a word."""
+    (tmp_path / "a.json").write_text(json.dumps({"${spark.app.name}": "x"}) + "\n")
+    unknown = spark.createDataFrame([("x",)], "`${env:HOME}` string")
+    done = [run_job(Job(lambda rows: rows, name="j"), {"rows": given}) for given in (unknown, tmp_path / "a.json")]
     assert [(d.exit_code, d.record["reason"]) for d in done] == [(2, "wrong_column_name")] * 2
     assert not (tmp_path / "run-1" / "output").exists()
 
