@@ -41,7 +41,7 @@ FORMS: Mapping[str, str] = {
     "a token of Databricks": r"\bdapi[0-9a-f]{32}\b",
     "a key of Stripe or OpenAI": r"\b(?:[rs]k_live_|sk-)[A-Za-z0-9_-]{20}[A-Za-z0-9_-]*",
     "a JSON web token": r"\beyJ[A-Za-z0-9_-]{8}[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*",
-    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?",
+    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]{4}[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?",
     "a signed address": r"(?<=[?&;])(?:sig|signature|x-amz-signature|x-amz-security-token|x-goog-signature)=[A-Za-z0-9%+/=_-]+",
     "a user's password in an address": r"(?<=://)[^/@\s:]*:[^/@\s]+(?=@)",
     "a user's password for Oracle": r"(?<=jdbc:oracle:thin:)[^/\s]+/[^@\s]+(?=@)",
