@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 from sparkkit.errors import ContractError, InfrastructureError, JobError, NotReadyError, SparkkitError, UsageError
 
@@ -63,11 +64,19 @@ def _texts(error: BaseException | None) -> Iterator[str]:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        yield f"{type(error).__name__}: {FRAME.sub('', str(error))}"[:20_000]
+        yield f"{type(error).__name__}: {FRAME.sub('', _said(error))}"[:20_000]
         java = getattr(error, "java_exception", None)
         if java is not None:
             yield _java(java)
         error = error.__cause__ or error.__context__
+
+
+def _said(error: BaseException) -> str:
+    """An error's text; PySpark asks the JVM for it, which may have been stopped on the way."""
+    try:
+        return str(error)
+    except Exception:
+        return str(getattr(error, "_desc", None) or type(error).__name__)
 
 
 def _java(java: object) -> str:
@@ -79,13 +88,15 @@ def _java(java: object) -> str:
 
 def _name(error: BaseException) -> str:
     condition = getattr(error, "getCondition", getattr(error, "getErrorClass", None))
-    found = condition() if callable(condition) else None
+    found = None
+    with suppress(Exception):  # it, too, is asked of the JVM
+        found = condition() if callable(condition) else None
     return f"{type(error).__name__} {found}" if found else type(error).__name__
 
 
 def _first(error: BaseException) -> str:
     """The sentence that matters: Spark's own condition where there is one, else the first line."""
-    text = str(error).partition("JVM stacktrace:")[0].strip()  # Spark Connect's
+    text = _said(error).partition("JVM stacktrace:")[0].strip()  # Spark Connect's
     raised = re.findall(r"^\s*((?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)\b:? ?[^\n]*)", text.partition("Traceback (most")[2], re.M)
     if raised:
         return re.sub(r" SQLSTATE: \w+.*$", "", raised[-1])[:600]

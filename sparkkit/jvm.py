@@ -254,7 +254,7 @@ def log4j(folder: Path, verbose: bool) -> str:
     level = "info" if verbose else "fatal"
     levels = {_SHELL: level, **({} if verbose else dict.fromkeys(_ECHOES, "off"))}
     named = (f"logger.n{i}.name = {name}\nlogger.n{i}.level = {to}\n" for i, (name, to) in enumerate(levels.items()))
-    secrets = redaction.for_spark()["spark.redaction.string.regex"].replace("\\", "\\\\")  # as a file of properties has it
+    secrets = redaction.for_log().replace("\\", "\\\\")  # as a file of properties has it
     text = LOG4J.format(level=level, secrets=secrets) + "".join(named)
     (folder / "log4j2.properties").write_text(text, encoding="utf-8")
     return f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}"

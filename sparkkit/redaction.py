@@ -53,7 +53,7 @@ FORMS: Mapping[str, str] = {
 _NAME = rf"(?:(?:{'|'.join(WORDS)})[\w.-]{{0,80}}|(?<![A-Za-z0-9])(?:{'|'.join(WHOLE_WORDS)})(?![\w.-]))"
 _VALUE = r"""(?:\\?"[^"]*"|\\?'[^']*'|[^\s,;&"')\]}]+)"""
 _ASSIGNED = re.compile(rf"""(?i)({_NAME}\\?["']?\s{{0,4}}(?:=>|=|:)\s{{0,4}})(?:\*\*\*|{_VALUE})""")
-_FORMS = re.compile("(?i:" + "|".join(FORMS.values()) + ")")
+_FORMS = re.compile("(?i:" + "|".join(FORMS.values()) + r")|(?<=[Tt]he value )'[^'\n]*'")  # the last: as Spark quotes a literal
 _USER = re.compile(r"(?<=://)[^/@\s]+@")
 _SECRET_NAME = re.compile(rf"(?i)(?:{'|'.join(WORDS)}|(?:^|[._-])(?:{'|'.join(WHOLE_WORDS)})(?:[._-]|$))")
 _LEAST = 4
@@ -177,6 +177,13 @@ def for_spark() -> dict[str, str]:
         "spark.redaction.string.regex": rf"(?i)(?:{assigned}|{forms}|(?<![\w\)\]])'[^'\n]*')",
         "spark.sql.redaction.options.regex": rf"(?i)(?:url|{names})",
     }
+
+
+def for_log() -> str:
+    """A pattern of Java for Spark's log: as for its plans, and plans themselves, and known values, sign by sign by their codes."""
+    values = ["(?-i:" + "".join(f"\\x{{{ord(sign):x}}}" for sign in value) + ")" for value in sorted(_known)]
+    plans = (r"\*\(\d+\) [A-Z][^\n]*", r"\+- [^\n]*", r"(?:Pushed|Post-Scan|Data|Partition) ?Filters:[^\n]*", r"(?<=the value )'[^'\n]*'")
+    return "|".join((for_spark()["spark.redaction.string.regex"], *plans, *values))
 
 
 def secrets_of(settings: Mapping[str, str]) -> Iterator[str]:

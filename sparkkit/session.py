@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -277,8 +278,19 @@ def _connected(asked: Mapping[str, str], submit_args: Sequence[str]) -> SparkSes
     known = jvm.given(_booted[0].plan.arguments) or {}  # the JVM was started with these; each of them would be one more call
     wanted = {**LOCAL, **asked, **(jvm.given(submit_args) or {})}
     spark = _build({key: value for key, value in wanted.items() if known.get(key) != value})
+    home = _booted[0].plan.home
+    if _booted[0].plan.verbose and redaction.known() and not (classpath.conf_folder(home) / "log4j2.properties").exists():
+        _hide_in_log(spark)
     gc.freeze()  # what is there now lives to the end; the collector need not walk it again and again, last at our exit
     return spark
+
+
+def _hide_in_log(spark: Any) -> None:
+    """Take the secrets that are known by now out of the driver's log, too: its settings were written when the JVM was started."""
+    with TemporaryDirectory(prefix="sparkkit-") as folder:
+        jvm.log4j(Path(folder), verbose=True)
+        settings = spark._jvm.java.io.File(folder, "log4j2.properties").toURI()
+        spark._jvm.org.apache.logging.log4j.core.config.Configurator.reconfigure(settings)
 
 
 def _import_ahead() -> None:
