@@ -125,7 +125,7 @@ def test_a_server_that_does_not_answer_is_told_by_grpc_s_own_words() -> None:
 
 
 def test_an_error_whose_text_only_a_stopped_jvm_could_give_is_told_all_the_same() -> None:
-    class Captured(Exception):
+    class CapturedError(Exception):
         _desc = "[CAST_INVALID_INPUT] The value is no int"
 
         def __str__(self) -> str:
@@ -134,8 +134,8 @@ def test_an_error_whose_text_only_a_stopped_jvm_could_give_is_told_all_the_same(
         def getCondition(self) -> str:  # noqa: N802
             raise AssertionError("no JVM")
 
-    found = explain(Captured(), "write")
-    assert (found.exit_code, found.message) == (1, "Captured in write: [CAST_INVALID_INPUT] The value is no int")
+    found = failures.explain(CapturedError(), "write")
+    assert (found.exit_code, found.message) == (1, "CapturedError in write: [CAST_INVALID_INPUT] The value is no int")
 
 
 def test_a_full_disk_is_named_where_spark_names_the_task_alone() -> None:
@@ -144,4 +144,4 @@ def test_a_full_disk_is_named_where_spark_names_the_task_alone() -> None:
     except OSError as error:
         failed = RuntimeError("[TASK_WRITE_FAILED] Task failed while writing rows to file:/x.")
         failed.__cause__ = error
-    assert explain(failed, "write").message.startswith("No space left on device: [TASK_WRITE_FAILED]")
+    assert failures.explain(failed, "write").message.startswith("No space left on device: [TASK_WRITE_FAILED]")
