@@ -7,6 +7,7 @@ import signal
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -62,8 +63,8 @@ def command(
             _end(record, "interrupted", stop.exit_code, "interrupted", str(stop))
             return _last_words(record, places[-1], as_json)
         if verbose:
-            print(redaction.stack(error), end="", file=sys.stderr)
-        found = failures.explain(error, getattr(error, "sparkkit_step", ""))
+            print(getattr(error, "sparkkit_stack", "") or redaction.stack(error), end="", file=sys.stderr)
+        found = getattr(error, "sparkkit_told", None) or failures.explain(error, getattr(error, "sparkkit_step", ""))
         _end(record, STATUS.get(found.exit_code, "failed"), found.exit_code, found.reason, str(found))
     return _last_words(record, places[-1], as_json)
 
@@ -195,6 +196,9 @@ def _go(
         if args.show:
             for name, done in staged.items():
                 print(report.frame(name, sinks.view(spark, done), args.show), file=sys.stderr if args.json else sys.stdout)
+    except Exception as error:
+        _tell(error, args.verbose)
+        raise
     finally:
         if given is None:
             session.stop(spark)
@@ -210,6 +214,13 @@ def _session(conf: Conf, args: argparse.Namespace, submit_args: Sequence[str], r
         settings = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": folder.resolve().as_uri(), **session.LOG} | settings
     return session.start(settings, app_name=record.run_id, profile=conf.run.get("profile", "default"), submit_args=submit_args,
                          needs_delta=_needs_delta(conf), verbose=args.verbose)
+
+
+def _tell(error: Exception, verbose: bool) -> None:
+    """Keeps what an error says on itself: PySpark asks the JVM for it, which is stopped by the time that it is printed."""
+    with suppress(AttributeError):
+        error.sparkkit_stack = redaction.stack(error) if verbose else ""  # type: ignore[attr-defined]
+        error.sparkkit_told = failures.explain(error, getattr(error, "sparkkit_step", ""))  # type: ignore[attr-defined]
 
 
 def _wash(log: str | None) -> None:
