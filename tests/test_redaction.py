@@ -75,7 +75,8 @@ def test_a_secret_is_known_by_its_form(what: str, text: str) -> None:
     "text",
     [
         "data/names/csv", "s3a://bucket/key=1/x", "hdfs://nn:8020/a", "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider", "sk-1",
-        "compass=north", "year >= 2010 and region = 'AKIA'", "the passes: 3", "jdbc:postgresql://db/x", "mail me@example.org", "Basic English",
+        "compass=north", "year >= 2010 and region = 'AKIA'", "the passes: 3", "jdbc:postgresql://db/x",
+        "mail me@example.org", "Basic English",
     ],
 )  # fmt: skip
 def test_an_ordinary_value_is_no_secret_and_stays_as_it_is(text: str) -> None:
