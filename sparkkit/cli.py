@@ -39,8 +39,7 @@ def main(argv: Sequence[str]) -> int:
         args = parser().parse_args(list(argv) or ["--help"])
         return VERBS[args.verb](args)
     except SparkkitError as error:
-        print(f"sparkkit: {error} (exit {error.exit_code})", file=sys.stderr)
-        return error.exit_code
+        return _said(error)
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 1 if done.code else 0
     except BrokenPipeError:  # whoever read our output has gone; nothing more can be said
@@ -51,9 +50,14 @@ def main(argv: Sequence[str]) -> int:
     except Exception as error:
         from sparkkit import failures
 
-        found = failures.explain(error)
-        print(f"sparkkit: {found} (exit {found.exit_code})", file=sys.stderr)
-        return found.exit_code
+        return _said(failures.explain(error))
+
+
+def _said(error: SparkkitError) -> int:
+    from sparkkit import redaction
+
+    print(f"sparkkit: {redaction.printable(str(error))} (exit {error.exit_code})", file=sys.stderr)
+    return error.exit_code
 
 
 def parser() -> argparse.ArgumentParser:

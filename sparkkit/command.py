@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import re
 import signal
 import sys
 import tomllib
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sparkkit import conf as confs
-from sparkkit import failures, project, session
+from sparkkit import failures, project, redaction, session
 from sparkkit.conf import Conf
 from sparkkit.errors import SparkkitError, UsageError
 from sparkkit.history import places as ledgers
@@ -22,6 +21,7 @@ from sparkkit.history.keeper import Keeper
 from sparkkit.interrupts import Interrupted, Stopper
 from sparkkit.job import Job
 from sparkkit.ledger import Record, code_version, new_run_id
+from sparkkit.redaction import HIDDEN
 from sparkkit.report import text as report
 
 if TYPE_CHECKING:
@@ -77,14 +77,13 @@ def _keeper(job: Job, record: Record) -> Keeper:
 
 def _failed(record: Record, error: BaseException, where: Path, verbose: bool) -> None:
     if verbose:
-        import traceback
-
-        traceback.print_exc()
+        print(redaction.stack(error), end="", file=sys.stderr)
     found = failures.explain(error, getattr(error, "sparkkit_step", ""))
     died = session.how_the_jvm_ended() if found.reason == "jvm_died" else None
     _end(record, STATUS.get(found.exit_code, "failed"), found.exit_code, found.reason, f"{found} ({died})" if died else str(found))
     if found is not error or error.__cause__:
-        record.driver_log = stacks.keep(error, where.absolute().with_name(f"{record.run_id}.log"), record.message or "", redact)
+        where = where.absolute().with_name(f"{record.run_id}.log")
+        record.driver_log = stacks.keep(error, where, record.message or "", redaction.printable_stack)
 
 
 def _parsed(options: Parser, argv: Sequence[str]) -> argparse.Namespace | None:
@@ -107,6 +106,7 @@ def parser(job: Job, prog: str | None = None) -> Parser:
     every.add_argument("--output", action="append", default=[], metavar="[NAME=]PATH", help=f"an output's path ({outputs})")
     every.add_argument("--output-format", metavar="FORMAT", help="parquet, csv, json, orc, text, avro, delta or table")
     every.add_argument("--mode", metavar="MODE", help=", ".join(confs.MODES))
+    every.add_argument("--allow-empty", action="store_true", help="let an empty result replace rows")
     every.add_argument("--date", type=dt.date.fromisoformat, metavar="DATE", help="the logical date, YYYY-MM-DD")
     every.add_argument("--again", action="store_true", help="run even where these inputs, parameters and code have run to their end")
     every.add_argument("--env", metavar="NAME", help="lay conf/env/NAME.toml over the job's conf")
@@ -119,14 +119,15 @@ def parser(job: Job, prog: str | None = None) -> Parser:
     return made
 
 
-def settings(job: Job, args: argparse.Namespace, home: project.Project) -> tuple[Conf, dict[str, Any]]:
-    """The conf in force and the parameters of `build`, from the conf files and the command line."""
+def settings(job: Job, args: argparse.Namespace, home: project.Project, *, follow: bool = True) -> tuple[Conf, dict[str, Any]]:
+    """The conf in force and the parameters of `build`, from the conf files and the command line; `follow`: with the secrets
+    that the files refer to."""
     given = vars(args)
     edges = {o.parameter: given.get(o.parameter, o.default) for o in job.edge_options}
     over = dict(job.edges(**edges)) if job.edges else {}
     over |= _paths(job, args) | dict(_pair(text) for text in args.set)
     loaded = confs.load(home, job.name, inputs=job.inputs, outputs=job.outputs, params=[o.parameter for o in job.options],
-                        env=args.env, base=job.settings, over=over)
+                        env=args.env, base=job.settings, over=over, follow=follow, secret=[o.parameter for o in job.options if o.secret])
     return loaded, _params(job, given, loaded)
 
 
@@ -142,6 +143,8 @@ def _params(job: Job, given: Mapping[str, Any], loaded: Conf) -> dict[str, Any]:
             raise UsageError(f"option {option.flag} is required", reason="wrong_option")
         else:
             params[option.parameter] = option.default
+        if option.secret and params[option.parameter] is not None:
+            redaction.remember(params[option.parameter])
     return params
 
 
@@ -164,7 +167,7 @@ def _paths(job: Job, args: argparse.Namespace) -> dict[str, Any]:
         found, path = _split(text, job.outputs)
         for name in [found] if found else job.outputs:
             over[f"outputs.{name}.path"] = path if found or len(job.outputs) == 1 else f"{path.rstrip('/')}/{name}"
-    for key, value in (("format", args.output_format), ("mode", args.mode)):
+    for key, value in (("format", args.output_format), ("mode", args.mode), ("allow_empty", args.allow_empty)):
         over |= {f"outputs.{n}.{key}": value for n in job.outputs if value}
     return over
 
@@ -191,7 +194,8 @@ def _go(
     record, home = keeper.record, keeper.home
     conf, params = settings(job, args, home)
     keeper.place = ledgers.find(home, args.ledger, conf.ledger.get("path"))
-    record.params, record.env = params, args.env
+    record.params = {o.parameter: HIDDEN if o.secret else params[o.parameter] for o in job.options}
+    record.env = args.env
     record.date = args.date.isoformat() if args.date else None
     record.code_version = code_version(job.file, home.root)
     where = _where(args, conf, record)
@@ -200,6 +204,7 @@ def _go(
     with keeper.beginning(str(where.absolute())), record.step("start"):
         spark = keeper.spark = given or _session(conf, args, submit_args, record, where)
         if given is None:
+            keeper.closing.callback(_wash, record.event_log)  # after the session, which is stopped first
             keeper.closing.callback(session.stop, spark)
     record.spark_version = spark.version
     from sparkkit import run, sinks
@@ -222,8 +227,7 @@ def _session(conf: Conf, args: argparse.Namespace, submit_args: Sequence[str], r
         folder = where.absolute().with_name(f"{record.run_id}.events")
         if "spark.eventLog.dir" not in settings:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        settings = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": folder.resolve().as_uri(),
-                    "spark.eventLog.rolling.enabled": "false"} | settings
+        settings = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": folder.resolve().as_uri(), **session.LOG} | settings
         record.event_log = _event_log(settings, folder)
     return session.start(settings, app_name=record.run_id, profile=conf.run.get("profile", "default"), submit_args=submit_args,
                          needs_delta=_needs_delta(conf), verbose=args.verbose)
@@ -235,6 +239,12 @@ def _event_log(settings: Mapping[str, str], ours: Path) -> str | None:
         return None
     said = settings["spark.eventLog.dir"]
     return str(ours) if said == ours.resolve().as_uri() else said.removeprefix("file://")
+
+
+def _wash(log: str | None) -> None:
+    from sparkkit import washing  # here, for it needs PySpark, whose import is not to come before the JVM's start
+
+    washing.wash(log)
 
 
 def _needs_delta(conf: Conf) -> bool:
@@ -264,17 +274,7 @@ def _option(name: str, argv: Sequence[str]) -> str | None:
 
 def _end(record: Record, status: str, code: int, reason: str | None, message: str | None) -> None:
     record.status, record.exit_code, record.reason = status, code, reason
-    record.message = redact(message) if message else None
-
-
-def redact(text: str) -> str:
-    """A text without what looks like a secret: `password=…`, keys in URLs.
-
-    >>> redact("s3a://user:hunter2@bucket/x password=abc")
-    's3a://***@bucket/x password=***'
-    """
-    text = re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
-    return re.sub(r"(?i)((?:password|passwd|pwd|secret|token|api_?key|access.?key)[\w.]*\s*[=:]\s*)[^\s,;]+", r"\1***", text)
+    record.message = redaction.printable(message) if message else None
 
 
 def _last_words(record: Record, where: Path, keeper: Keeper, stopper: Stopper, as_json: bool) -> int:
@@ -285,15 +285,15 @@ def _last_words(record: Record, where: Path, keeper: Keeper, stopper: Stopper, a
             if record.exit_code == 0:
                 _end(record, "failed", error.exit_code, error.reason, str(error))
             else:
-                print(f"sparkkit: {error}", file=sys.stderr)
+                print(f"sparkkit: {redaction.printable(str(error))}", file=sys.stderr)
         trouble = keeper.end()
         if trouble:
-            print(f"sparkkit: {record.job}: warning: {redact(trouble)}", file=sys.stderr)
+            print(f"sparkkit: {record.job}: warning: {redaction.printable(trouble)}", file=sys.stderr)
         keeper.closing.close()
     if as_json:
         print(record.to_json())
     elif record.exit_code == 0:
-        print(report.summary(record.body(), str(where)))
+        print(report.summary(redaction.clean(record.body()), str(where)))
     if record.exit_code:
         sys.stdout.flush()
         print(f"sparkkit: {record.job}: {record.message} (exit {record.exit_code}, record {where})", file=sys.stderr)

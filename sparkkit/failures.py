@@ -10,6 +10,11 @@ from sparkkit.errors import ContractError, InfrastructureError, JobError, NotRea
 KINDS: tuple[tuple[str, type[SparkkitError], str, str], ...] = (
     (r"AccessControlException|Permission denied|AccessDenied|Access Denied|403 Forbidden|NOT_AUTHORIZED", UsageError,
      "access_denied", "give the user the right to it, or choose another path"),
+    (r"No FileSystem for scheme|UnsupportedFileSystem|Wrong FS:|URISyntaxException|Can not create a Path from an empty string"
+     r"|Illegal file pattern|Illegal character in|no host: hdfs|InvalidPathException", UsageError, "wrong_path", "check the path"),
+    (r"DELTA_INVALID_CHARACTERS_IN_COLUMN_NAME|INVALID_COLUMN_NAME_AS_PATH", UsageError, "wrong_column_name",
+     "rename the column in the job, or choose another format"),
+    (r"Read-only file system|File name too long", UsageError, "not_writable", "choose another path"),
     (r"No space left on device|Disk quota exceeded|DSQuotaExceeded", InfrastructureError, "disk_full",
      "free space and run again: nothing was published"),
     (r"FetchFailed|shuffle_\d+_\d+_\d+\.(?:data|index)", InfrastructureError, "shuffle_lost",  # not a missing input
@@ -52,8 +57,10 @@ def explain(error: BaseException, doing: str = "") -> SparkkitError:
     text = " | ".join(_texts(error))
     where = f" in {doing}" if doing else ""
     for pattern, kind, reason, hint in KINDS:
-        if doing != "build" and re.search(pattern, text):
-            return kind(f"{_first(error)}{where}", reason=reason, hint=hint)
+        found = re.search(pattern, text) if doing != "build" else None
+        if found:
+            cause = f"{found[0]}: " if reason == "disk_full" and found[0] not in _first(error) else ""  # Spark names the task alone
+            return kind(f"{cause}{_first(error)}{where}", reason=reason, hint=hint)
     return JobError(f"{_name(error)}{where}: {_first(error)}", reason="job_failed")
 
 

@@ -13,6 +13,7 @@ from sparkkit.errors import ContractError
 from sparkkit.formats.base import Finding
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.landing import BAD, FILE, LANDING, RAW, barrier
+from sparkkit.schema.types import quote
 from sparkkit.sources import Source, unreadable
 
 SOURCE_FILE = "_source_file"
@@ -37,7 +38,7 @@ def take(source: Source) -> Intake:
     """Conforms and watches a landed input, lazily."""
     landed, read = tally(source.frame)
     judged, verdict = watch_verdict(judge(landed, source.contract))
-    columns = [f"`{c}`" for c in judged.columns if c not in LANDING]
+    columns = [quote(c) for c in judged.columns if c not in LANDING]
     keep = [F.col(FILE).alias(SOURCE_FILE)] if source.conf.keep_source else []
     passed = judged.where(F.col(BAD).isNull()).select(*columns, *keep)
     return Intake(source, barrier(judge(source.frame, source.contract)), passed, read, verdict)

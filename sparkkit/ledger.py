@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sparkkit import redaction
 from sparkkit.errors import InfrastructureError
 
 FORMAT = 1
@@ -90,8 +91,8 @@ class Record:
         return {"format": FORMAT, **{k: v for k, v in vars(self).items() if not k.startswith("_") and k != "between_steps"}}
 
     def to_json(self) -> str:
-        """The record on one line."""
-        return json.dumps(self.body(), ensure_ascii=False, default=str)
+        """The record on one line, without what looks like a secret."""
+        return json.dumps(redaction.clean(self.body()), ensure_ascii=False, default=str)
 
     def write(self, path: Path) -> None:
         """Writes the record whole or not at all, readable by its owner only.

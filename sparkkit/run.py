@@ -9,7 +9,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from sparkkit import compat, failures, intake, sinks, sources
+from sparkkit import compat, failures, guards, intake, sinks, sources
 from sparkkit.accounting import plan_of
 from sparkkit.conf import Conf, InputConf, OutputConf
 from sparkkit.errors import JobError, SparkkitError
@@ -50,6 +50,7 @@ def run(spark: SparkSession, request: Request, record: Record) -> dict[str, Stag
     targets = {n: sinks.target(place, n, conf.outputs[n]) for n in job.outputs}
     record.outputs = {n: {**UNKNOWN_OUTPUT, "path": t.path, "format": t.conf.format, "mode": t.conf.mode} for n, t in targets.items()}
     record.inputs = {n: dict(UNKNOWN_INPUT, paths=list(conf.inputs[n].path)) for n in job.inputs}
+    guards.before(place, conf, targets)
     try:
         with place.lock(targets) as held:
             return _locked(spark, request, record, place, held, contracts)
@@ -63,9 +64,10 @@ def _locked(
     job, conf = request.job, request.conf
     quarantine = Quarantine(place, next(iter(targets.values())), request.date)
     with record.step("read"):
-        taken = {n: intake.take(sources.read(spark, n, conf.inputs[n], contracts.get(n))) for n in job.inputs}
+        found = {n: guards.named(sources.read(spark, n, conf.inputs[n], contracts.get(n))) for n in job.inputs}
+        taken = {n: intake.take(one) for n, one in found.items()}
         _note_inputs(record, taken)
-    who = identity(job, conf, request.params, request.date, {n: t.source for n, t in taken.items()}, code=record.code_version,
+    who = identity(job, conf, record.params, request.date, {n: t.source for n, t in taken.items()}, code=record.code_version,
                    contracts=record.contracts, run_id=record.run_id)
     record.logical_id = who.logical_id
     done_by = None if request.again else place.done_by(who, targets)
@@ -82,6 +84,7 @@ def _locked(
     with record.step("checks"), naming(taken):
         plans = cache(lambda: [plan_of(frame) for frame in judged.values()])
         _settle(quarantine, record, taken, staged, plans)
+        guards.verdict(place, staged)
     with record.step("publish"):
         generations = sinks.publish(place, staged, who, quarantine.ready(who.shelf))
         for name, done in staged.items():

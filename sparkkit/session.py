@@ -16,10 +16,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from subprocess import TimeoutExpired
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from sparkkit import archive, classpath, jvm
+from sparkkit import archive, classpath, jvm, redaction
 from sparkkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ CORRECT: Mapping[str, str] = {
     # a broken or vanished file is an error, not fewer rows
     "spark.sql.files.ignoreCorruptFiles": "false",
     "spark.sql.files.ignoreMissingFiles": "false",
+    # a name or a value with `${env:X}` in it, as it may stand in a file's header, would be replaced by that variable
+    "spark.sql.variable.substitute": "false",
+    # our literals escape quotes by a backslash, which has to mean that
+    "spark.sql.parser.escapedStringLiterals": "false",
 }
 """Settings that hold in every session, whichever way it came."""
 
@@ -76,6 +81,12 @@ DELTA: Mapping[str, str] = {
     "spark.databricks.delta.snapshotPartitions": "2",
 }
 
+LOG: Mapping[str, str] = {
+    # lines of plain JSON: readable by any tool, whole up to the last line when a run is killed, and washed at its end
+    "spark.eventLog.compress": "false",
+    "spark.eventLog.rolling.enabled": "false",
+}
+
 _booted: list[jvm.Boot] = []  # the one JVM of this process that we started, as PySpark holds its one gateway
 
 
@@ -84,7 +95,7 @@ def refuse(settings: Mapping[str, str]) -> None:
 
     Raises:
         UsageError: naming the setting (`unsafe_setting`): ANSI mode off, corrupt or missing files passed over, page
-            checksums not verified, a LEGACY rebase of dates.
+            checksums not verified, a LEGACY rebase of dates, variables put into SQL.
 
     >>> refuse({"spark.sql.ansi.enabled": "true"})
     >>> refuse({"spark.sql.files.ignoreCorruptFiles": "true"})
@@ -124,7 +135,7 @@ def settings_for(
         known = ", ".join(jvm.PROFILES)
         raise UsageError(f"there is no profile {profile!r}", reason="unknown_profile", hint=f"use one of {known}")
     shuffle = {"spark.sql.shuffle.partitions": str(partitions(profile)), "spark.app.name": app_name}
-    return {**CORRECT, **QUIET, **shuffle, **(DELTA if needs_delta else {}), **said}
+    return {**CORRECT, **QUIET, **redaction.for_spark(), **shuffle, **(DELTA if needs_delta else {}), **said}
 
 
 def launch(
@@ -149,7 +160,7 @@ def launch(
     if _booted or _there(asked, words):
         return False
     jars = _delta_jars() if needs_delta else ()
-    plan = jvm.plan({**LOCAL, **asked}, words, profile=profile, jars=jars, verbose=verbose)
+    plan = jvm.plan(_without_secrets({**LOCAL, **asked}), words, profile=profile, jars=jars, verbose=verbose)
     if plan is not None:
         _booted.append(jvm.launch(plan))
     return plan is not None
@@ -280,8 +291,19 @@ def _connected(asked: Mapping[str, str], submit_args: Sequence[str]) -> SparkSes
     known = jvm.given(_booted[0].plan.arguments) or {}  # the JVM was started with these; each of them would be one more call
     wanted = {**LOCAL, **asked, **(jvm.given(submit_args) or {})}
     spark = _build({key: value for key, value in wanted.items() if known.get(key) != value})
+    home = _booted[0].plan.home
+    if _booted[0].plan.verbose and redaction.known() and not (classpath.conf_folder(home) / "log4j2.properties").exists():
+        _hide_in_log(spark)
     gc.freeze()  # what is there now lives to the end; the collector need not walk it again and again, last at our exit
     return spark
+
+
+def _hide_in_log(spark: Any) -> None:
+    """Take the secrets that are known by now out of the driver's log, too: its settings were written when the JVM was started."""
+    with TemporaryDirectory(prefix="sparkkit-") as folder:
+        jvm.log4j(Path(folder), verbose=True)
+        settings = spark._jvm.java.io.File(folder, "log4j2.properties").toURI()
+        spark._jvm.org.apache.logging.log4j.core.config.Configurator.reconfigure(settings)
 
 
 def _import_ahead() -> None:
@@ -319,13 +341,32 @@ def _joined(asked: Mapping[str, str], said: Mapping[str, str], submit_args: Sequ
 def _ordinary(asked: dict[str, str], submit_args: Sequence[str], needs_delta: bool, verbose: bool) -> SparkSession:
     """By PySpark's own way, which runs `spark-submit`: other masters, and options that we do not know."""
     jars = [str(jar) for jar in _delta_jars()] if needs_delta else []
+    if {**asked, **(jvm.given(submit_args) or {})}.get("spark.master", "local").startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # the UI, too, is then for this machine alone
     if jars:
         asked["spark.jars"] = ",".join([*filter(None, [asked.get("spark.jars")]), *jars])
     os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join([*submit_args, "pyspark-shell"])
     told = jvm.given(submit_args) or {}
-    spark = _build({key: value for key, value in asked.items() if key not in told})
+    own = {key: value for key, value in asked.items() if key not in told}
+    _launched_without_secrets(own)
+    spark = _build(own)
     spark.sparkContext.setLogLevel("INFO" if verbose else "FATAL")
     return spark
+
+
+def _without_secrets(settings: Mapping[str, str]) -> dict[str, str]:
+    """The settings that may stand in a process's arguments, which every user of the machine can read."""
+    hidden = set(redaction.secrets_of(settings))
+    return {key: value for key, value in settings.items() if key not in hidden}
+
+
+def _launched_without_secrets(settings: Mapping[str, str]) -> None:
+    """PySpark would hand all settings to `spark-submit` as arguments; those left out here follow through its gateway."""
+    plain = _without_secrets(settings)
+    if len(plain) < len(settings):
+        from pyspark import SparkConf, SparkContext
+
+        SparkContext._ensure_initialized(conf=SparkConf(loadDefaults=False).setAll(list(plain.items())))
 
 
 def _build(settings: Mapping[str, str]) -> SparkSession:

@@ -14,8 +14,10 @@ import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkkit.command import command, redact
+from sparkkit.command import command
 from sparkkit.job import Job
+from sparkkit.options import Secret
+from sparkkit.redaction import redact
 from sparkkit.testing import RunJob
 
 
@@ -171,3 +173,16 @@ def test_a_record_that_can_not_be_written_is_said_beside_the_failure(
 )
 def test_secrets_do_not_reach_the_record(said: str, safe: str) -> None:
     assert redact(said) == safe
+
+
+def test_a_secret_parameter_is_handed_to_the_job_and_not_recorded(line: Path, run_job: RunJob, capsys: pytest.CaptureFixture[str]) -> None:
+    def build(text: DataFrame, *, api: Secret, db_pwd: str = "", since: int = 1) -> DataFrame:
+        raise ValueError(f"{api} and {db_pwd} are wrong") from OSError(f"at https://x/?sig=abcdef for {api}")
+
+    done = run_job(Job(build, name="j"), {"text": line}, ["--api=hunter2", "--db-pwd=hunter3", "--verbose"])
+    assert (done.record["params"], done.message) == (
+        {"api": "***", "db_pwd": "***", "since": 1},
+        "ValueError in build: *** and *** are wrong",
+    )
+    err = capsys.readouterr().err
+    assert ("hunter" in err, "abcdef" in err, "ValueError: *** and *** are wrong" in err) == (False, False, True)

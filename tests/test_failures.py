@@ -141,3 +141,26 @@ def test_a_server_that_does_not_answer_is_told_by_grpc_s_own_words() -> None:
         '\tdetails = "failed to connect to all addresses"\n\tdebug_error_string = "UNKNOWN: x"\n>'
     )
     assert str(failures.explain(RuntimeError(text), "start")).startswith("failed to connect to all addresses in start: run again")
+
+
+def test_an_error_whose_text_only_a_stopped_jvm_could_give_is_told_all_the_same() -> None:
+    class CapturedError(Exception):
+        _desc = "[CAST_INVALID_INPUT] The value is no int"
+
+        def __str__(self) -> str:
+            raise AssertionError("no JVM")
+
+        def getCondition(self) -> str:  # noqa: N802
+            raise AssertionError("no JVM")
+
+    found = failures.explain(CapturedError(), "write")
+    assert (found.exit_code, found.message) == (1, "CapturedError in write: [CAST_INVALID_INPUT] The value is no int")
+
+
+def test_a_full_disk_is_named_where_spark_names_the_task_alone() -> None:
+    try:
+        raise OSError("No space left on device")
+    except OSError as error:
+        failed = RuntimeError("[TASK_WRITE_FAILED] Task failed while writing rows to file:/x.")
+        failed.__cause__ = error
+    assert failures.explain(failed, "write").message.startswith("No space left on device: [TASK_WRITE_FAILED]")

@@ -36,6 +36,8 @@ def test_importing_session_imports_no_pyspark() -> None:
         ("spark.hadoop.parquet.page.verify-checksum.enabled", "false"),
         ("spark.sql.parquet.datetimeRebaseModeInRead", "legacy"),
         ("spark.sql.parquet.int96RebaseModeInWrite", "LEGACY"),
+        ("spark.sql.variable.substitute", "true"),
+        ("spark.sql.parser.escapedStringLiterals", "true"),
     ],
 )
 def test_settings_that_lose_data_in_silence_are_refused_by_name(key: str, value: str) -> None:
@@ -174,3 +176,11 @@ def _gone(pid: int, seconds: float) -> bool:
             return True  # nobody reaps orphans in some containers
         time.sleep(0.05)
     return False
+
+
+def test_a_secret_does_not_stand_in_the_jvm_s_arguments() -> None:
+    asked = {"spark.x": "y", "spark.hadoop.fs.s3a.secret.key": "hunter2", "spark.z": "jdbc:x://me:hunter2@db"}
+    plan = jvm.plan(session._without_secrets(session.settings_for(asked, app_name="x")))
+    assert plan is not None
+    words = " ".join(plan.command())
+    assert ("spark.x=y" in words, "spark.redaction.regex=" in words, "hunter2" in words) == (True, True, False)
