@@ -16,7 +16,7 @@ from sparkkit.errors import ContractError, NotReadyError, SparkkitError, UsageEr
 from sparkkit.formats.base import Finding, Land, Scan
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, LANDING, RAW
-from sparkkit.storage.hadoop import File, Hadoop
+from sparkkit.storage.hadoop import File, Hadoop, is_hidden
 
 MARKERS = ("_SUCCESS", ".crc", "_committed", "_started", ".DS_Store", "_metadata", "_common_metadata")
 """Hidden files that writers leave behind: of no interest to a person."""
@@ -188,7 +188,9 @@ def listing(hadoop: Hadoop, name: str, paths: tuple[str, ...]) -> tuple[tuple[Fi
                 reason="input_missing",
                 hint="check the path, or wait until it is delivered",
             )
-        found |= {f.path: f for status in statuses for f in hadoop.walk(status)}
+        root = _root_of(hadoop, path) if any(c in path for c in "*?[{") else None
+        for status in statuses:
+            found |= {f.path: f for f in hadoop.walk(status, root is not None and _is_hidden_below(root, status.getPath().toString()))}
     files = tuple(found[p] for p in sorted(found))
     if not any(not f.hidden for f in files):
         hidden = [f.path for f in _interesting(files)]
@@ -199,6 +201,11 @@ def listing(hadoop: Hadoop, name: str, paths: tuple[str, ...]) -> tuple[tuple[Fi
             hint="names that begin with _ or . are hidden: rename them" if hidden else None,
         )
     return files, _root(hadoop, paths)
+
+
+def _is_hidden_below(root: str, path: str) -> bool:
+    """Whether a pattern matched something hidden, such as the journal of another run's output: a name that is written out is meant."""
+    return any(is_hidden(part) for part in path.removeprefix(root).split("/") if part)
 
 
 def _root(hadoop: Hadoop, paths: tuple[str, ...]) -> str:
