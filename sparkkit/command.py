@@ -23,6 +23,7 @@ from sparkkit.job import Job
 from sparkkit.ledger import Record, code_version, new_run_id
 from sparkkit.redaction import HIDDEN
 from sparkkit.report import text as report
+from sparkkit.settings import LOG, refuse
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -200,7 +201,7 @@ def _go(
     record.code_version = code_version(job.file, home.root)
     where = _where(args, conf, record)
     places.append(where)
-    session.refuse(conf.spark)
+    refuse(conf.spark)
     with keeper.beginning(str(where.absolute())), record.step("start"):
         spark = keeper.spark = given or _session(conf, args, submit_args, record, where)
         if given is None:
@@ -227,7 +228,7 @@ def _session(conf: Conf, args: argparse.Namespace, submit_args: Sequence[str], r
         folder = where.absolute().with_name(f"{record.run_id}.events")
         if "spark.eventLog.dir" not in settings:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        settings = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": folder.resolve().as_uri(), **session.LOG} | settings
+        settings = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": folder.resolve().as_uri(), **LOG} | settings
         record.event_log = _event_log(settings, folder)
     return session.start(settings, app_name=record.run_id, profile=conf.run.get("profile", "default"), submit_args=submit_args,
                          needs_delta=_needs_delta(conf), verbose=args.verbose)
