@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sparkkit.errors import SparkkitError, UsageError, nearest
-from sparkkit.verbs import runs, schemas, why
+from sparkkit.verbs import rollback, runs, schemas, why
 
 PASS_ON = {
     "run": ("JOB [job options]", "run a job; `sparkkit run JOB --help` lists its options"),
@@ -73,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     schemas.add(verbs)
     runs.add(verbs)
     why.add(verbs)
+    rollback.add(verbs)
     init = verbs.add_parser("init", help="a new project in an empty folder, or a new job in a project; it runs and has a passing test")
     init.add_argument("name", nargs="?", default="", help="the new job's name (default: a project with the job word_count)")
     pack = verbs.add_parser("package", help="one zip for --py-files: sparkkit, compiled conf and contracts")
@@ -179,6 +180,7 @@ VERBS: dict[str, Callable[..., int]] = {
     **schemas.VERBS,
     **runs.VERBS,
     **why.VERBS,
+    **rollback.VERBS,
     "init": _init,
     "package": _package,
     "doctor": _doctor,

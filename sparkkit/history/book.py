@@ -18,10 +18,11 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from sparkkit.errors import UsageError
-from sparkkit.history import alive, table
+from sparkkit.history import table
 from sparkkit.history.places import Keeps
 from sparkkit.history.table import Row
 from sparkkit.ledger import FORMAT
+from sparkkit.storage import alive
 
 NAME = re.compile(r"(?P<id>(?P<job>.+)-(?P<began>\d{8}T\d{6})-[0-9a-f]{6})(?P<started>\.started)?\.json")
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")

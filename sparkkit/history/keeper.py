@@ -9,11 +9,12 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from sparkkit.errors import SparkkitError
-from sparkkit.history import alive, places
+from sparkkit.history import places
 from sparkkit.history.book import Ledger
 from sparkkit.history.places import Place
 from sparkkit.ledger import Record
 from sparkkit.project import Project
+from sparkkit.storage import alive
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from sparkkit.errors import LockedError
-from sparkkit.storage.holder import is_dead, me
+from sparkkit.storage.alive import is_dead, me
 from sparkkit.storage.log import KEEP, Entry, Log
 from sparkkit.storage.seam import Store
 

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from sparkkit.errors import NotReadyError, UsageError
-from sparkkit.history import alive, find
+from sparkkit.history import find
 from sparkkit.history.book import Ledger
 from sparkkit.history.places import OwnStore
 from sparkkit.ledger import Record
+from sparkkit.storage import alive
 from sparkkit.storage.seam import Found
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,7 +106,7 @@ def test_a_run_that_ends_while_it_is_looked_up_is_found(book: Ledger) -> None:
 
 def test_a_process_that_was_killed_leaves_the_word_that_it_had_begun(book: Ledger) -> None:
     code = (
-        "import os, signal; from sparkkit.history import alive, book, places;"
+        "import os, signal; from sparkkit.history import book, places; from sparkkit.storage import alive;"
         f" book.Ledger(places.OwnStore(), {book.path!r}).begin({ONE!r}, {{'process': alive.here()}});"
         " os.kill(os.getpid(), signal.SIGKILL)"
     )
@@ -116,7 +117,8 @@ def test_a_process_that_was_killed_leaves_the_word_that_it_had_begun(book: Ledge
 def test_300_processes_that_end_in_the_same_minute_are_all_there(book: Ledger) -> None:
     code = """
 import os, sys
-from sparkkit.history import alive, book, places
+from sparkkit.history import book, places
+from sparkkit.storage import alive
 from sparkkit.ledger import Record, new_run_id
 ledger = book.Ledger(places.OwnStore(), sys.argv[1])
 children = []

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from sparkkit import cli
-from sparkkit.history import alive
 from sparkkit.history.book import Ledger
 from sparkkit.history.places import OwnStore
 from sparkkit.ledger import Record
+from sparkkit.storage import alive
 
 ROOT = Path(__file__).resolve().parents[2]
 OLD, NEW, OTHER = "a-20261120T101500-000001", "a-20261122T101500-000002", "b-20261121T101500-000003"

@@ -9,12 +9,12 @@ import sys
 import pytest
 
 from sparkkit.errors import LockedError
-from sparkkit.storage.holder import is_dead, me
+from sparkkit.storage.alive import is_dead, me
 from sparkkit.storage.journal import running
 from sparkkit.storage.lock import Patience
 from tests.storage.memory import MemoryStore
 
-SLEEPER = "from sparkkit.storage.holder import me; import time; print(me(), flush=True); time.sleep(60)"
+SLEEPER = "from sparkkit.storage.alive import me; import time; print(me(), flush=True); time.sleep(60)"
 
 
 def test_a_process_is_dead_when_it_ended_and_not_while_it_is_stopped() -> None:

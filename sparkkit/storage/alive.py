@@ -1,4 +1,4 @@
-"""Whether the process that began a run still lives: only the machine that it ran on can say."""
+"""Whether a process that began a run, or has a lock, still lives: only the machine that it ran on can say. Source: proc(5)."""
 from __future__ import annotations
 
 import os
@@ -31,6 +31,24 @@ def state(process: Mapping[str, Any]) -> str:
         return "unknown"
     born = _born(int(process.get("pid") or 0))
     return "running" if born is not None and born == process.get("born") else "killed"
+
+
+def me() -> str:
+    """This process as one word; empty where the system does not tell enough."""
+    now = here()
+    return f"{now['boot']}/{now['space']}/{now['pid']}/{now['born']}" if now["boot"] and now["space"] else ""
+
+
+def is_dead(word: str) -> bool:
+    """Whether the process of a word is surely over; False where it runs, is stopped, or is not one of this boot and space.
+
+    >>> is_dead(me()), is_dead(""), is_dead("another/machine/1/2")
+    (False, False, False)
+    """
+    boot, space, pid, born = [*word.split("/"), *[""] * 4][:4]
+    if not boot or (boot, space) != (_boot(), _space()) or not pid.isdigit():
+        return False
+    return str(_born(int(pid))) != born
 
 
 def _boot() -> str | None:
