@@ -154,4 +154,6 @@ def _publish(place: Place, record: Record, staged: Mapping[str, Staged], quarant
     for name, done in staged.items():
         sinks.publish(place, done)
         record.outputs[name] |= {"files": done.files, "bytes": done.bytes, "partitions": done.published or None}
+        if done.committed:
+            record.outputs[name] |= done.committed.figures
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from pyspark.sql import DataFrame, Observation, SparkSession
@@ -15,7 +15,7 @@ from sparkkit.accounting import Count, Watch, watch
 from sparkkit.conf import OutputConf
 from sparkkit.errors import AccountingError, UsageError
 from sparkkit.formats import writing
-from sparkkit.formats.base import Format, Unfit
+from sparkkit.formats.base import Commit, Committed, Format, Unfit
 from sparkkit.schema.landing import BAD, LANDING
 from sparkkit.schema.types import quote
 from sparkkit.staging import SPLIT, Files, Target
@@ -40,6 +40,7 @@ class Staged:
     files: int | None = None
     bytes: int | None = None
     published: list[str] = field(default_factory=list)
+    committed: Committed | None = None
 
 
 def target(place: Place, name: str, conf: OutputConf) -> Target:
@@ -73,8 +74,29 @@ def _check(name: str, conf: OutputConf) -> None:
             reason="wrong_conf",
             hint=f"set outputs.{name}.partition_by, or use --mode overwrite",
         )
+    _check_keys(name, conf)
     if conf.target_file_size:
         writing.size_of(conf.target_file_size, f"outputs.{name}.target_file_size")
+
+
+def _check_keys(name: str, conf: OutputConf) -> None:
+    """The settings of tables by keys: those that the mode needs, and none that says nothing in it."""
+    needs = {"merge": ("keys",), "cdc": ("keys", "sequence_by"), "scd2": ("keys", "valid_from")}.get(conf.mode, ())
+    may = {"cdc": ("apply_as_deletes",), "scd2": ("apply_as_deletes", "valid_to", "is_current", "track")}.get(conf.mode, ())
+    if needs and conf.format != "delta":
+        raise UsageError(f"output {name!r}: mode {conf.mode} is for Delta tables, not for {conf.format}", reason="wrong_conf",
+                         hint=f"set outputs.{name}.format = \"delta\"")
+    for setting in ("keys", "sequence_by", "apply_as_deletes", "valid_from", "valid_to", "is_current", "track"):
+        given = bool(getattr(conf, setting))
+        if setting in needs and not given:
+            raise UsageError(f"output {name!r}: mode {conf.mode} needs {setting}", reason="wrong_conf",
+                             hint=f"set outputs.{name}.{setting}")
+        if given and setting not in (*needs, *may):
+            raise UsageError(f"output {name!r}: {setting} says nothing in mode {conf.mode}", reason="wrong_conf", hint="leave it out")
+    for setting in ("leave_out", "schema_evolution"):
+        if getattr(conf, setting) not in ((), "strict") and conf.format != "delta":
+            raise UsageError(f"output {name!r}: {setting} is for Delta tables, not for {conf.format}", reason="wrong_conf",
+                             hint="leave it out")
 
 
 def _refuse_existing(place: Place, target: Target) -> None:
@@ -102,6 +124,8 @@ def stage(place: Place, target: Target, built: DataFrame, *, checked: bool) -> S
     by, columns = target.conf.partition_by, [quote(c) for c in built.columns if c not in LANDING]
     data = built.select(*columns) if set(LANDING) & set(built.columns) else built
     shaped = _shaped(data, final, () if target.table else by)
+    if final.fits:
+        final.fits(shaped, target.conf, target.path)
     if not checked:
         seen = _write(place, target, shaped, form, target.conf.options, target.staging)
         return _counted(place, target, seen, shaped.schema, checked)
@@ -175,8 +199,10 @@ def _rejects(frame: DataFrame) -> DataFrame:
     )
 
 
-def publish(place: Place, staged: Staged) -> None:
+def publish(place: Place, staged: Staged, txn: tuple[str, int] | None = None) -> None:
     """Brings what was staged into place by the output's mode. Nothing is published before every verdict is known.
+
+    `txn` is the number under which a Delta table commits once (`formats.base.Commit`).
 
     Raises:
         UsageError: the mode is `error`, and something came to the target while the run went on.
@@ -187,7 +213,7 @@ def publish(place: Place, staged: Staged) -> None:
         _empty(place, staged)
     if target.table:
         staged.files, staged.bytes = place.size(staged.data)
-        _commit(place, staged)
+        _commit(place, staged, txn)
     else:
         assert isinstance(place, Files)
         _refuse_existing(place, target)
@@ -221,15 +247,16 @@ def _rewrite(place: Files, staged: Staged) -> None:
     staged.data = data
 
 
-def _commit(place: Place, staged: Staged) -> None:
+def _commit(place: Place, staged: Staged, txn: tuple[str, int] | None) -> None:
     target, form = staged.target, formats.known(staged.target.conf.format)
     assert form.commit is not None
-    conf = replace(target.conf, options={"userMetadata": f"sparkkit {place.run_id}", **target.conf.options})
-    rows, staged.published = form.commit(place.spark, place.read(staged.data, staged.schema), conf, target.path)
-    if rows != staged.count.good:
+    how = Commit(place.run_id, staged.count.good, target.staging, txn)
+    done = staged.committed = form.commit(place.read(staged.data, staged.schema), target.conf, target.path, how)
+    staged.published = list(done.partitions)
+    if done.rows != staged.count.good and not done.already:
         raise AccountingError(
-            f"output {target.name!r}: {staged.count.good} good rows, but the commit to {target.path} says {rows}",
-            hint="look at the table's history, and restore the version before",
+            f"output {target.name!r}: {staged.count.good} good rows, but the commit to {target.path} accounts for {done.rows}",
+            hint="look at the table's history",
         )
 
 
