@@ -222,7 +222,7 @@ class Attempt:
             return int(found[0].tag["rows"])
         noted = deltalog.noted(self.txn.spark, self.txn.path, app, generation)
         figures = json.loads(noted[1]).get("figures", {}) if noted else {}
-        return figures.get("inserted")  # type: ignore[no-any-return]
+        return figures.get("inserted")
 
     def _by_keys(self, rows: DataFrame, shape: Fit) -> Committed:
         txn = self.txn

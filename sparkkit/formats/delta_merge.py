@@ -149,7 +149,7 @@ def _beside(batch: Batch, frame: DataFrame) -> DataFrame:
     """The batch's rows, each with the table's row of its key (`OLD`) and the file of that (null where there is none)."""
     table, keys = batch.table(), batch.conf.keys
     if table is None:
-        return frame.select("*", F.lit(None).cast("string").alias(FILE))
+        return frame.select("*", F.lit(None).cast(batch.fit.table).alias(OLD), F.lit(None).cast("string").alias(FILE))
     named = [F.col(quote(k)).alias(f"_sparkkit_k{i}") for i, k in enumerate(keys)]
     held = table.select(*named, F.struct(*_cols(batch.fit.table.names)).alias(OLD), F.col(FILE))
     same = [F.col(quote(k)) == F.col(f"_sparkkit_k{i}") for i, k in enumerate(keys)]
@@ -158,8 +158,6 @@ def _beside(batch: Batch, frame: DataFrame) -> DataFrame:
 
 def _same(batch: Batch, keys: Sequence[str]) -> Column:
     """Whether the batch's row is the table's, null equal to null; columns that the table lacks were null in it."""
-    if batch.txn.version < 0:
-        return F.lit(False)
     held = set(batch.fit.table.names)
     rest = [f for f in batch.fit.schema.fields if f.name not in keys]
     pairs = [
