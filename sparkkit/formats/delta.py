@@ -23,7 +23,7 @@ from sparkkit.conf import KEYED, OutputConf
 from sparkkit.errors import AccountingError, ContractError, LockedError, UsageError
 from sparkkit.formats import delta_connect, delta_table, deltalog
 from sparkkit.formats.base import LAW, Commit, Committed, Format
-from sparkkit.formats.delta_merge import DELETED, Batch, Change, cdc, merge, prepare
+from sparkkit.formats.delta_merge import DELETED, Batch, Change, cdc, merge, prepare, verify
 from sparkkit.formats.delta_scd2 import scd2
 from sparkkit.formats.delta_schema import Fit, fit, need_columns
 from sparkkit.formats.deltalog import CONFLICT, Stored, Transaction
@@ -231,6 +231,7 @@ class Attempt:
         figures = {**dict.fromkeys((*LAW, "closed", "copied", "removed"), 0), **change.figures}
         self._judge(sum(figures[name] for name in LAW))
         self.made, remove = prepare(batch, change, self._options())
+        verify(txn, change, self.made)
         figures |= {k: v for k, v in change.figures.items() if k == "copied"}
         if not (self.made or remove or change.numbers or self.how.txn or self.fresh or shape.added):
             return Committed(figures, version=txn.version)

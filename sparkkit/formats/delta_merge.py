@@ -233,11 +233,8 @@ def sample(rows: Any) -> str:
 
 
 def prepare(batch: Batch, change: Change, options: Mapping[str, str]) -> tuple[list[Stored], list[Stored]]:
-    """Writes what a change puts in, and anew what stays of the files it touches; the files to add and to remove.
-
-    Raises:
-        AccountingError: the files hold another number of rows than the change says. Nobody has seen them.
-    """
+    """Writes what a change puts in, and anew what stays of the files it touches; the files to add and to remove. `copied`
+    comes to the change's figures."""
     txn, columns = batch.txn, _cols(batch.columns)
     remove = txn.files_at(change.touched)
     before = txn.count(remove)
@@ -252,12 +249,19 @@ def prepare(batch: Batch, change: Change, options: Mapping[str, str]) -> tuple[l
         parts.append(old.join(change.out.select(*_cols(change.identity)), list(change.identity), "left_anti").select(*columns))
     if feed:
         parts = [p.withColumn("_change_type", F.lit(None).cast("string")) for p in parts] + _fed(batch, change, remove)
-    add = txn.write(reduce(lambda a, b: a.unionByName(b), parts), options)
+    return txn.write(reduce(lambda a, b: a.unionByName(b), parts), options), remove
+
+
+def verify(txn: Transaction, change: Change, add: Sequence[Stored]) -> None:
+    """Counts what was written for a change.
+
+    Raises:
+        AccountingError: the files hold another number of rows than the change says. Nobody has seen them.
+    """
     wrote, expected = txn.count([f for f in add if "_change_data/" not in f.path]), change.came + change.figures["copied"]
     if wrote != expected or change.figures["copied"] < 0:
         raise AccountingError(f"{expected} rows were to go to {txn.path} ({change.came} new or changed), but {wrote} were written",
                               hint="nothing was published")
-    return add, remove
 
 
 def _with(old: DataFrame, fit: Fit) -> DataFrame:
