@@ -184,7 +184,8 @@ class Transaction:
         now = self._some(self.java.java.lang.System.currentTimeMillis())
         told = [self.java.org.apache.spark.sql.delta.actions.SetTransaction(app, number, now) for app, number in numbers.items()]
         actions = [*told, *(f.action for f in add), *(f.action.remove() for f in remove)]
-        self._txn.registerSQLMetrics(_session(self.spark), self._map({k: self._metric(k, v) for k, v in metrics.items()}))
+        given = dict.fromkeys(self._of_merge(), 0) | dict(metrics) if metrics else {}
+        self._txn.registerSQLMetrics(_session(self.spark), self._map({k: self._metric(k, v) for k, v in given.items()}))
         with setting(self.spark, META, word):
             return int(self._txn.commit(self._seq(actions), operation, self._map({NOTE: note})))
 
@@ -199,6 +200,13 @@ class Transaction:
         """The operation MERGE of the table's history."""
         none, nothing = self._none(), self._seq([])
         return getattr(self._delta, "DeltaOperations$Merge")(none, none, none, none, nothing, nothing, nothing)
+
+    def _of_merge(self) -> list[str]:
+        """The metrics that MERGE's history is made of; it wants to be given all of them."""
+        names, found = self._delta.DeltaOperationMetrics.MERGE().iterator(), ["operationNumSourceRows", "numSourceRowsInSecondScan"]
+        while names.hasNext():
+            found.append(str(names.next()))
+        return found
 
     def _arity(self, name: str) -> int:
         loader = self.java.java.lang.Thread.currentThread().getContextClassLoader()

@@ -1,8 +1,9 @@
-"""Delta's modes in a session of its own; prints one JSON object of what was found, beside what DuckDB computes."""
+"""Delta's modes in a session of its own; prints a JSON object a line of what was found, beside what DuckDB computes."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 import traceback
@@ -314,11 +315,11 @@ def main() -> None:
             try:
                 found[name] = cases[name]()
             except Exception:
-                found[name] = traceback.format_exc()[-3000:]
+                found[name] = re.sub(r"\n\s+at [^\n]*", "", traceback.format_exc())[-3000:]
             print(name, round(time.monotonic() - began, 1), file=sys.stderr)
+            print(json.dumps({name: found[name]}), flush=True)
     finally:
         session.stop(spark)
-    print(json.dumps(found))
 
 
 if __name__ == "__main__":

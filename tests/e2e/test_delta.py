@@ -27,7 +27,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     argv = [sys.executable, str(Path(__file__).with_name("delta_session.py")), str(folder)]
     done = subprocess.run(argv, env=env, cwd=folder, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    result: dict[str, Any] = {}
+    for line in done.stdout.splitlines():
+        result |= json.loads(line)
     return result
 
 
