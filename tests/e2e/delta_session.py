@@ -43,7 +43,7 @@ class Table:
         """Commits some rows."""
         frame = rows if isinstance(rows, DataFrame) else self.spark.createDataFrame(list(rows), SAID)
         frame = frame.coalesce(1)
-        count = over.pop("rows", None)
+        count = over.pop("staged", None)
         conf = OutputConf(path=self.path, format="delta", **{**self.conf, **over})
         delta.check(self.spark, conf)
         delta.fits(frame, conf, self.path)
@@ -184,7 +184,7 @@ def failing(spark: SparkSession) -> Any:
         deletes = [(2, 2, True, None, None), (3, 1, False, 1, "b")]
         found["lost"] = [table.refused(deletes), table.refused(deletes, mode="append", keys=(), sequence_by=None, apply_as_deletes=None)]
         deltalog.Transaction.write = honest  # type: ignore[method-assign]
-        found["told"] = table.refused([(3, 1, False, 1, "b")], rows=2)
+        found["told"] = table.refused([(3, 1, False, 1, "b")], staged=2)
         found["left"] = len([p for p in parquet(table) if p not in before])
 
         def broken(txn: Any, *args: Any, **more: Any) -> int:
