@@ -9,11 +9,19 @@ from sparkkit import paths, references
 from sparkkit.errors import UsageError, nearest
 from sparkkit.project import Project
 
-MODES = ("append", "overwrite", "overwrite_partitions", "error")
+MODES = ("append", "overwrite", "overwrite_partitions", "merge", "cdc", "scd2", "error")
+KEYED = ("merge", "cdc", "scd2")
+"""Modes that bring rows into a Delta table by their keys."""
+
+EVOLUTIONS = ("strict", "add_columns", "widen")
+"""How a Delta table's schema may change, each with what the one before allows."""
+
 INPUT_KEYS: Mapping[str, type] = {"path": list, "format": str, "contract": str, "filter": str, "keep_source": bool}
 OUTPUT_KEYS: Mapping[str, type] = {
     "path": str, "format": str, "mode": str, "contract": str, "quarantine": str, "partition_by": list, "target_file_size": str,
     "allow_empty": bool, "allow_overlap": bool, "allow_static_overwrite": bool,
+    "keys": list, "sequence_by": str, "apply_as_deletes": str, "valid_from": str, "valid_to": str, "is_current": str, "track": list,
+    "leave_out": list, "schema_evolution": str,
 }
 ROOT_KEYS: Mapping[str, type] = {"read": list, "write": list}
 RUN_KEYS: Mapping[str, type] = {"records": str, "event_log": bool, "profile": str}
@@ -37,7 +45,13 @@ class InputConf:
 @dataclass(frozen=True)
 class OutputConf:
     """Where one output goes and how it is written. `target_file_size` is a size such as `128MB`; each `allow_*` lets pass
-    what is refused otherwise (`sparkkit.guards`)."""
+    what is refused otherwise (`sparkkit.guards`).
+
+    For tables by keys: `keys` name a row, `sequence_by` (cdc) and `valid_from` (scd2) are the columns that order its
+    changes, `apply_as_deletes` is the SQL predicate of a change that deletes, `track` the columns whose change makes a new
+    version (all others by default), `leave_out` what the table does not get, such as the column of the operation;
+    `valid_to` and `is_current` name the columns that scd2 adds (so called by default).
+    """
 
     path: str | None = None
     format: str = "parquet"
@@ -49,6 +63,15 @@ class OutputConf:
     allow_empty: bool = False
     allow_overlap: bool = False
     allow_static_overwrite: bool = False
+    keys: tuple[str, ...] = ()
+    sequence_by: str | None = None
+    apply_as_deletes: str | None = None
+    valid_from: str | None = None
+    valid_to: str | None = None
+    is_current: str | None = None
+    track: tuple[str, ...] = ()
+    leave_out: tuple[str, ...] = ()
+    schema_evolution: str = "strict"
     options: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -216,9 +239,10 @@ def _typed(value: Any, kind: type, path: str, origin: str) -> Any:
     if wrong:
         expected = "a text or a list of texts" if kind is list else {"str": "a text", "bool": "true or false"}[kind.__name__]
         raise UsageError(f"{origin}: {path} is {value!r}, expected {expected}", reason="wrong_conf")
-    if path.startswith("outputs.") and path.endswith(".mode") and value not in MODES:
-        close = nearest(value, MODES)
-        raise UsageError(f"{origin}: {path} is {value!r}, expected one of {', '.join(MODES)}", reason="wrong_conf",
+    words = {"mode": MODES, "schema_evolution": EVOLUTIONS}.get(path.rpartition(".")[2], ()) if path.startswith("outputs.") else ()
+    if words and value not in words:
+        close = nearest(value, words)
+        raise UsageError(f"{origin}: {path} is {value!r}, expected one of {', '.join(words)}", reason="wrong_conf",
                          hint=f"did you mean {close!r}?" if close else None)
     return tuple(value) if kind is list else value
 

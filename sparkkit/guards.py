@@ -15,6 +15,7 @@ from pyspark.sql.types import StructType
 from sparkkit import formats, paths
 from sparkkit.conf import Conf
 from sparkkit.errors import ContractError, UsageError
+from sparkkit.formats import delta_table
 from sparkkit.formats.base import Format
 from sparkkit.schema.types import quote
 from sparkkit.sinks import Place, Staged
@@ -179,9 +180,8 @@ def _partitions(place: Place, target: Target) -> list[str]:
         catalog = place.spark.catalog
         return [c.name for c in catalog.listColumns(target.path) if c.isPartition] if catalog.tableExists(target.path) else []
     if target.conf.format == "delta":
-        from sparkkit.formats import tables
 
-        if not tables.has_delta(place.spark) or not tables.is_delta(place.spark, target.path):
+        if not delta_table.has_delta(place.spark) or not delta_table.is_delta(place.spark, target.path):
             return []
         row = place.spark.sql(f"DESCRIBE DETAIL delta.{quote(target.path)}").select("partitionColumns").first()
         return list(row[0]) if row else []
@@ -214,9 +214,7 @@ def _has_rows(place: Place, target: Target) -> bool:
     if target.conf.format == "table":
         return spark.catalog.tableExists(target.path) and spark.table(target.path).limit(1).count() > 0
     if target.conf.format == "delta":
-        from sparkkit.formats import tables
-
-        return tables.is_delta(spark, target.path) and spark.read.format("delta").load(target.path).limit(1).count() > 0
+        return delta_table.is_delta(spark, target.path) and spark.read.format("delta").load(target.path).limit(1).count() > 0
     assert isinstance(place, Files)
     return place.any(target.path) and _else(lambda: _stored(place, target, form), True)
 

@@ -28,7 +28,8 @@ UNKNOWN_INPUT: Mapping[str, Any] = {
 }
 UNKNOWN_OUTPUT: Mapping[str, Any] = {
     "path": None, "format": None, "mode": None, "files": None, "bytes": None, "built": None, "written": None,
-    "quarantined": None, "quarantined_by": None, "partitions": None, "generation": None,
+    "quarantined": None, "quarantined_by": None, "partitions": None, "generation": None, "inserted": None, "updated": None, "deleted": None,
+    "unchanged": None, "superseded": None, "closed": None, "copied": None, "removed": None,
 }
 
 

@@ -19,6 +19,7 @@ from pyspark.sql.types import StructType
 from sparkkit import formats
 from sparkkit.conf import OutputConf
 from sparkkit.errors import AccountingError, UsageError
+from sparkkit.formats.base import Commit, Committed
 from sparkkit.schema.types import quote
 from sparkkit.storage.hadoop import Hadoop
 from sparkkit.storage.hadoop_store import HadoopStore
@@ -55,11 +56,12 @@ class TableCommit:
     data: str
     schema: StructType
     rows: int
+    run_id: str
 
     def encode(self) -> bytes:
         """One line of JSON."""
         said = {"format": FORMAT, "path": self.path, "conf": asdict(self.conf), "data": self.data, "schema": self.schema.json()}
-        return json.dumps({**said, "rows": self.rows}, ensure_ascii=False).encode() + b"\n"
+        return json.dumps({**said, "rows": self.rows, "run_id": self.run_id}, ensure_ascii=False).encode() + b"\n"
 
     @classmethod
     def decode(cls, data: bytes, path: str) -> TableCommit:
@@ -71,7 +73,8 @@ class TableCommit:
         """
         found = decode(data, path)
         conf: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in found["conf"].items()}
-        return cls(found["path"], OutputConf(**conf), found["data"], StructType.fromJson(json.loads(found["schema"])), found["rows"])
+        schema = StructType.fromJson(json.loads(found["schema"]))
+        return cls(found["path"], OutputConf(**conf), found["data"], schema, found["rows"], found["run_id"])
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ class Piece:
 
 @dataclass
 class Journals:
-    """The journals of a run's outputs, by path; `partitions` are those that a table's commit replaced, by its path or name.
+    """The journals of a run's outputs, by path; `committed` is what tables' commits did, by their path or name.
 
     Where a store has no rename (S3) there are none, and no lock: `bare` are the paths there, to which tables commit by themselves.
     """
@@ -98,7 +101,7 @@ class Journals:
     patience: Patience = field(default_factory=lambda: Patience())
     runs: dict[str, tuple[Run, str]] = field(default_factory=dict)
     bare: set[str] = field(default_factory=set)
-    partitions: dict[str, list[str]] = field(default_factory=dict)
+    committed: dict[str, Committed] = field(default_factory=dict)
 
     @contextmanager
     def lock(self, paths: Sequence[str]) -> Iterator[None]:
@@ -191,7 +194,7 @@ class Journals:
         published: dict[str, Part] = {}
         for piece in pieces:
             if piece.path in self.bare and piece.commit:
-                self._commit_now(piece.commit, piece.folder)
+                self._commit_now(piece.commit, piece.folder, None)
         pieces = [p for p in pieces if p.path not in self.bare]
         for run in {id(self.runs[p.path][0]): self.runs[p.path][0] for p in pieces}.values():
             mine = {self.runs[p.path][1]: p for p in pieces if self.runs[p.path][0] is run}
@@ -206,7 +209,12 @@ class Journals:
             self._as_private(piece.path, piece.folder)
         else:
             run.store.put_if_absent(f"{folder}/{TODO}", piece.commit.encode())
-        return Placed(key, folder, piece.mode, table=piece.commit is not None)
+        return Placed(key, folder, piece.mode, table=piece.commit is not None, generation=self._number(piece))
+
+    def _number(self, piece: Piece) -> int:
+        """The last generation of a piece's slice that a table itself knows of."""
+        number = formats.known(piece.commit.conf.format).number if piece.commit else None
+        return max(0, number(self.spark, piece.path, piece.slice)) if number else 0
 
     def _commit(self, system: str, part: Part, folder: str) -> None:
         """Commits a table's staged rows, for this run or for one that died after its decision."""
@@ -214,16 +222,17 @@ class Journals:
         found = store.read(f"{folder}/{TODO}")
         if found is None:
             return  # thrown away after its commit
-        self._commit_now(TableCommit.decode(found.data, f"{folder}/{TODO}"), _uri(system, folder))
+        todo = TableCommit.decode(found.data, f"{folder}/{TODO}")
+        self._commit_now(todo, _uri(system, folder), (part.slice, part.generation))
 
-    def _commit_now(self, todo: TableCommit, folder: str) -> None:
+    def _commit_now(self, todo: TableCommit, folder: str, txn: tuple[str, int] | None) -> None:
         form, data = formats.known(todo.conf.format), f"{folder}/{todo.data}".rstrip("/")
         assert form.commit is not None
         frame = self.spark.read.schema(todo.schema).parquet(data).select(*[quote(c) for c in todo.schema.names])
-        rows, self.partitions[todo.path] = form.commit(self.spark, frame, todo.conf, todo.path)
-        if rows != todo.rows:
-            raise AccountingError(f"{todo.rows} good rows, but the commit to {todo.path} says {rows}",
-                                  hint="look at the table's history, and restore the version before")
+        done = self.committed[todo.path] = form.commit(frame, todo.conf, todo.path, Commit(todo.run_id, todo.rows, folder, txn))
+        if done.rows != todo.rows and not done.already:
+            raise AccountingError(f"{todo.rows} good rows, but the commit to {todo.path} accounts for {done.rows}",
+                                  hint="look at the table's history")
 
 
 def mode_of(conf: OutputConf) -> str:

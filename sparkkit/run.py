@@ -90,6 +90,7 @@ def _locked(
         for name, done in staged.items():
             record.outputs[name] |= {"files": done.files, "bytes": done.bytes, "partitions": done.published or None,
                                      "generation": generations.get(name)}
+            record.outputs[name] |= done.committed.figures if done.committed else {}
     return staged
 
 

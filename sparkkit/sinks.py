@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from pyspark.sql import DataFrame, Observation, SparkSession
@@ -15,7 +15,7 @@ from sparkkit.accounting import Count, Watch, watch
 from sparkkit.conf import OutputConf
 from sparkkit.errors import AccountingError, UsageError
 from sparkkit.formats import writing
-from sparkkit.formats.base import Format, Unfit
+from sparkkit.formats.base import Commit, Committed, Format, Unfit
 from sparkkit.publishing import Identity, Piece, TableCommit, mode_of
 from sparkkit.schema.landing import BAD, LANDING
 from sparkkit.schema.types import quote
@@ -43,10 +43,7 @@ class Staged:
     files: int | None = None
     bytes: int | None = None
     published: list[str] = field(default_factory=list)
-
-    def marked(self, run_id: str) -> OutputConf:
-        """The output's settings, with the mark of the run for a table's history."""
-        return replace(self.target.conf, options={"userMetadata": f"sparkkit {run_id}", **self.target.conf.options})
+    committed: Committed | None = None
 
 
 def target(place: Place, name: str, conf: OutputConf) -> Target:
@@ -77,8 +74,29 @@ def _check(name: str, conf: OutputConf) -> None:
             reason="wrong_conf",
             hint=f"set outputs.{name}.partition_by, or use --mode overwrite",
         )
+    _check_keys(name, conf)
     if conf.target_file_size:
         writing.size_of(conf.target_file_size, f"outputs.{name}.target_file_size")
+
+
+def _check_keys(name: str, conf: OutputConf) -> None:
+    """The settings of tables by keys: those that the mode needs, and none that says nothing in it."""
+    needs = {"merge": ("keys",), "cdc": ("keys", "sequence_by"), "scd2": ("keys", "valid_from")}.get(conf.mode, ())
+    may = {"cdc": ("apply_as_deletes",), "scd2": ("apply_as_deletes", "valid_to", "is_current", "track")}.get(conf.mode, ())
+    if needs and conf.format != "delta":
+        raise UsageError(f"output {name!r}: mode {conf.mode} is for Delta tables, not for {conf.format}", reason="wrong_conf",
+                         hint=f"set outputs.{name}.format = \"delta\"")
+    for setting in ("keys", "sequence_by", "apply_as_deletes", "valid_from", "valid_to", "is_current", "track"):
+        given = bool(getattr(conf, setting))
+        if setting in needs and not given:
+            raise UsageError(f"output {name!r}: mode {conf.mode} needs {setting}", reason="wrong_conf",
+                             hint=f"set outputs.{name}.{setting}")
+        if given and setting not in (*needs, *may):
+            raise UsageError(f"output {name!r}: {setting} says nothing in mode {conf.mode}", reason="wrong_conf", hint="leave it out")
+    for setting in ("leave_out", "schema_evolution"):
+        if getattr(conf, setting) not in ((), "strict") and conf.format != "delta":
+            raise UsageError(f"output {name!r}: {setting} is for Delta tables, not for {conf.format}", reason="wrong_conf",
+                             hint="leave it out")
 
 
 def refuse_existing(place: Place, target: Target) -> None:
@@ -111,6 +129,8 @@ def stage(place: Place, target: Target, built: DataFrame, *, checked: bool) -> S
     by, columns = target.conf.partition_by, [quote(c) for c in built.columns if c not in LANDING]
     data = built.select(*columns) if set(LANDING) & set(built.columns) else built
     shaped = _shaped(data, final, () if target.table else by)
+    if final.fits:
+        final.fits(shaped, target.conf, target.path)
     if not checked:
         seen = _write(place, target, shaped, form, target.conf.options, target.staging)
         return _counted(place, target, seen, shaped.schema, checked)
@@ -212,7 +232,8 @@ def publish(place: Place, staged: Mapping[str, Staged], identity: Identity, shel
     pieces = {n: _piece(one, place.run_id, identity.slices[n]) for n, one in staged.items()}
     parts = place.journals.publish(identity.logical_id, [*shelved, *pieces.values()])
     for name, one in staged.items():
-        one.published = place.journals.partitions.get(one.target.path, []) if one.target.table else _folders(one, parts[pieces[name].path])
+        one.committed = place.journals.committed.get(one.target.path)
+        one.published = list(one.committed.partitions) if one.committed else _folders(one, parts[pieces[name].path])
         place.drop(one.target.staging)
     return {name: parts[piece.path].generation for name, piece in pieces.items() if piece.path in parts}
 
@@ -222,7 +243,7 @@ def _piece(staged: Staged, run_id: str, name: str) -> Piece:
     if not target.table:
         return Piece(target.journal, staged.data, mode_of(target.conf), name)
     data = staged.data.removeprefix(target.staging).lstrip("/")
-    commit = TableCommit(target.path, staged.marked(run_id), data, staged.schema, staged.count.good)
+    commit = TableCommit(target.path, target.conf, data, staged.schema, staged.count.good, run_id)
     return Piece(target.journal, target.staging, mode_of(target.conf), name, commit)
 
 
@@ -259,11 +280,13 @@ def _rewrite(place: Files, staged: Staged) -> None:
 def _commit(place: Place, staged: Staged) -> None:
     target, form = staged.target, formats.known(staged.target.conf.format)
     assert form.commit is not None
-    rows, staged.published = form.commit(place.spark, place.read(staged.data, staged.schema), staged.marked(place.run_id), target.path)
-    if rows != staged.count.good:
+    how = Commit(place.run_id, staged.count.good, target.staging)
+    done = staged.committed = form.commit(place.read(staged.data, staged.schema), target.conf, target.path, how)
+    staged.published = list(done.partitions)
+    if done.rows != staged.count.good and not done.already:
         raise AccountingError(
-            f"output {target.name!r}: {staged.count.good} good rows, but the commit to {target.path} says {rows}",
-            hint="look at the table's history, and restore the version before",
+            f"output {target.name!r}: {staged.count.good} good rows, but the commit to {target.path} accounts for {done.rows}",
+            hint="look at the table's history",
         )
 
 

@@ -162,9 +162,9 @@ def _table(spark: SparkSession, name: str, conf: InputConf, contract: Contract |
 
 def _delta_at(spark: SparkSession, name: str, conf: InputConf) -> InputConf:
     """On Spark Connect, where no files can be listed, an input whose format is not said may yet be a Delta table."""
-    from sparkkit.formats import tables
+    from sparkkit.formats import delta_table
 
-    if conf.format is None and len(conf.path) == 1 and tables.has_delta(spark) and tables.is_delta(spark, conf.path[0]):
+    if conf.format is None and len(conf.path) == 1 and delta_table.has_delta(spark) and delta_table.is_delta(spark, conf.path[0]):
         return replace(conf, format="delta")
     raise UsageError(
         f"input {name!r}: plain files ({', '.join(conf.path)}) are not read over Spark Connect",

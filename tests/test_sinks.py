@@ -9,8 +9,11 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from sparkkit import sinks
+from sparkkit.conf import OutputConf
 from sparkkit.errors import AccountingError, ContractError, UsageError
 from sparkkit.formats import writing
+from sparkkit.staging import Files
 from tests.conftest import Write
 
 
@@ -146,3 +149,22 @@ def test_a_checked_output_is_rewritten_in_its_own_format(write: Write, spark: Sp
     staged = write(frame, checked=True, format=kind, partition_by=("p",), meanwhile=lambda staged: bad.extend(staged.rejects.collect()))
     assert (staged.count.total, staged.count.good, bad[0].reason, bad[0].rule) == (3, 2, "bad_value", "id")
     assert sorted(f.split("/")[0] for f in files(tmp_path / "out")) == ["p=00", "p=02"]
+
+
+@pytest.mark.parametrize(
+    ("conf", "message"),
+    [
+        ({"mode": "merge"}, "mode merge needs keys"),
+        ({"mode": "cdc", "keys": ("v",)}, "mode cdc needs sequence_by"),
+        ({"mode": "scd2", "keys": ("v",)}, "mode scd2 needs valid_from"),
+        ({"mode": "merge", "keys": ("v",), "sequence_by": "v"}, "sequence_by says nothing in mode merge"),
+        ({"mode": "append", "keys": ("v",)}, "keys says nothing in mode append"),
+        ({"mode": "merge", "keys": ("v",), "format": "parquet"}, "mode merge is for Delta tables, not for parquet"),
+        ({"format": "csv", "schema_evolution": "widen"}, "schema_evolution is for Delta tables"),
+    ],
+)
+def test_settings_of_tables_by_keys_are_checked_before_anything_is_read(
+    spark: SparkSession, tmp_path: Path, conf: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        sinks.target(Files.of(spark, "run-1"), "output", OutputConf(path=str(tmp_path / "out"), **{"format": "delta", **conf}))

@@ -14,8 +14,8 @@ WHERE = {
     "parquet": "columnar:PARQUET",
     "orc": "columnar:ORC",
     "avro": "avro:FORMAT",
-    "delta": "tables:DELTA",
-    "table": "tables:TABLE",
+    "delta": "delta:FORMAT",
+    "table": "tables:FORMAT",
 }
 """Each format's module and name; a module is imported when its format is used, so that none slows the start."""
 
