@@ -180,7 +180,6 @@ def _partitions(place: Place, target: Target) -> list[str]:
         catalog = place.spark.catalog
         return [c.name for c in catalog.listColumns(target.path) if c.isPartition] if catalog.tableExists(target.path) else []
     if target.conf.format == "delta":
-
         if not delta_table.has_delta(place.spark) or not delta_table.is_delta(place.spark, target.path):
             return []
         row = place.spark.sql(f"DESCRIBE DETAIL delta.{quote(target.path)}").select("partitionColumns").first()
