@@ -169,5 +169,5 @@ def test_what_was_private_stays_private(go: Go, tmp_path: Path) -> None:
 
 def test_what_a_refused_run_staged_is_gone(go: Go, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="boom"):
-        go(["a"], "2026-01-01", lambda text: text.select(F.raise_error(F.lit("boom")).alias("value")))
+        go(["a"], "2026-01-01", lambda text: text.select(F.raise_error(F.lit("boom")).cast("string").alias("value")))
     assert LocalStore().list(f"{tmp_path}/.out.sparkkit/work") == ()

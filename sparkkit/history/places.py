@@ -58,8 +58,8 @@ def find(home: Project, option: str | None = None, conf: str | None = None) -> P
     Raises:
         UsageError: it is a URI without a path.
 
-    >>> find(Project(Path("/p"))).path, find(Project(Path("/p")), conf="l").path, find(Project(Path("/p")), "hdfs://n/l/").path
-    ('/p/.sparkkit/ledger', '/p/l', 'hdfs://n/l')
+    >>> find(Project(Path("/p")), "/l/").path, find(Project(Path("/p")), "hdfs://n/l/").path, fallback(Project(Path("/p"))).path
+    ('/l', 'hdfs://n/l', '/p/.sparkkit/ledger')
     """
     said = ((option, "--ledger", Path.cwd()), (os.environ.get(VARIABLE), VARIABLE, Path.cwd()), (conf, "conf: ledger.path", home.root))
     for path, who, base in said:
