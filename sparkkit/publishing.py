@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -55,11 +55,12 @@ class TableCommit:
     data: str
     schema: StructType
     rows: int
+    run_id: str
 
     def encode(self) -> bytes:
         """One line of JSON."""
         said = {"format": FORMAT, "path": self.path, "conf": asdict(self.conf), "data": self.data, "schema": self.schema.json()}
-        return json.dumps({**said, "rows": self.rows}, ensure_ascii=False).encode() + b"\n"
+        return json.dumps({**said, "rows": self.rows, "run_id": self.run_id}, ensure_ascii=False).encode() + b"\n"
 
     @classmethod
     def decode(cls, data: bytes, path: str) -> TableCommit:
@@ -71,7 +72,8 @@ class TableCommit:
         """
         found = decode(data, path)
         conf: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in found["conf"].items()}
-        return cls(found["path"], OutputConf(**conf), found["data"], StructType.fromJson(json.loads(found["schema"])), found["rows"])
+        schema = StructType.fromJson(json.loads(found["schema"]))
+        return cls(found["path"], OutputConf(**conf), found["data"], schema, found["rows"], found["run_id"])
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,9 @@ class Journals:
 
     def _placed(self, run: Run, key: str, piece: Piece) -> Placed:
         folder = re.sub("^file:/+", "/", piece.folder)
+        if piece.commit and piece.mode == "append" and run.before(key):
+            raise UsageError(f"{piece.commit.path} holds what {piece.slice} appended before, which can't be told from other rows",
+                             reason="can_not_replace", hint="re-run it with overwrite_partitions, or take its rows out first")
         if piece.commit is None:
             self._as_private(piece.path, piece.folder)
         else:
@@ -217,10 +222,13 @@ class Journals:
         self._commit_now(TableCommit.decode(found.data, f"{folder}/{TODO}"), _uri(system, folder))
 
     def _commit_now(self, todo: TableCommit, folder: str) -> None:
+        # Delta commits a number of an application once: a run that was decided is made good by whoever comes next, and never twice
+        once = {"txnAppId": f"sparkkit {todo.run_id}", "txnVersion": "1"} if todo.conf.format == "delta" else {}
+        conf = replace(todo.conf, options={**todo.conf.options, **once})
         form, data = formats.known(todo.conf.format), f"{folder}/{todo.data}".rstrip("/")
         assert form.commit is not None
         frame = self.spark.read.schema(todo.schema).parquet(data).select(*[quote(c) for c in todo.schema.names])
-        rows, self.partitions[todo.path] = form.commit(self.spark, frame, todo.conf, todo.path)
+        rows, self.partitions[todo.path] = form.commit(self.spark, frame, conf, todo.path)
         if rows != todo.rows:
             raise AccountingError(f"{todo.rows} good rows, but the commit to {todo.path} says {rows}",
                                   hint="look at the table's history, and restore the version before")

@@ -222,7 +222,7 @@ def _piece(staged: Staged, run_id: str, name: str) -> Piece:
     if not target.table:
         return Piece(target.journal, staged.data, mode_of(target.conf), name)
     data = staged.data.removeprefix(target.staging).lstrip("/")
-    commit = TableCommit(target.path, staged.marked(run_id), data, staged.schema, staged.count.good)
+    commit = TableCommit(target.path, staged.marked(run_id), data, staged.schema, staged.count.good, run_id)
     return Piece(target.journal, target.staging, mode_of(target.conf), name, commit)
 
 

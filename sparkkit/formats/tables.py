@@ -133,9 +133,12 @@ def check_table(spark: SparkSession, conf: OutputConf) -> None:
 def commit_delta(spark: SparkSession, frame: DataFrame, conf: OutputConf, path: str) -> tuple[int, list[str]]:
     """Commits a frame to the Delta table at a path; the rows that the commit's own metrics give, and the partitions
     replaced."""
-    before = _version(spark, path)
+    before, app = _version(spark, path), conf.options.get("txnAppId")
     given = {"userMetadata": "sparkkit", **conf.options}
     replaced: list[str] = []
+    done = _version_of(spark, path, app) if app and before >= 0 else None
+    if done is not None:
+        return _rows_of(spark, path, done), replaced
     writer = frame.write.format("delta")
     if conf.mode == "overwrite_partitions":
         by = list(conf.partition_by) or (_partitions(spark, _delta(path)) if before >= 0 else [])
@@ -149,7 +152,20 @@ def commit_delta(spark: SparkSession, frame: DataFrame, conf: OutputConf, path: 
     if conf.partition_by:
         writer = writer.partitionBy(*conf.partition_by)
     writer.options(**given).save(path)
-    return _committed(spark, path, before, given["userMetadata"]), replaced
+    done = _version_of(spark, path, app) if app else None
+    return _committed(spark, path, before, given["userMetadata"]) if done is None else _rows_of(spark, path, done), replaced
+
+
+def _version_of(spark: SparkSession, path: str, app: str) -> int | None:
+    """The version in which an application's number was committed, by the table's log; None where it was not."""
+    log = spark.read.schema("txn struct<appId: string>").json(spark_path(f"{path.rstrip('/')}/_delta_log/") + "*.json")
+    row = log.where(F.col("txn.appId") == app).select(F.input_file_name()).first()
+    return int(str(row[0]).rsplit("/", 1)[1].partition(".")[0]) if row else None
+
+
+def _rows_of(spark: SparkSession, path: str, version: int) -> int:
+    row = spark.sql(f"DESCRIBE HISTORY {_delta(path)}").where(F.col("version") == version).select("operationMetrics").first()
+    return int(row[0].get("numOutputRows", 0)) if row else 0
 
 
 def _committed(spark: SparkSession, path: str, before: int, mark: str) -> int:
