@@ -208,7 +208,7 @@ def _go(
             keeper.closing.callback(_wash, record.event_log)  # after the session, which is stopped first
             keeper.closing.callback(session.stop, spark)
     record.spark_version = spark.version
-    from sparkkit import run, sinks
+    from sparkkit import formats, run
     from sparkkit.report import progress
 
     request = run.Request(job, conf, home, params, record.date, args.again)
@@ -218,8 +218,9 @@ def _go(
     done_by = None if staged else record.message
     _end(record, "done" if staged else "already_done", 0, None, done_by)
     if args.show:
-        for name, done in staged.items():
-            print(report.frame(name, sinks.view(spark, done), args.show), file=sys.stderr if args.json else sys.stdout)
+        for name, edge in record.outputs.items():  # what stands, whichever run wrote it
+            rows = formats.view(spark, edge["format"], edge["path"], conf.outputs[name].options)
+            print(report.frame(name, rows, args.show), file=sys.stderr if args.json else sys.stdout)
 
 
 def _session(conf: Conf, args: argparse.Namespace, submit_args: Sequence[str], record: Record, where: Path) -> Any:

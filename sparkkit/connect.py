@@ -69,8 +69,12 @@ class Tables:
 
     @contextmanager
     def lock(self, targets: Mapping[str, Target]) -> Iterator[dict[str, Target]]:
-        """The targets: no lock is held over Spark Connect, where the tables' own commits are all there is."""
-        yield dict(targets)
+        """The targets: no lock is held over Spark Connect, where the tables' own commits are all there is. What was staged is dropped
+        at the end."""
+        try:
+            yield dict(targets)
+        finally:
+            self.clear()
 
     def done_by(self, identity: Identity, targets: Mapping[str, Target]) -> str | None:
         """None: without a journal nobody knows."""

@@ -132,9 +132,10 @@ def code_version(job_file: Path, root: Path) -> str | None:
 
 
 def _imported(root: Path, own: Path) -> Iterator[Path]:
-    """The files of the modules that were imported from a folder, without Python's and installed ones, and without sparkkit's."""
+    """The files of the modules that were imported from a folder, without Python's and installed ones, without sparkkit's, and
+    without the script that starts the run."""
     others = (own, *(Path(path).resolve() for path in set(sysconfig.get_paths().values())))
-    for name in [getattr(module, "__file__", None) for module in [*sys.modules.values()]]:
+    for name in [getattr(module, "__file__", None) for key, module in [*sys.modules.items()] if key != "__main__"]:
         file = Path(name).resolve() if name and name.endswith(".py") else None
         if file and file.is_relative_to(root) and not any(file.is_relative_to(other) for other in others):
             yield file

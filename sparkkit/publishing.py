@@ -205,6 +205,9 @@ class Journals:
 
     def _placed(self, run: Run, key: str, piece: Piece) -> Placed:
         folder = re.sub("^file:/+", "/", piece.folder)
+        if piece.commit and piece.mode == "append" and run.before(key) and not formats.known(piece.commit.conf.format).number:
+            raise UsageError(f"{piece.commit.path} holds what {piece.slice} appended before, which can't be told from other rows",
+                             reason="can_not_replace", hint="re-run it with overwrite_partitions, or take its rows out first")
         if piece.commit is None:
             self._as_private(piece.path, piece.folder)
         else:

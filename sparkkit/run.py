@@ -51,11 +51,8 @@ def run(spark: SparkSession, request: Request, record: Record) -> dict[str, Stag
     record.outputs = {n: {**UNKNOWN_OUTPUT, "path": t.path, "format": t.conf.format, "mode": t.conf.mode} for n, t in targets.items()}
     record.inputs = {n: dict(UNKNOWN_INPUT, paths=list(conf.inputs[n].path)) for n in job.inputs}
     guards.before(place, conf, targets)
-    try:
-        with place.lock(targets) as held:
-            return _locked(spark, request, record, place, held, contracts)
-    finally:
-        place.clear()
+    with place.lock(targets) as held:
+        return _locked(spark, request, record, place, held, contracts)
 
 
 def _locked(

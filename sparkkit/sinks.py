@@ -292,7 +292,4 @@ def _commit(place: Place, staged: Staged) -> None:
 
 def view(spark: SparkSession, staged: Staged) -> DataFrame:
     """An output as it was published, for a look at it."""
-    form, conf = formats.known(staged.target.conf.format), staged.target.conf
-    if form.view:
-        return form.view(spark, staged.target.path, conf.options)
-    return spark.read.format(form.name).load(staged.target.path)
+    return formats.view(spark, staged.target.conf.format, staged.target.path, staged.target.conf.options)

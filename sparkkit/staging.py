@@ -203,6 +203,3 @@ class Files:
     def drop(self, at: str) -> None:
         """Deletes what was staged at a place."""
         self.hadoop.delete(at)
-
-    def clear(self) -> None:
-        """Nothing: the lock takes what a refused or broken run has staged with it."""

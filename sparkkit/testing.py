@@ -71,8 +71,7 @@ class Outcome:
     def _read(self, edge: Mapping[str, Any]) -> DataFrame:
         from sparkkit import formats
 
-        view = formats.known(edge["format"]).view
-        return view(self.spark, edge["path"], {}) if view else self.spark.read.format(edge["format"]).load(edge["path"])
+        return formats.view(self.spark, edge["format"], edge["path"], {})
 
 
 def frame(spark: SparkSession, rows: Iterable[Any], schema: Contract | str) -> DataFrame:

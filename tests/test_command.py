@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkkit.command import command
@@ -67,6 +67,15 @@ def test_a_good_run_prints_its_figures_and_where_to_look(
     assert all(
         word in out for word in ("output:\nvalue\nx\n", "same: done in", "read text", "wrote output", "record: ")
     )
+
+
+def test_a_retry_says_whose_work_stands_and_shows_it(
+    line: Path, tmp_path: Path, spark: SparkSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job, argv = Job(same, name="same"), [f"--input={line}", f"--output={tmp_path}/out", f"--record={tmp_path}/r.json", "--show=1"]
+    assert [command(job, [*argv, "--set=inputs.text.format=text"], spark=spark) for _ in range(2)] == [0, 0]
+    out = capsys.readouterr().out
+    assert (out.count("output:\nvalue\nx\n"), "same: already_done in" in out, "has done this" in out) == (2, True, True)
 
 
 @pytest.mark.parametrize(

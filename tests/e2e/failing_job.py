@@ -107,7 +107,7 @@ def waits_for_broadcast(text: DataFrame, flag: str) -> DataFrame:
 def skewed(text: DataFrame, flag: str) -> DataFrame:
     """Nearly every row has one key, and each takes time."""
     def work(number: int) -> int:
-        return sum(range(4_000)) + number
+        return sum(range(16_000)) + number
 
     keyed = rows(text, 40_000).select(F.when(F.col("id") % 20 == 0, F.col("id")).otherwise(7).alias("customer"), "id")
     return keyed.repartition(8, "customer").select(F.udf(work, "bigint")("id").alias("id"))
