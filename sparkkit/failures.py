@@ -80,7 +80,7 @@ def _words(error: BaseException) -> str:
     try:
         return str(error)
     except Exception:
-        return "Py4JNetworkError: the driver's JVM is gone, and its error with it"
+        return str(getattr(error, "_desc", None) or "Py4JNetworkError: the driver's JVM is gone, and its error with it")
 
 
 def _java(java: object) -> str:
