@@ -1,158 +1,141 @@
-"""`scripts/faults.sh kill`: a driver's process group is killed at an event, the job is run again, and what is there is counted.
+"""`scripts/faults.sh kill` and `executor`: a driver's process group, or an executor, is killed at an event, the job is run again, and
+what is there is counted.
 
 The last line is one of JSON: `faults`, `lost` and `twice` (rows), `torn_reads` (that equal neither version), `failed_reads`,
-`wrong_exit`, `seed`.
+`wrong_exit`, `seed`, `points` (kinds of events at which there was a fault).
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-from tests.e2e.kills.world import Case, Rows, read, write_inputs
+from tests.e2e.kills.processes import Attempt, Reader, Tally, Worker, heed_term, settled, worker
+from tests.e2e.kills.world import CASES, Case, write_inputs
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[2]
-BY_DAY = ("--set=outputs.rows.partition_by=[\"day\"]", "--set=outputs.totals.partition_by=[\"day\"]")
-CASES = (
-    Case("parquet", "append"), Case("parquet", "overwrite"), Case("parquet", "overwrite_partitions", BY_DAY),
-    Case("delta", "append"), Case("delta", "overwrite"), Case("delta", "overwrite_partitions", BY_DAY),
-    Case("json", "append"), Case("csv", "append"), Case("orc", "append"),
-)
+LOCAL_CLUSTER = "local-cluster[1,1,1024]"
+WRITING = ("task file", "table file")
+"""The events at which an executor is killed: it has begun to write a file."""
+
+DEATHS = ("kill", "kill", "kill", "orphan")
+COMMITTING = ("Transaction", "Kept", "commit", "table file", "log entry")
+"""Words of the events from a commit to a table on."""
 
 
 @dataclass
-class Tally:
-    """What was found; all but the faults and the failed reads is to be 0."""
+class Scene:
+    """A case with its first day done, which is brought back before each fault to the same path: journals hold whole paths."""
 
-    faults: int = 0
-    lost: int = 0
-    twice: int = 0
-    torn_reads: int = 0
-    failed_reads: int = 0
-    wrong_exit: int = 0
-    points: Counter[str] = field(default_factory=Counter)
+    case: Case
+    folder: Path
+    worker: Worker
+    tally: Tally
+    seed: int
+    verb: str = "kill"
 
-    def wrong(self) -> bool:
-        """Whether anything was."""
-        return bool(self.lost or self.twice or self.torn_reads or self.wrong_exit)
+    @property
+    def saved(self) -> Path:
+        """Where the first day is kept."""
+        return self.folder.with_name("day1")
 
+    def prepare(self) -> None:
+        """The inputs, and the first day's run."""
+        shutil.rmtree(self.saved, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        write_inputs(self.folder, self.case)
+        code = self.worker.run(self.case.arguments(self.folder, "1"))
+        settled(self.folder, self.case, [self.case.expected("1")], [code], self.tally, "first day")
+        self.folder.rename(self.saved)
 
-def arguments(folder: Path, case: Case, day: int) -> list[str]:
-    """The command line of one day's run."""
-    return [f"--input={folder}/in/{day}", f"--output={folder}/out", f"--output-format={case.kind}", f"--mode={case.mode}",
-            f"--date=2026-01-0{day}", "--set=inputs.source.format=json", f"--set=inputs.source.contract={folder}/nightly.yaml",
-            f"--record={folder}/record.json", "--set=run.event_log=false", "--set=run.profile=test", *case.settings]
-
-
-@contextmanager
-def worker() -> Iterator[subprocess.Popen[str]]:
-    """A process with a session that runs the job, again and again."""
-    command = [sys.executable, str(HERE / "worker.py")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                          cwd=ROOT, env=environment()) as process:
-        assert process.stdin and process.stdout
-        assert process.stdout.readline().strip() == "ready", "the worker did not start"
-        yield process
-        process.stdin.close()
-
-
-def environment() -> dict[str, str]:
-    """That of every process here."""
-    return os.environ | {"PYTHONPATH": str(ROOT), "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
-
-
-def again(process: subprocess.Popen[str], argv: Sequence[str]) -> int:
-    """One run to its end; its exit code."""
-    assert process.stdin and process.stdout
-    process.stdin.write(json.dumps(list(argv)) + "\n")
-    process.stdin.flush()
-    return int(process.stdout.readline())
-
-
-def attempt(folder: Path, case: Case, day: int, at: int) -> tuple[int, list[str]]:
-    """One run that is killed at an event, in a process group of its own: its exit code, and its events where it came to its end."""
-    log = folder / "events"
-    log.unlink(missing_ok=True)
-    command = [sys.executable, str(HERE / "child.py"), str(log), str(at), *arguments(folder, case, day)]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), start_new_session=True, capture_output=True, check=False, timeout=300)
-    return done.returncode, log.read_text().splitlines() if log.exists() else []
+    def fault(self, at: str, do: str) -> tuple[bool, list[str]]:
+        """One attempt on the second day, with a fault or without; then the same again, and a third day. Whether the fault took place,
+        and the events where it did not."""
+        case, folder, tally = self.case, self.folder, self.tally
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run(["cp", "-a", self.saved, folder], check=True)
+        reader = Reader(folder, case, [case.expected("1"), case.expected("1", "2")], tally)
+        bad, where = tally.bad(), f"{do} at {at}" if at else "no fault"
+        master = LOCAL_CLUSTER if self.verb == "executor" else ""
+        with Attempt(folder, case.arguments(folder, "2"), at=at, do=do, master=master) as attempt:
+            code = attempt.wait(reader)
+            hit = attempt.hit.exists()
+            codes = [0 if hit else code, self.worker.run(case.arguments(folder, "2"), reader)]
+        tally.faults += hit
+        settled(folder, case, [case.expected("1", "2")], codes, tally, where)
+        if case.keyed and (not at or any(word in at for word in COMMITTING)):  # what such a table does not show must be right too
+            code = self.worker.run(case.arguments(folder, "3"))
+            settled(folder, case, [case.expected("1", "2", "3")], [code], tally, f"{where}, the day after")
+        if tally.bad() > bad:
+            print(f"  again by: scripts/faults.sh {self.verb} --only '{case.name}' --at '{at}' --do {do}", file=sys.stderr)
+        return hit, attempt.events()
 
 
-def looked(folder: Path, case: Case, versions: Sequence[dict[str, Rows]], tally: Tally) -> None:
-    """A read between the kill and the next run: each output is one of its versions."""
-    try:
-        found = read(folder, case.kind)
-    except Exception:
-        tally.failed_reads += 1
-        return
-    for name, rows in found.items():
-        if rows not in [version[name] for version in versions]:
-            tally.torn_reads += 1
-            print(f"torn: {case.name}: {name} in {folder}", file=sys.stderr)
+def chosen(seed: str, events: Sequence[str]) -> Iterator[str]:
+    """Events in an order by chance: all kinds once, then all twice, and so on."""
+    kinds = defaultdict[str, list[str]](list)
+    for event in events:
+        kinds[event.partition("#")[0]].append(event)
+    for name, some in kinds.items():
+        random.Random(f"{seed} {name}").shuffle(some)
+    while kinds:
+        for name in sorted(kinds, key=lambda name: random.Random(f"{seed} {name} {len(kinds[name])}").random()):
+            yield kinds[name].pop()
+            if not kinds[name]:
+                del kinds[name]
 
 
-def settle(folder: Path, case: Case, expected: dict[str, Rows], code: int, tally: Tally, where: str) -> None:
-    """Compares what is there with what one clean run would have left."""
-    found = read(folder, case.kind)
-    lost = sum(sum((expected[name] - found[name]).values()) for name in expected)
-    twice = sum(sum((found[name] - expected[name]).values()) for name in expected)
-    tally.lost, tally.twice, tally.wrong_exit = tally.lost + lost, tally.twice + twice, tally.wrong_exit + (code != 0)
-    if lost or twice or code:
-        print(f"WRONG: {case.name}, {where}: lost {lost}, twice {twice}, exit {code}: {folder}", file=sys.stderr)
-
-
-def one(process: subprocess.Popen[str], base: Path, case: Case, at: int, name: str, tally: Tally) -> list[str]:
-    """One fault: the day before is there, the day is cut off at an event (0: a control), and run again."""
-    folder = Path(tempfile.mkdtemp(dir=base))
-    write_inputs(folder)
-    first = again(process, arguments(folder, case, 1))
-    tally.wrong_exit += first != 0
-    code, events = attempt(folder, case, 2, at)
-    killed = code == -signal.SIGKILL
-    tally.wrong_exit += not killed and code != 0
-    before, after = case.expected((1,)), case.expected((1, 2))
-    if at:
-        tally.faults += killed
-        tally.points[name if killed else "came too late"] += 1
-        looked(folder, case, (before, after), tally)
-    wrong = tally.wrong()
-    settle(folder, case, after, again(process, arguments(folder, case, 2)), tally, f"killed at {at} ({name})")
-    if wrong or not tally.wrong():
-        shutil.rmtree(folder)
-    return events
+def faults(scene: Scene, kills: int, skip: int = 0, only_at: str = "", only_do: str = "") -> None:
+    """A control, and then the faults of one case."""
+    began, before = time.monotonic(), scene.tally.faults
+    scene.prepare()
+    _, events = scene.fault("", "none")
+    seed = f"{scene.seed} {scene.case.name}"
+    wanted = [e for e in events if scene.verb == "kill" or e.partition("#")[0] in WRITING]
+    for at in [only_at] if only_at else islice(chosen(seed, wanted), skip, None):
+        if scene.tally.faults - before >= kills:
+            break
+        do = only_do or ("executor" if scene.verb == "executor" else random.Random(f"{seed} {at}").choice(DEATHS))
+        hit, _ = scene.fault(at, do)
+        scene.tally.points[at.partition("#")[0]] += hit
+    seconds = time.monotonic() - began
+    print(f"{scene.case.name}: {len(events)} events, {scene.tally.faults - before} faults, {seconds:.0f} s", file=sys.stderr, flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Kills by a seed; 1 where anything was lost, twice or torn."""
-    parser = argparse.ArgumentParser(prog="scripts/faults.sh kill")
+    """Faults by a seed; 1 where anything was lost, twice or torn."""
+    parser = argparse.ArgumentParser(prog="scripts/faults.sh kill|executor")
+    parser.add_argument("verb", choices=["kill", "executor"])
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--kills", type=int, default=24, help="for each format and mode")
+    parser.add_argument("--kills", type=int, help="for each format and mode (22; 2 of an executor)")
+    parser.add_argument("--skip", type=int, default=0, help="pass over so many events of the seed's, to go on where a run ended")
     parser.add_argument("--only", default="", help="such as 'parquet append'")
+    parser.add_argument("--at", default="", help="one event, such as 'step publish#1'")
+    parser.add_argument("--do", default="", choices=["", "kill", "orphan", "executor"])
     asked = parser.parse_args(argv)
-    rng, tally, began = random.Random(asked.seed), Tally(), time.monotonic()
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as base, worker() as process:
-        for case in (c for c in CASES if asked.only in c.name):
-            events = one(process, Path(base), case, 0, "no fault", tally)
-            print(f"{case.name}: {len(events)} events", file=sys.stderr)
-            for at in sorted(rng.sample(range(1, len(events) + 1), min(asked.kills, len(events)))):
-                one(process, Path(base), case, at, events[at - 1], tally)
-    figures = {k: v for k, v in vars(tally).items() if k != "points"}
-    print(json.dumps(figures | {"points": len(tally.points), "seed": asked.seed, "seconds": round(time.monotonic() - began, 1)}))
-    return int(tally.wrong())
+    heed_term()
+    tally, began = Tally(), time.monotonic()
+    kills = asked.kills or (2 if asked.verb == "executor" else 22)
+    base = Path(tempfile.mkdtemp(prefix="faults-"))
+    with worker() as warm:
+        for case in [c for c in CASES if c.name == asked.only] or [c for c in CASES if asked.only in c.name]:
+            if asked.verb == "executor" and case.kind not in ("parquet", "delta"):
+                continue
+            folder = base / case.name.replace(" ", "-") / "now"
+            folder.parent.mkdir()
+            faults(Scene(case, folder, warm, tally, asked.seed, asked.verb), kills, asked.skip, asked.at, asked.do)
+    if not tally.bad():
+        shutil.rmtree(base)
+    return tally.close(asked.seed, began)
 
 
 if __name__ == "__main__":
