@@ -4,6 +4,7 @@
     at        the event, as NAME#N for its N-th time; none where it is empty
     do        kill      SIGKILL to the groups of this process and of the driver's JVM
               orphan    SIGKILL to this process's group alone: the JVM lives on until it sees that nobody is there
+              jvm       SIGKILL to the group of the JVM alone, as where the system takes its memory back; the run goes on without it
               stop      SIGSTOP to all of them
               executor  SIGKILL to the executors of `local-cluster`; the run goes on
     master    as of spark-submit, or empty
@@ -60,17 +61,21 @@ class Events:
 
     def _act(self) -> None:
         others = below(os.getpid())
-        self.log.with_name("hit").write_text(" ".join(str(pid) for pid in others))
+        hit = self.log.with_name("hit")
         if self.do == "executor":
             for pid in others:
                 with suppress(OSError):
                     if b"CoarseGrainedExecutorBackend" in Path(f"/proc/{pid}/cmdline").read_bytes():
                         os.kill(pid, signal.SIGKILL)
+                        hit.write_text("")
             return
-        if self.do in ("kill", "stop"):
+        hit.write_text(" ".join(str(pid) for pid in others))
+        sign = signal.SIGSTOP if self.do == "stop" else signal.SIGKILL
+        if self.do != "orphan":
             for group in {os.getpgid(pid) for pid in others} - {os.getpgid(0)}:
-                os.killpg(group, signal.SIGSTOP if self.do == "stop" else signal.SIGKILL)
-        os.killpg(0, signal.SIGSTOP if self.do == "stop" else signal.SIGKILL)
+                os.killpg(group, sign)
+        if self.do != "jvm":
+            os.killpg(0, sign)
 
     def around(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         """The call, with an event before and one after it; calls from other threads and within calls of the storage are none."""

@@ -27,7 +27,9 @@ LOCAL_CLUSTER = "local-cluster[1,1,1024]"
 WRITING = ("task file", "table file")
 """The events at which an executor is killed: it has begun to write a file."""
 
-DEATHS = ("kill", "kill", "kill", "orphan")
+DEATHS = ("kill", "kill", "kill", "orphan", "jvm")
+"""What dies, and how often: most often all that a driver is."""
+
 COMMITTING = ("Transaction", "Kept", "commit", "table file", "log entry")
 """Words of the events from a commit to a table on."""
 
@@ -69,7 +71,8 @@ class Scene:
         with Attempt(folder, case.arguments(folder, "2"), at=at, do=do, master=master) as attempt:
             code = attempt.wait(reader)
             hit = attempt.hit.exists()
-            codes = [0 if hit else code, self.worker.run(case.arguments(folder, "2"), reader)]
+            ends = {"kill": (-9,), "orphan": (-9,), "jvm": (0, 6), "executor": range(7)}.get(do, (0,)) if hit else (0,)
+            codes = [0 if code in ends else code or -1, self.worker.run(case.arguments(folder, "2"), reader)]
         tally.faults += hit
         settled(folder, case, [case.expected("1", "2")], codes, tally, where)
         if case.keyed and (not at or any(word in at for word in COMMITTING)):  # what such a table does not show must be right too
@@ -120,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--skip", type=int, default=0, help="pass over so many events of the seed's, to go on where a run ended")
     parser.add_argument("--only", default="", help="such as 'parquet append'")
     parser.add_argument("--at", default="", help="one event, such as 'step publish#1'")
-    parser.add_argument("--do", default="", choices=["", "kill", "orphan", "executor"])
+    parser.add_argument("--do", default="", choices=["", "kill", "orphan", "jvm", "executor"])
     asked = parser.parse_args(argv)
     heed_term()
     tally, began = Tally(), time.monotonic()

@@ -63,6 +63,7 @@ class Reader:
     tally: Tally
     ordered: bool = True
     newest: dict[str, int] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
 
     def look(self) -> None:
         """One read of each output."""
@@ -76,7 +77,10 @@ class Reader:
             at = max((i for i, version in enumerate(self.versions) if version[name] == found), default=-1)
             if at < (self.newest.get(name, 0) if self.ordered else 0):
                 self.tally.torn_reads += 1
-                print(f"TORN: {self.case.name}: {name} holds {'an older version' if at >= 0 else dict(found)}", file=sys.stderr)
+                if name not in self.told:
+                    what = "an older version" if at >= 0 else f"{found.total()} rows, in no version"
+                    print(f"TORN: {self.case.name}: {name} holds {what}", file=sys.stderr)
+                self.told.add(name)
             self.newest[name] = max(at, self.newest.get(name, 0))
 
 
