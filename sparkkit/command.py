@@ -232,7 +232,7 @@ def _session(conf: Conf, args: argparse.Namespace, submit_args: Sequence[str], r
         settings = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": folder.resolve().as_uri(), **LOG} | settings
         record.event_log = _event_log(settings, folder)
     return session.start(settings, app_name=record.run_id, profile=conf.run.get("profile", "default"), submit_args=submit_args,
-                         needs_delta=_needs_delta(conf), verbose=args.verbose)
+                         needs_delta=needs_delta(conf), verbose=args.verbose)
 
 
 def _event_log(settings: Mapping[str, str], ours: Path) -> str | None:
@@ -249,7 +249,7 @@ def _wash(log: str | None) -> None:
     washing.wash(log)
 
 
-def _needs_delta(conf: Conf) -> bool:
+def needs_delta(conf: Conf) -> bool:
     """Whether an edge is a Delta table, by its format or, on a local disk, by its log."""
     if "delta" in [i.format for i in conf.inputs.values()] + [o.format for o in conf.outputs.values()]:
         return True

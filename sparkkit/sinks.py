@@ -198,7 +198,7 @@ def _rejects(frame: DataFrame) -> DataFrame:
     reason = F.col(SPLIT).cast("string")
     data = [F.col(quote(c)) for c in frame.columns if c != SPLIT]
     return frame.select(
-        F.to_json(F.struct(*data)).alias("raw"),
+        F.struct(*data).alias("row"),
         F.substring_index(reason, "|", 1).alias("reason"),
         F.expr(f"substring({SPLIT}, instr({SPLIT}, '|') + 1)").alias("rule"),
     )

@@ -131,7 +131,8 @@ class Files:
         """The rejected rows that were staged, with `SPLIT`; None where there are none."""
         found = self.hadoop.glob(f"{target.staging}/{SPLIT}=*")
         folders = [s.getPath().toString() for s in found if s.getPath().getName() != GOOD]
-        return self.spark.read.option("basePath", target.staging).parquet(*folders) if folders else None
+        with writing.setting(self.spark, writing.GUESS, "false"):  # a guess at partition values would make 1 of `01`
+            return self.spark.read.option("basePath", target.staging).parquet(*folders) if folders else None
 
     def read(self, data: str, schema: StructType) -> DataFrame:
         """Good rows as they were staged; by their own schema, since a guess at partition values would make 1 of `01`."""

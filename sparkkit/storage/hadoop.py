@@ -123,9 +123,15 @@ class Hadoop:
         self.system(text).mkdirs(self.path(text))
 
     def owner_only(self, text: str) -> None:
-        """Takes every right on a path from all but its owner, where the filesystem knows rights."""
-        permission = self.jvm.org.apache.hadoop.fs.permission.FsPermission("700")
-        self.system(text).setPermission(self.path(text), permission)
+        """Takes every right on a path, and on all below it, from all but its owner, where the filesystem knows rights."""
+        folder, file = (self.jvm.org.apache.hadoop.fs.permission.FsPermission(rights) for rights in ("700", "600"))
+        system, waiting = self.system(text), [self.path(text)]
+        system.setPermission(waiting[0], folder)
+        while waiting:
+            for status in system.listStatus(waiting.pop()):
+                system.setPermission(status.getPath(), folder if status.isDirectory() else file)
+                if status.isDirectory():
+                    waiting.append(status.getPath())
 
     def like(self, model: str, text: str) -> None:
         """Gives a path the rights that another has; the owner, and a group of which this user is none, stay as they are."""
