@@ -45,7 +45,7 @@ def run(spark: SparkSession, request: Request, record: Record) -> dict[str, Stag
         SparkkitError: with the exit code of what went wrong; nothing was published then.
     """
     job, conf = request.job, request.conf
-    contracts = _contracts(request, record)
+    contracts = contracts_of(request, record)
     place = place_of(spark, record.run_id)
     targets = {n: sinks.target(place, n, conf.outputs[n]) for n in job.outputs}
     record.outputs = {n: {**UNKNOWN_OUTPUT, "path": t.path, "format": t.conf.format, "mode": t.conf.mode} for n, t in targets.items()}
@@ -121,7 +121,8 @@ def naming(taken: Mapping[str, Intake]) -> Iterator[None]:
         raise
 
 
-def _contracts(request: Request, record: Record) -> dict[str, Contract]:
+def contracts_of(request: Request, record: Record) -> dict[str, Contract]:
+    """The contracts of a run's inputs and outputs by their names, noted in the record."""
     job, conf = request.job, request.conf
     edges: dict[str, InputConf | OutputConf] = {**conf.inputs, **conf.outputs}
     names = {n: edge.contract or job.contracts.get(n) for n, edge in edges.items()}

@@ -143,6 +143,17 @@ class Hadoop:
         if not self.system(old).rename(self.path(old), self.path(new)):
             raise OSError(f"{old} could not be renamed to {new}")
 
+    def copy(self, old: str, new: str) -> None:
+        """Copies a file, within a filesystem or between two, into a folder that is made.
+
+        Raises:
+            OSError: it could not be copied.
+        """
+        self.make_folder(new.rpartition("/")[0])
+        here, there = (self.system(old), self.path(old)), (self.system(new), self.path(new))
+        if not self.jvm.org.apache.hadoop.fs.FileUtil.copy(*here, *there, False, self.conf):
+            raise OSError(f"{old} could not be copied to {new}")
+
     def delete(self, text: str) -> None:
         """Deletes a file or a whole folder; nothing there is fine."""
         self.system(text).delete(self.path(text), True)

@@ -17,6 +17,8 @@ from sparkkit.conf import Conf
 from sparkkit.job import Job
 from sparkkit.ledger import Record
 from sparkkit.project import Project
+from sparkkit.quarantine import LAYOUT
+from sparkkit.repair.replay import Wish, replay
 from sparkkit.schema.contract import Column, Contract
 
 PEOPLE = Contract("people", (Column("id", "int", required=True), Column("name", "string"), Column("age", "int")))
@@ -66,14 +68,23 @@ class World:
         record.status = "done" if run.run(self.spark, self.request(date), record) else "already_done"
         return record
 
+    def replay(self, date: str | None = None, **wish: Any) -> Record:
+        """Feeds rows back."""
+        record = self.record()
+        record.status = "done" if replay(self.spark, self.request(date), record, Wish(date, **wish)) else "already_done"
+        return record
+
     def rows(self, name: str = "out", columns: str = "id") -> list[Any]:
         """What is in the output, or beside it."""
-        found = self.spark.read.parquet(str(self.root / name)).selectExpr(*columns.split(", ")).collect()
-        return sorted((row[0] if len(row) == 1 else tuple(row) for row in found), key=str)
+        return self._sorted(self.spark.read.parquet(str(self.root / name)), columns)
 
     def bad(self, columns: str = "raw") -> list[Any]:
         """The quarantine."""
-        return self.rows("out.quarantine", columns)
+        return self._sorted(self.spark.read.schema(LAYOUT).parquet(str(self.root / "out.quarantine")), columns)
+
+    def _sorted(self, frame: DataFrame, columns: str) -> list[Any]:
+        found = frame.selectExpr(*columns.split(", ")).collect()
+        return sorted((row[0] if len(row) == 1 else tuple(row) for row in found), key=str)
 
     def verb(self, verb: Callable[..., int], *words: str) -> int:
         """Calls a verb of the command line with this job, its settings and the tests' session."""
