@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sparkkit.errors import SparkkitError, UsageError, nearest
-from sparkkit.verbs import rollback, runs, schemas, why
+from sparkkit.verbs import repair, rollback, runs, schemas, why
 
 PASS_ON = {
     "run": ("JOB [job options]", "run a job; `sparkkit run JOB --help` lists its options"),
     "submit": ("[--print] [spark options] JOB [job options]", "run a job as spark-submit would"),
     "dry-run": ("JOB [job options]", "build a job on empty frames: no data is touched"),
+    **repair.PASS_ON,
     "shell": ("[JOB [job options]]", "Python with `spark`, `F`, `sparkkit`; with a JOB its inputs as frames, and `build`"),
 }
 """Verbs that parse their arguments themselves, for those after JOB are the job's own: usage, and what they do."""
@@ -181,6 +182,7 @@ VERBS: dict[str, Callable[..., int]] = {
     **runs.VERBS,
     **why.VERBS,
     **rollback.VERBS,
+    **repair.VERBS,
     "init": _init,
     "package": _package,
     "doctor": _doctor,

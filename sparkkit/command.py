@@ -6,7 +6,7 @@ import datetime as dt
 import signal
 import sys
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -28,6 +28,11 @@ from sparkkit.settings import LOG, refuse
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from sparkkit.run import Request
+
+Road = Callable[["SparkSession", "Request", Record], object]
+"""What a run goes down: publishes, and fills the record; what it gives is false where there was nothing to do."""
+
 STATUS = {0: "done", 2: "refused", 4: "refused", 5: "locked"}
 
 
@@ -46,10 +51,11 @@ def main(job: Job) -> None:
 
 def command(
     job: Job, argv: Sequence[str], submit_args: Sequence[str] = (), prog: str | None = None, spark: SparkSession | None = None,
+    road: Road | None = None,
 ) -> int:
     """Runs a job with command-line arguments; returns the exit code, never raises.
 
-    A session that is given is used and left running; default is one of the run's own.
+    A session that is given is used and left running; default is one of the run's own. `road` is another way than `run.run`.
     """
     record = Record(new_run_id(job.name), job.name)
     places = [_record_path(argv, record)]
@@ -61,7 +67,7 @@ def command(
         if args is None:
             return 0
         with stopper.heeding():
-            _go(job, args, submit_args, places, stopper, keeper, spark)
+            _go(job, args, submit_args, places, stopper, keeper, spark, road)
     except BaseException as error:
         if stopper.number is not None or isinstance(error, KeyboardInterrupt):
             stop = stopper.ended(stopper.number or signal.SIGINT)
@@ -189,7 +195,7 @@ def _named(text: str, declared: Sequence[str], what: str) -> tuple[str, str]:
 
 def _go(
     job: Job, args: argparse.Namespace, submit_args: Sequence[str], places: list[Path], stopper: Stopper, keeper: Keeper,
-    given: SparkSession | None = None,
+    given: SparkSession | None = None, road: Road | None = None,
 ) -> None:
     """Runs the job; the record's place goes to the end of `places` as soon as it is known, so that a failed run finds it."""
     record, home = keeper.record, keeper.home
@@ -214,9 +220,8 @@ def _go(
     request = run.Request(job, conf, home, params, record.date, args.again)
     stopper.spark, record.between_steps = spark, stopper.check
     with stopper.heeding(), progress.line(spark):  # once more: a starting SparkContext takes SIGINT for itself
-        staged = run.run(spark, request, record)
-    done_by = None if staged else record.message
-    _end(record, "done" if staged else "already_done", 0, None, done_by)
+        staged = (road or run.run)(spark, request, record)
+    _end(record, "done" if staged else "already_done", 0, None, record.message)
     if args.show:
         for name, edge in record.outputs.items():  # what stands, whichever run wrote it
             rows = formats.view(spark, edge["format"], edge["path"], conf.outputs[name].options)
@@ -232,7 +237,7 @@ def _session(conf: Conf, args: argparse.Namespace, submit_args: Sequence[str], r
         settings = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": folder.resolve().as_uri(), **LOG} | settings
         record.event_log = _event_log(settings, folder)
     return session.start(settings, app_name=record.run_id, profile=conf.run.get("profile", "default"), submit_args=submit_args,
-                         needs_delta=_needs_delta(conf), verbose=args.verbose)
+                         needs_delta=needs_delta(conf), verbose=args.verbose)
 
 
 def _event_log(settings: Mapping[str, str], ours: Path) -> str | None:
@@ -249,7 +254,7 @@ def _wash(log: str | None) -> None:
     washing.wash(log)
 
 
-def _needs_delta(conf: Conf) -> bool:
+def needs_delta(conf: Conf) -> bool:
     """Whether an edge is a Delta table, by its format or, on a local disk, by its log."""
     if "delta" in [i.format for i in conf.inputs.values()] + [o.format for o in conf.outputs.values()]:
         return True

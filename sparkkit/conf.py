@@ -19,7 +19,7 @@ EVOLUTIONS = ("strict", "add_columns", "widen")
 INPUT_KEYS: Mapping[str, type] = {"path": list, "format": str, "contract": str, "filter": str, "keep_source": bool}
 OUTPUT_KEYS: Mapping[str, type] = {
     "path": str, "format": str, "mode": str, "contract": str, "quarantine": str, "partition_by": list, "target_file_size": str,
-    "allow_empty": bool, "allow_overlap": bool, "allow_static_overwrite": bool,
+    "unmasked_quarantine": bool, "allow_empty": bool, "allow_overlap": bool, "allow_static_overwrite": bool,
     "keys": list, "sequence_by": str, "apply_as_deletes": str, "valid_from": str, "valid_to": str, "is_current": str, "track": list,
     "leave_out": list, "schema_evolution": str,
 }
@@ -45,7 +45,7 @@ class InputConf:
 @dataclass(frozen=True)
 class OutputConf:
     """Where one output goes and how it is written. `target_file_size` is a size such as `128MB`; each `allow_*` lets pass
-    what is refused otherwise (`sparkkit.guards`).
+    what is refused otherwise (`sparkkit.guards`); `unmasked_quarantine` shows rejected rows as they came, personal data too.
 
     For tables by keys: `keys` name a row, `sequence_by` (cdc) and `valid_from` (scd2) are the columns that order its
     changes, `apply_as_deletes` is the SQL predicate of a change that deletes, `track` the columns whose change makes a new
@@ -58,6 +58,7 @@ class OutputConf:
     mode: str = "error"
     contract: str | None = None
     quarantine: str | None = None
+    unmasked_quarantine: bool = False
     partition_by: tuple[str, ...] = ()
     target_file_size: str | None = None
     allow_empty: bool = False

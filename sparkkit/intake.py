@@ -11,12 +11,16 @@ from pyspark.sql import functions as F
 from sparkkit.accounting import Count, Watch, observed_once, stops_short, tally, watch_verdict
 from sparkkit.errors import ContractError
 from sparkkit.formats.base import Finding
+from sparkkit.quarantine import HIDDEN, as_json
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.landing import BAD, FILE, LANDING, RAW, barrier
 from sparkkit.schema.types import quote
 from sparkkit.sources import Source, unreadable
 
 SOURCE_FILE = "_source_file"
+
+LINES = ("csv", "json", "text")
+"""Formats whose rows have a raw text of their own."""
 
 Plans = Callable[[], list[str]]
 """The physical plans of a run's outputs, looked at only where no source promises its rows: planning once more costs."""
@@ -53,12 +57,32 @@ def judge(frame: DataFrame, contract: Contract | None) -> DataFrame:
     return conform(frame, contract)
 
 
-def rejects(intake: Intake) -> DataFrame:
-    """The rows that did not pass: `source_file`, `raw`, `reason`, `rule`; each file's one header line is not a row."""
-    bad = intake.conformed.where(F.col(BAD).isNotNull()).select(FILE, RAW, BAD)
-    single = intake.source.land.single_header
+def rejects(intake: Intake, seen: frozenset[str] | None) -> DataFrame:
+    """The rows that did not pass: `source_file`, `raw`, `form`, `reason`, `rule`; each file's one header line is not a row.
+
+    Where only the columns `seen` may be, `raw` is the row's columns as JSON without the others, and nothing of a row that could not
+    be taken apart.
+    """
+    source = intake.source
+    typed = source.format not in LINES
+    told = _told(source.frame, seen) if typed or seen is not None else source.frame
+    bad = barrier(judge(told, source.contract)).where(F.col(BAD).isNotNull()).select(FILE, RAW, BAD)
+    single = source.land.single_header
     rows = single(bad) if single else bad
-    return rows.select(F.col(FILE).alias("source_file"), F.col(RAW).alias("raw"), f"{BAD}.reason", f"{BAD}.rule")
+    apart = F.lit(typed) if seen is None else F.col(RAW) != HIDDEN
+    form = F.when(F.col(RAW).isNotNull(), F.when(apart, F.lit("columns")).otherwise(F.lit("line")))
+    return rows.select(F.col(FILE).alias("source_file"), F.col(RAW).alias("raw"), form.alias("form"), f"{BAD}.reason", f"{BAD}.rule")
+
+
+def _told(landed: DataFrame, seen: frozenset[str] | None) -> DataFrame:
+    """The landed rows with what may be seen of their columns as the raw text."""
+    row = as_json({c: F.col(quote(c)) for c in landed.columns if c not in LANDING}, seen)
+    if seen is None:
+        return landed.withColumn(RAW, F.coalesce(RAW, row))
+    from sparkkit.schema.conform import UNREADABLE
+
+    nothing = F.when(F.col(RAW).isNotNull(), F.lit(HIDDEN))
+    return landed.withColumn(RAW, F.when(F.col(f"{BAD}.reason").isin(*UNREADABLE, "unreadable_file"), nothing).otherwise(row))
 
 
 def settle(intake: Intake, plans: Plans) -> tuple[Count, bool]:

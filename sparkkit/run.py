@@ -45,8 +45,8 @@ def run(spark: SparkSession, request: Request, record: Record) -> dict[str, Stag
         SparkkitError: with the exit code of what went wrong; nothing was published then.
     """
     job, conf = request.job, request.conf
-    contracts = _contracts(request, record)
-    place = _place(spark, record.run_id)
+    contracts = contracts_of(request, record)
+    place = place_of(spark, record.run_id)
     targets = {n: sinks.target(place, n, conf.outputs[n]) for n in job.outputs}
     record.outputs = {n: {**UNKNOWN_OUTPUT, "path": t.path, "format": t.conf.format, "mode": t.conf.mode} for n, t in targets.items()}
     record.inputs = {n: dict(UNKNOWN_INPUT, paths=list(conf.inputs[n].path)) for n in job.inputs}
@@ -59,7 +59,7 @@ def _locked(
     spark: SparkSession, request: Request, record: Record, place: Place, targets: Mapping[str, Target], contracts: Mapping[str, Contract],
 ) -> dict[str, Staged]:
     job, conf = request.job, request.conf
-    quarantine = Quarantine(place, next(iter(targets.values())), request.date)
+    quarantine = Quarantine(place, next(iter(targets.values())), request.date, contracts)
     with record.step("read"):
         found = {n: guards.named(sources.read(spark, n, conf.inputs[n], contracts.get(n))) for n in job.inputs}
         taken = {n: intake.take(one) for n, one in found.items()}
@@ -121,7 +121,8 @@ def naming(taken: Mapping[str, Intake]) -> Iterator[None]:
         raise
 
 
-def _contracts(request: Request, record: Record) -> dict[str, Contract]:
+def contracts_of(request: Request, record: Record) -> dict[str, Contract]:
+    """The contracts of a run's inputs and outputs by their names, noted in the record."""
     job, conf = request.job, request.conf
     edges: dict[str, InputConf | OutputConf] = {**conf.inputs, **conf.outputs}
     names = {n: edge.contract or job.contracts.get(n) for n, edge in edges.items()}
@@ -130,7 +131,8 @@ def _contracts(request: Request, record: Record) -> dict[str, Contract]:
     return found
 
 
-def _place(spark: SparkSession, run_id: str) -> Place:
+def place_of(spark: SparkSession, run_id: str) -> Place:
+    """Where a run of a session stages."""
     if not compat.is_connect(spark):
         return Files.of(spark, run_id)
     from sparkkit.connect import Tables
@@ -154,7 +156,7 @@ def _settle(
     accounts = {}
     for name, one in taken.items():
         count, any_bad = intake.settle(one, plans)
-        by = quarantine.add(name, intake.rejects(one)) if any_bad else {}
+        by = quarantine.add(name, intake.rejects(one, quarantine.shown(name))) if any_bad else {}
         accounts[name] = count.quarantined_as(by)
         record.inputs[name] |= {
             "read": count.total, "passed": count.good, "quarantined": sum(by.values()), "quarantined_by": by,

@@ -204,7 +204,7 @@ def _rejects(frame: DataFrame) -> DataFrame:
     reason = F.col(SPLIT).cast("string")
     data = [F.col(quote(c)) for c in frame.columns if c != SPLIT]
     return frame.select(
-        F.to_json(F.struct(*data)).alias("raw"),
+        F.struct(*data).alias("row"),
         F.substring_index(reason, "|", 1).alias("reason"),
         F.expr(f"substring({SPLIT}, instr({SPLIT}, '|') + 1)").alias("rule"),
     )
@@ -222,29 +222,35 @@ def publish(place: Place, staged: Mapping[str, Staged], identity: Identity, shel
         AccountingError: the output's own format, or the table, holds another number of rows than were staged.
     """
     for one in staged.values():
-        if not place.any(one.data):
-            _empty(place, one)
         if not one.target.table:
-            assert isinstance(place, Files)
             refuse_existing(place, one.target)
-            if one.kind != one.target.conf.format:
-                _rewrite(place, one)
-        one.files, one.bytes = place.size(one.data)
+        finish(place, one)
     if not isinstance(place, Files):
         for one in staged.values():
             _commit(place, one)
             place.drop(one.target.staging)
         return {}
-    pieces = {n: _piece(one, place.run_id, identity.slices[n]) for n, one in staged.items()}
+    pieces = {n: piece(one, place.run_id, identity.slices[n]) for n, one in staged.items()}
     parts = place.journals.publish(identity.logical_id, [*shelved, *pieces.values()])
     for name, one in staged.items():
         one.committed = place.journals.committed.get(one.target.path)
         one.published = list(one.committed.partitions) if one.committed else _folders(one, parts[pieces[name].path])
         place.drop(one.target.staging)
-    return {name: parts[piece.path].generation for name, piece in pieces.items() if piece.path in parts}
+    return {name: parts[one.path].generation for name, one in pieces.items() if one.path in parts}
 
 
-def _piece(staged: Staged, run_id: str, name: str) -> Piece:
+def finish(place: Place, one: Staged) -> None:
+    """Makes of staged rows the files that are to be published: a file where there is no row, the output's own format."""
+    if not place.any(one.data):
+        _empty(place, one)
+    if not one.target.table and one.kind != one.target.conf.format:
+        assert isinstance(place, Files)
+        _rewrite(place, one)
+    one.files, one.bytes = place.size(one.data)
+
+
+def piece(staged: Staged, run_id: str, name: str) -> Piece:
+    """Staged rows as what is to be published, for a slice of this name."""
     target = staged.target
     if not target.table:
         return Piece(target.journal, staged.data, mode_of(target.conf), name)

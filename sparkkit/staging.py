@@ -157,12 +157,17 @@ class Files:
         if not number and self.hadoop.exists(f"{target.quarantine}/_delta_log"):
             raise UsageError(f"the quarantine {target.quarantine} is a Delta table, made over Spark Connect", reason="wrong_quarantine",
                              hint=f"set outputs.{target.name}.quarantine to another folder")
-        work = self.journals.workspace(target.quarantine)
-        self.hadoop.make_folder(work)
-        self.hadoop.owner_only(work)
+        work = self.private(target)
         at = f"{work}/shelf/{number}/run_id={self.run_id}"
         rows.write.parquet(at)
         return at, self.spark.read.parquet(at)
+
+    def private(self, target: Target) -> str:
+        """The workspace of a target's quarantine, for its owner's eyes only."""
+        work = self.journals.workspace(target.quarantine)
+        self.hadoop.make_folder(work)
+        self.hadoop.owner_only(work)
+        return work
 
     def shelved(self, target: Target, shelved: Sequence[str], name: str) -> list[Piece]:
         """Shelved rows as files partitioned by `run_id`, for their owner's eyes only, ready to be published; none, and nothing to

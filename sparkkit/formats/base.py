@@ -74,6 +74,22 @@ class Land:
     version: str | None = None
 
 
+KEYED = "\x01"
+"""What stands in FILE between a source file and the key of a row that is landed once more."""
+
+
+@dataclass(frozen=True)
+class Raws:
+    """Raw rows that are to be landed once more, and where they came from: `lines` has FILE (with the row's key behind `KEYED`) and RAW."""
+
+    spark: SparkSession
+    lines: DataFrame
+    files: tuple[str, ...]
+    contract: Contract | None
+    options: Mapping[str, str]
+    hadoop: Hadoop
+
+
 @dataclass(frozen=True)
 class Unfit:
     """Rows that a format can't hold as they are: `where` finds them, `what` says why, `hint` what to do."""
@@ -131,9 +147,10 @@ class Format:
 
     `shape(frame, partition_by)` makes columns that the format has no type for into text, or refuses them by name;
     `unfit(frame, partition_by)` finds rows of a shaped frame that it can't hold; `view` reads what was written, for a
-    look. A format of tables has `check`, which refuses a target that can't be written before anything is read, `fits`,
-    which refuses a frame that can't go there before it is computed, `stage`, which may stage it in the table's own way,
-    and `commit`, which brings a frame into the table at a name or path and gives an account of it.
+    look. `reland` lands raw texts of rejected rows once more; rows that it can't place it leaves out. A format of tables has
+    `check`, which refuses a target that can't be written before anything is read, `fits`, which refuses a frame that can't go
+    there before it is computed, `stage`, which may stage it in the table's own way, and `commit`, which brings a frame into the
+    table at a name or path and gives an account of it.
     """
 
     name: str
@@ -152,6 +169,7 @@ class Format:
     number: Callable[[SparkSession, str, str], int] | None = None
     stage: Callable[[DataFrame, OutputConf, str, str, str], bool] | None = None
     save: Callable[[DataFrame, Mapping[str, str], Sequence[str], str], None] | None = None
+    reland: Callable[[Raws], DataFrame] | None = None
 
 
 def short(error: Exception) -> str:

@@ -20,13 +20,11 @@ from sparkkit.formats import partitions
 from sparkkit.formats.base import Finding, Format, Land, Scan, Unfit, short, spark_path
 from sparkkit.formats.beside import fits_typed
 from sparkkit.formats.footers import Footer, footers
-from sparkkit.formats.writing import setting
+from sparkkit.formats.writing import GUESS, setting
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, RAW
 from sparkkit.schema.retype import lossless
 from sparkkit.schema.types import quote, struct
 from sparkkit.storage.hadoop import Hadoop
-
-GUESS = "spark.sql.sources.partitionColumnTypeInference.enabled"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkkit.formats.base import spark_path
+from sparkkit.formats.base import KEYED, spark_path
 from sparkkit.formats.headers import Group, Settled, lexer, plain_path, settings, settle
 from sparkkit.formats.lexer import bad, chain
 from sparkkit.formats.records import OPEN, PLACE, records
@@ -34,9 +34,22 @@ def land(spark: SparkSession, settled: Settled, contract: Contract | None, optio
     A line that equals its file's header has the reason `header`: `rejects` drops one a file. Nothing is read yet.
     """
     given = settings(contract, options)
-    good = [_good(spark, group, settled, given) for group in settled.groups if group.kind == "good"]
+    good = [_good(_raw(spark, group, given), group, settled, given) for group in settled.groups if group.kind == "good"]
     wrong = [_mismatch(spark, group, settled, given) for group in settled.groups if group.kind == "mismatch"]
-    frames = good + wrong
+    return _all(spark, good + wrong, settled)
+
+
+def reland(lines: DataFrame, settled: Settled, contract: Contract | None, options: Mapping[str, str]) -> DataFrame:
+    """As `land`, of lines that are given with their settled files; those of other files are left out."""
+    given = settings(contract, options)
+    file, frames = F.substring_index(FILE, KEYED, 1), []
+    for group in settled.groups:
+        mine = lines.where(file.isin(*group.paths)).select(FILE, RAW, F.lit(-1).alias(PLACE), F.lit(False).alias(OPEN))
+        frames += [_good(mine, group, settled, given)] if group.kind == "good" else []
+    return _all(lines.sparkSession, frames, settled)
+
+
+def _all(spark: SparkSession, frames: list[DataFrame], settled: Settled) -> DataFrame:
     if not frames:
         names = ", ".join(f"c{i} string" for i in range(len(settled.columns)))
         schema = ", ".join(part for part in ("f string, r string", names, f"b {BAD_TYPE}") if part)
@@ -98,10 +111,10 @@ def _texts(spark: SparkSession, group: Group, whole: bool = False) -> DataFrame:
     return source.select(file.alias(FILE), text.alias(RAW), value.alias(_BYTES))
 
 
-def _good(spark: SparkSession, group: Group, settled: Settled, given: Mapping[str, str]) -> DataFrame:
+def _good(raw: DataFrame, group: Group, settled: Settled, given: Mapping[str, str]) -> DataFrame:
     cut = lexer(given)
     line, fields = F.col(RAW), F.col(_FIELDS)
-    lexed = _raw(spark, group, given).select(FILE, RAW, PLACE, OPEN, cut.fields(line).alias(_FIELDS))
+    lexed = raw.select(FILE, RAW, PLACE, OPEN, cut.fields(line).alias(_FIELDS))
     values = [F.lit(None).cast("string") if place is None else cut.value(fields, place) for place in group.order]
     faults = _headers(group, given) + cut.faults(line, fields, group.width, utf8=group.encoding == "utf-8")
     if given["header"] == "true":  # the same names, quoted otherwise: tables that were put one behind another

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from sparkkit.errors import UsageError
 from sparkkit.formats import csv, partitions, writing
-from sparkkit.formats.base import Finding, Format, Land, Scan, Unfit, short
+from sparkkit.formats.base import Finding, Format, Land, Raws, Scan, Unfit, short
 from sparkkit.formats.beside import fits_header
 from sparkkit.formats.headers import HEAD_BYTES
 from sparkkit.schema.landing import LANDING
@@ -57,6 +57,18 @@ def land(scan: Scan) -> Land:
         rows=lambda: csv.rows(scan.spark, settled, asked, options),
         single_header=csv.rejects,
     )
+
+
+def reland(raws: Raws) -> DataFrame:
+    """Lands lines once more by the headers that their files have now; the lines of a file that is gone are left out."""
+    heads = raws.hadoop.each(raws.files, lambda path: _head(raws.hadoop, path))
+    texts = {path: head for path, head in heads.items() if isinstance(head, bytes)}
+    names = raws.contract.names if raws.contract else ()
+    folders = {name: values for name, values in partitions.values(texts, "/").items() if name in names}
+    columns = tuple(c for c in raws.contract.columns if c.name not in folders) if raws.contract else ()
+    asked = replace(raws.contract, columns=columns) if raws.contract else None
+    settled = csv.settle(texts, {}, asked, raws.options) if texts else csv.Settled(tuple(c.name for c in columns), ())
+    return _placed(csv.reland(raws.lines, settled, asked, raws.options), settled.columns, names, folders)
 
 
 def _head(hadoop: Hadoop, path: str) -> bytes:
@@ -132,4 +144,4 @@ def count(spark: SparkSession, path: str, options: Mapping[str, str]) -> int:
 
 
 FORMAT = Format("csv", (".csv", ".tsv"), land, write, count, frozenset(OPTIONS), shape=shape, unfit=unfit, view=view,
-                fits=fits_header)
+                reland=reland, fits=fits_header)

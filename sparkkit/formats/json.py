@@ -18,7 +18,7 @@ from pyspark.sql import types as t
 from sparkkit.compat import valid_utf8
 from sparkkit.errors import UsageError
 from sparkkit.formats import jsonlexer, partitions, writing
-from sparkkit.formats.base import Finding, Format, Land, Scan
+from sparkkit.formats.base import Finding, Format, Land, Raws, Scan
 from sparkkit.formats.lexer import bad, chain
 from sparkkit.formats.text import lines
 from sparkkit.schema import contract as contracts
@@ -90,6 +90,44 @@ def _cut(raw: DataFrame, contract: contracts.Contract, folders: Mapping[str, set
     placed = [c.alias(f"c{i}") for i, c in enumerate(columns)]
     told = F.coalesce(BAD, chain(wrong)).alias(BAD)
     return _kept(_kept(texts).select(FILE, RAW, told, *placed)).toDF(FILE, RAW, BAD, *contract.names)
+
+
+def reland(raws: Raws) -> DataFrame:
+    """Lands the texts of objects once more; without a contract there is nothing to say what their columns were.
+
+    Raises:
+        UsageError: no contract.
+    """
+    if raws.contract is None:
+        raise UsageError("JSON without a contract can't be landed once more", reason="no_contract", hint="run the date again")
+    folders = {n: values for n, values in partitions.values(raws.files, "/").items() if n in raws.contract.names}
+    return _cut(raws.lines, raws.contract, folders)
+
+
+def objects(lines: DataFrame, contract: contracts.Contract, hidden: str) -> DataFrame:
+    """FILE, RAW, BAD and a string column for each of the contract's, out of rejected rows whose RAW is their columns as one object.
+
+    A value is what it was as text, so that it is cast as the file's own would have been. Bad are texts that are no object, those that
+    lack a column or have another that is not null, and those in which a value is still `hidden`.
+    """
+    line = F.col(RAW)
+    fine = jsonlexer.good_object(line)
+    keys, values = F.when(fine, jsonlexer.keys(line)).alias(_KEYS), F.when(fine, jsonlexer.values(line)).alias(_VALUES)
+    names = F.array(*[F.lit(n) for n in contract.names])
+    texts = _kept(lines.select(FILE, RAW, keys, values))
+    lacks = F.array_except(names, F.col(_KEYS))
+    more = F.filter(F.arrays_zip(_KEYS, _VALUES), lambda pair: ~F.array_contains(names, pair[_KEYS]) & (pair[_VALUES] != "null"))
+    faults = [
+        (F.col(_KEYS).isNull(), bad("unreadable_row", "it is not one JSON object")),
+        (F.array_contains(_VALUES, F.lit(f'"{hidden}"')), bad("masked", "a value is not shown")),
+        _twice(),
+    ]
+    if contract.on("missing_column") != "allow":
+        faults.append((F.size(lacks) > 0, bad("missing_column", F.concat(F.array_join(lacks, ", "), F.lit(": not there")))))
+    if contract.on("extra_column") != "allow":
+        faults.append((F.size(more) > 0, bad("extra_column", "it has a column that is not in the contract")))
+    columns = [_value(_raw_value(n), parse(contract.column(n).type)).alias(f"c{i}") for i, n in enumerate(contract.names)]
+    return _kept(texts.select(FILE, RAW, chain(faults).alias(BAD), *columns)).toDF(FILE, RAW, BAD, *contract.names)
 
 
 def _kept(frame: DataFrame) -> DataFrame:
@@ -183,4 +221,5 @@ def count(spark: SparkSession, path: str, options: Mapping[str, str]) -> int:
     return spark.read.option("recursiveFileLookup", "true").text(path).count()
 
 
-FORMAT = Format("json", (".json", ".jsonl", ".ndjson"), land, write, count, frozenset({"multiline", "encoding"}), shape=shape)
+FORMAT = Format("json", (".json", ".jsonl", ".ndjson"), land, write, count, frozenset({"multiline", "encoding"}), shape=shape,
+                reland=reland)

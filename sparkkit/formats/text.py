@@ -11,7 +11,7 @@ from pyspark.sql import types as t
 
 from sparkkit import compat
 from sparkkit.errors import UsageError
-from sparkkit.formats.base import Format, Land, Scan, Unfit
+from sparkkit.formats.base import Format, Land, Raws, Scan, Unfit
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, RAW
 from sparkkit.schema.types import quote
 
@@ -58,6 +58,11 @@ def land(scan: Scan) -> Land:
     return Land(filtered, rows=rows)
 
 
+def reland(raws: Raws) -> DataFrame:
+    """Lands lines once more."""
+    return raws.lines.select(FILE, RAW, F.lit(None).cast(BAD_TYPE).alias(BAD), F.col(RAW).alias("value"))
+
+
 def shape(frame: DataFrame, by: tuple[str, ...]) -> DataFrame:
     """The frame as it is, if it has one text column beside those of its partitions.
 
@@ -95,4 +100,5 @@ def count(spark: SparkSession, path: str, options: Mapping[str, str]) -> int:
     return spark.read.option("recursiveFileLookup", "true").text(path).count()
 
 
-FORMAT = Format("text", (".txt", ".text", ".log", ".md"), land, write, count, frozenset({"encoding"}), shape=shape, unfit=unfit)
+FORMAT = Format("text", (".txt", ".text", ".log", ".md"), land, write, count, frozenset({"encoding"}), shape=shape, unfit=unfit,
+                reland=reland)

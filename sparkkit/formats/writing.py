@@ -17,6 +17,7 @@ from sparkkit.formats.base import Format, Unfit
 from sparkkit.schema.types import quote
 
 WRITERS_AT_ONCE = "spark.sql.maxConcurrentOutputFileWriters"
+GUESS = "spark.sql.sources.partitionColumnTypeInference.enabled"
 ADVISED = "spark.sql.adaptive.advisoryPartitionSizeInBytes"
 _SIZE = re.compile(r"(\d+)\s*([KMG]?)B?", re.IGNORECASE)
 _NESTED = (t.ArrayType, t.MapType, t.StructType)

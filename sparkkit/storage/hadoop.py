@@ -131,9 +131,15 @@ class Hadoop:
         self.system(text).mkdirs(self.path(text))
 
     def owner_only(self, text: str) -> None:
-        """Takes every right on a path from all but its owner, where the filesystem knows rights."""
-        permission = self.jvm.org.apache.hadoop.fs.permission.FsPermission("700")
-        self.system(text).setPermission(self.path(text), permission)
+        """Takes every right on a path, and on all below it, from all but its owner, where the filesystem knows rights."""
+        folder, file = (self.jvm.org.apache.hadoop.fs.permission.FsPermission(rights) for rights in ("700", "600"))
+        system, waiting = self.system(text), [self.path(text)]
+        system.setPermission(waiting[0], folder)
+        while waiting:
+            for status in system.listStatus(waiting.pop()):
+                system.setPermission(status.getPath(), folder if status.isDirectory() else file)
+                if status.isDirectory():
+                    waiting.append(status.getPath())
 
     def like(self, model: str, text: str) -> None:
         """Gives a path the rights that another has; the owner, and a group of which this user is none, stay as they are."""
@@ -144,6 +150,17 @@ class Hadoop:
         """Moves a file or folder on one filesystem; an `OSError` where the filesystem says no."""
         if not self.system(old).rename(self.path(old), self.path(new)):
             raise OSError(f"{old} could not be renamed to {new}")
+
+    def copy(self, old: str, new: str) -> None:
+        """Copies a file, within a filesystem or between two, into a folder that is made.
+
+        Raises:
+            OSError: it could not be copied.
+        """
+        self.make_folder(new.rpartition("/")[0])
+        here, there = (self.system(old), self.path(old)), (self.system(new), self.path(new))
+        if not self.jvm.org.apache.hadoop.fs.FileUtil.copy(*here, *there, False, self.conf):
+            raise OSError(f"{old} could not be copied to {new}")
 
     def delete(self, text: str) -> None:
         """Deletes a file or a whole folder; nothing there is fine."""

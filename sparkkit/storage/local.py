@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -121,8 +122,10 @@ class LocalStore:
         return code not in _UNABLE and _moved(code, one, other)
 
     def link(self, old: str, new: str) -> None:
-        """A hard link."""
-        self.make_folder(_parent(new))
+        """A hard link; a folder that is made for it is as private as the one that the file is in."""
+        if not os.path.isdir(_parent(new)):
+            self.make_folder(_parent(new))
+            shutil.copymode(_parent(old), _parent(new))
         os.link(old, new)
 
     def delete(self, path: str) -> None:

@@ -1,0 +1,108 @@
+"""What a slice of an output holds already, carried into its next generation, so that rows can be added to it: a re-run of its date then
+replaces them with the rest, and can't double them."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql.types import StructType
+
+from sparkkit.errors import ContractError, UsageError
+from sparkkit.staging import Files, Target
+from sparkkit.storage.log import Log
+from sparkkit.storage.records import Record, last_of
+from sparkkit.storage.seam import walk
+
+REPLACED = ("append", "overwrite", "overwrite_partitions", "error")
+"""Modes in which the next generation of a slice takes the place of the last; by keys it is applied over it."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A slice of an output: its name, and the record of its last generation."""
+
+    name: str
+    record: Record
+
+
+def slice_at(place: Files, target: Target, name: str, run_id: str) -> Slice:
+    """The slice of an output that a run has written.
+
+    Raises:
+        UsageError: no run has written it, another than the one that rejected the rows, or its files are no longer all there.
+    """
+    if target.journal in place.journals.bare:
+        raise UsageError(f"{target.path} has no journal, so nobody knows what its date holds", reason="no_journal",
+                         hint="run the date again")
+    run, key = place.journals.runs[target.journal]
+    record = last_of(Log(run.store, key), "slices", name)
+    if record is None or record.run_id != run_id:
+        raise changed(target.path, run_id)
+    if not target.table and not set(record.fields["files"]) <= set(walk(run.store, key)):
+        raise changed(target.path, run_id)
+    return Slice(name, record)
+
+
+def changed(path: str, run_id: str) -> UsageError:
+    """The error of rows that would be added to what is no longer there."""
+    return UsageError(f"{path} no longer holds what run {run_id} wrote, to which its rejected rows belong", reason="slice_changed",
+                      hint="run their date again")
+
+
+def refuse_other_columns(place: Files, target: Target, found: Slice, schema: StructType) -> None:
+    """Refuses to put rows beside files of other columns, which nobody could read together.
+
+    Raises:
+        ContractError: `schema_changed`.
+    """
+    first = next(iter(found.record.fields["files"]), None)
+    if target.table or target.conf.format not in ("parquet", "orc") or first is None:
+        return
+    there = place.spark.read.format(target.conf.format).load(f"{target.path}/{first}").schema
+    types = {f.name: f.dataType.simpleString() for f in there.fields}
+    here = {f.name: f.dataType.simpleString() for f in schema.fields if f.name not in target.conf.partition_by}
+    other = sorted({name for name, _ in types.items() ^ here.items()})
+    if other:
+        raise ContractError(f"{target.path}: {', '.join(map(repr, other))} would be other than run {found.record.run_id} wrote it",
+                            reason="schema_changed", hint="run the date again as a whole")
+
+
+def files(place: Files, target: Target, found: Slice, folder: str) -> int:
+    """Puts the files of a slice beside staged ones, under names of their own; how many bytes."""
+    run, key = place.journals.runs[target.journal]
+    for file in found.record.fields["files"]:
+        above, _, name = file.rpartition("/")
+        name = re.sub(r"^g\d+-", "", name)
+        new = f"{above}/g{found.record.generation + 1}-{name}".lstrip("/")
+        if run.store.links:
+            run.store.link(f"{key}/{file}", f"{re.sub('^file:/+', '/', folder)}/{new}")
+        else:
+            place.hadoop.copy(f"{target.path}/{file}", f"{folder}/{new}")
+    return place.size(folder)[1] or 0
+
+
+def rows(place: Files, target: Target, found: Slice) -> tuple[DataFrame | None, int]:
+    """The rows of a slice of a Delta table that its next generation takes away, and how many; none by keys.
+
+    Raises:
+        UsageError: another kind of table, whose rows nobody can tell apart.
+        ContractError: files were rewritten since.
+    """
+    if target.conf.mode not in REPLACED:
+        return None, 0
+    if target.conf.format != "delta":
+        raise UsageError(f"{target.path} can't tell the rows of a run from others", reason="can_not_replace",
+                         hint="mend the source, and run the date again")
+    from sparkkit.formats import deltalog
+
+    txn = deltalog.Transaction(place.spark, target.path)
+    mine = txn.files(found.name)
+    note = deltalog.noted(place.spark, target.path, found.name, found.record.generation)
+    told = int(mine[0].tag["rows"]) if mine and mine[0].tag else json.loads(note[1]).get("figures", {}).get("inserted") if note else None
+    if txn.count(mine) != told:
+        raise ContractError(f"what run {found.record.run_id} wrote to {target.path} can't be told from other rows any more",
+                            reason="rewritten", hint="its files were rewritten (OPTIMIZE, UPDATE, DELETE): run the date again")
+    return (txn.rows_of(mine), told) if mine else (None, 0)

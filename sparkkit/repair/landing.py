@@ -1,0 +1,66 @@
+"""Rejected rows landed once more: as they came, by their format; or as the columns that they were, out of JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import reduce
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from sparkkit import formats
+from sparkkit.conf import InputConf
+from sparkkit.formats.base import KEYED, Raws
+from sparkkit.intake import LINES, judge
+from sparkkit.quarantine import HIDDEN
+from sparkkit.schema.contract import Contract
+from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, RAW
+from sparkkit.storage.hadoop import Hadoop
+
+KEY = "_sparkkit_key"
+"""string: what tells a row of the quarantine from every other."""
+
+
+def landed(spark: SparkSession, rows: DataFrame, conf: InputConf | None, contract: Contract | None) -> DataFrame:
+    """Rows (`source_file`, `raw`, `form`, KEY) landed and judged: KEY, FILE, BAD and the columns; an output has no `conf`. Rows that nobody
+    can place (a file that is gone, one that could not be read) are left out."""
+    forms = {row["form"] for row in rows.select("form").distinct().toLocalIterator()}
+    told = rows.select(F.concat(F.coalesce("source_file", F.lit("")), F.lit(KEYED), KEY).alias(FILE), F.col("raw").alias(RAW), "form")
+    kind = _kind(rows, conf) if conf else None
+    judged = []
+    if "line" in forms and conf is not None and kind in LINES:
+        judged.append(judge(_lines(spark, told.where("form = 'line'"), kind, conf, contract), contract))
+    if "columns" in forms and contract is not None:
+        from sparkkit.formats import json
+
+        typed = contract if kind in LINES else _plain(contract)
+        judged.append(judge(json.objects(told.where("form = 'columns'").select(FILE, RAW), typed, HIDDEN), typed))
+    if not judged:
+        return rows.select(KEY, F.col("source_file").alias(FILE), F.lit(None).cast(BAD_TYPE).alias(BAD)).limit(0)
+    frame = reduce(lambda some, more: some.unionByName(more), judged)
+    return frame.withColumn(KEY, F.substring_index(FILE, KEYED, -1)).withColumn(FILE, F.substring_index(FILE, KEYED, 1)).drop(RAW)
+
+
+def _lines(spark: SparkSession, told: DataFrame, kind: str, conf: InputConf, contract: Contract | None) -> DataFrame:
+    file = F.substring_index(FILE, KEYED, 1).alias("file")
+    files = tuple(row["file"] for row in told.select(file).distinct().toLocalIterator() if row["file"])
+    options: Mapping[str, str] = {**(contract.reader if contract else {}), **conf.options}
+    form = formats.known(kind)
+    assert form.reland is not None
+    # a line that holds only what is hidden is no line
+    mine = told.where(F.col(RAW) != HIDDEN).select(FILE, RAW)
+    return form.reland(Raws(spark, mine, files, contract, options, Hadoop.of(spark)))
+
+
+def _kind(rows: DataFrame, conf: InputConf) -> str:
+    """The input's format: as it is said, or as a file's name tells."""
+    if conf.format:
+        return conf.format
+    first = rows.where("source_file is not null").select("source_file").first()
+    return (formats.of_path(first[0]) if first else None) or "table"
+
+
+def _plain(contract: Contract) -> Contract:
+    """The contract without a reader's options: JSON of typed values has one form only."""
+    return replace(contract, reader={}, columns=tuple(replace(c, reader={}) for c in contract.columns))

@@ -1,0 +1,88 @@
+"""Rejected rows fed back: those that pass now, or were mended, once, whoever does it and whatever dies in between."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
+
+from sparkkit import publishing
+from sparkkit.errors import InfrastructureError, UsageError
+from sparkkit.repair import linear, shelf
+from sparkkit.schema.contract import Rule
+from sparkkit.storage import journal
+from sparkkit.storage.lock import Patience
+from tests.repair.conftest import World
+
+LINES = "id,name,age\n1,Ann,36\n2,Bo,old\n3,Cy,17\n4,Di,5,6\n"
+ADULT = Rule("adult", "age >= 18")
+
+
+def figures(record: Any) -> tuple[Any, ...]:
+    read = record.inputs.get("people", dict.fromkeys(("read", "passed", "quarantined")))
+    return record.status, read["read"], read["passed"], read["quarantined"]
+
+
+def test_lines_that_a_mended_contract_lets_pass_are_fed_back_once(world: World) -> None:
+    world.put("a.csv", LINES)
+    world.people = replace(world.people, rules=(ADULT,))
+    world.go("2026-01-01")
+    world.people = replace(world.people, rules=(), policy={"bad_value": "allow"})
+    record = world.replay()
+    assert (figures(record), world.rows(columns="id, age")) == (("done", 3, 2, 1), [(1, 36), (2, None), (3, 17)])
+    assert (world.bad("raw, run_id"), figures(world.replay())) == ([("4,Di,5,6", "job-1")], ("done", 1, 0, 1))
+    assert (world.rows(), str(record.message)) == ([1, 2, 3], "3 rejected rows: 2 readmitted, 1 still rejected")
+
+
+def test_mended_rows_are_fed_back_once_though_it_is_killed_and_a_retry_of_the_run_stays_one(
+    world: World, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = "select * from values (1, 'Ann', 36), (2, 'Bo', 20), (3, 'Cy', 17) as t(id, name, age)"
+    world.spark.sql(rows).coalesce(1).write.parquet(str(world.root / "in"))
+    world.people = replace(world.people, rules=(ADULT, Rule("short", "length(name) < 3")))
+    world.go("2026-01-01")
+    mended = world.root / "mended.jsonl"
+    shelf.export(shelf.chosen(shelf.rows(world.spark, world.job, world.conf), rule="short"), mended)
+    mended.write_text(mended.read_text().replace("Ann", "An"))
+    monkeypatch.setattr(publishing, "Patience", lambda: Patience(interval=0.2, missed=3))
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "put_whole", lambda *_: (_ for _ in ()).throw(InfrastructureError("died")))
+        with pytest.raises(InfrastructureError, match="died"):
+            world.replay(mended=str(mended))
+    again = world.replay(mended=str(mended))
+    assert (again.status, world.rows(columns="id, name")) == ("already_done", [(1, "An"), (2, "Bo")])
+    assert world.bad("rule") == ["adult: age >= 18"]
+    assert "1 rows of" in str(again.message) and "not any more" in str(again.message)
+    assert (world.go("2026-01-01").status, world.rows()) == ("already_done", [1, 2])
+
+
+def plans(spark: SparkSession) -> dict[str, tuple[DataFrame, bool]]:
+    """Jobs over some fed rows and another input, and whether the rows may be fed by themselves."""
+    fed, other = spark.range(3).withColumn("v", F.lit(1)).alias(linear.MARK), spark.range(5).withColumn("w", F.lit(2))
+    few = other.groupBy("id").agg(F.max("w").alias("w"))
+    return {
+        "select": (fed.where("v > 0").select("id", (F.col("v") * 2).alias("d")), True),
+        "joined": (fed.join(few, "id").orderBy("id"), True), "left": (fed.join(other, "id", "left"), True),
+        "united": (fed.select("id").union(other.select("id")), False), "looked up": (other.join(fed, "id", "left"), False),
+        "summed": (fed.groupBy("v").count(), False), "distinct": (fed.select("v").distinct(), False), "some": (fed.limit(2), False),
+        "itself": (fed.join(fed.withColumnRenamed("v", "u"), "id"), False), "not there": (other.join(fed, "id", "left_anti"), False),
+        "ranked": (fed.withColumn("n", F.row_number().over(Window.orderBy("id"))), False),
+    }
+
+
+def test_rows_are_fed_only_into_what_is_made_row_by_row(spark: SparkSession) -> None:
+    def may(frame: DataFrame) -> bool:
+        try:
+            return linear.refuse("output", frame, "again")
+        except UsageError:
+            return False
+
+    found = plans(spark)
+    assert {name: may(frame) for name, (frame, _) in found.items()} == {name: fine for name, (_, fine) in found.items()}
+
+
+def test_an_output_that_the_rows_do_not_reach_stays(spark: SparkSession) -> None:
+    assert linear.refuse("output", spark.range(3), "again") is False
