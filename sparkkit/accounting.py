@@ -90,11 +90,12 @@ def tally(frame: DataFrame) -> tuple[DataFrame, Watch]:
     return frame.observe(observation, F.count(F.lit(1)).alias("rows")), Watch(observation, name)
 
 
-def watch_verdict(conformed: DataFrame) -> tuple[DataFrame, Watch]:
+def watch_verdict(conformed: DataFrame, more: Mapping[str, Column] | None = None) -> tuple[DataFrame, Watch]:
     """A conformed frame, observed: as `watch`, with the `passed` rows and the `bad` ones, `headers` of text files apart."""
     reason = F.col(f"{BAD}.reason")
     headers = F.count_if(reason == "header")
-    return watch(conformed, passed=F.count_if(reason.isNull()), headers=headers, bad=F.count_if(reason != "header"))
+    bad = F.count_if(reason != "header")
+    return watch(conformed, passed=F.count_if(reason.isNull()), headers=headers, bad=bad, **(more or {}))
 
 
 def plan_of(frame: DataFrame) -> str:

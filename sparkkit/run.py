@@ -9,8 +9,9 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from sparkkit import compat, failures, intake, sinks, sources
-from sparkkit.accounting import plan_of
+from sparkkit import compat, failures, intake, sinks, sources, verdicts
+from sparkkit.accounting import Count, plan_of
+from sparkkit.checks.results import refuse
 from sparkkit.conf import Conf, InputConf, OutputConf
 from sparkkit.errors import JobError, SparkkitError
 from sparkkit.intake import Intake
@@ -42,6 +43,7 @@ def run(spark: SparkSession, request: Request, record: Record) -> dict[str, Stag
     """
     job, conf = request.job, request.conf
     contracts = _contracts(request, record)
+    checks = verdicts.checks(contracts)
     place = _place(spark, record.run_id)
     targets = {n: sinks.target(place, n, conf.outputs[n]) for n in job.outputs}
     record.outputs = {n: {**UNKNOWN_OUTPUT, "path": t.path, "format": t.conf.format, "mode": t.conf.mode} for n, t in targets.items()}
@@ -49,16 +51,24 @@ def run(spark: SparkSession, request: Request, record: Record) -> dict[str, Stag
     record.inputs = {n: dict(UNKNOWN_INPUT, paths=list(conf.inputs[n].path)) for n in job.inputs}
     try:
         with record.step("read"):
-            taken = {n: intake.take(sources.read(spark, n, conf.inputs[n], contracts.get(n))) for n in job.inputs}
+            found = {n: sources.read(spark, n, conf.inputs[n], contracts.get(n)) for n in job.inputs}
+            taken = {n: intake.take(found[n], checks.get(n, ()), found) for n in job.inputs}
+            others = verdicts.parents((c for some in checks.values() for c in some), taken)
             _note_inputs(record, taken)
         with record.step("build"):
             built = build(job, {n: t.passed for n, t in taken.items()}, request.params)
-            judged = {n: intake.judge(f, contracts.get(n)) for n, f in built.items()}
+            judged = {n: intake.judge(f, contracts.get(n), checks.get(n, ()), others) for n, f in built.items()}
         with record.step("write"), naming(taken):
-            staged = {n: sinks.stage(place, targets[n], f, checked=n in contracts) for n, f in judged.items()}
+            more = {n: verdicts.observed(checks.get(n, ())) for n in judged}
+            staged = {n: sinks.stage(place, targets[n], f, checked=n in contracts, more=more[n]) for n, f in judged.items()}
         with record.step("checks"), naming(taken):
             plans = cache(lambda: [plan_of(frame) for frame in judged.values()])
-            _settle(quarantine, record, taken, staged, plans)
+            counts = _settle(quarantine, record, taken, staged, plans)
+            for n, one in taken.items():
+                record.checks += verdicts.of_input(n, one, counts[n], checks.get(n, ()), others)
+            for n, done in staged.items():
+                record.checks += verdicts.of_output(n, place, done, checks.get(n, ()), others)
+            refuse(job.name, record.checks)
         with record.step("publish"):
             _publish(place, record, staged, quarantine)
     finally:
@@ -124,7 +134,7 @@ def _note_inputs(record: Record, taken: Mapping[str, Intake]) -> None:
 
 def _settle(
     quarantine: Quarantine, record: Record, taken: Mapping[str, Intake], staged: Mapping[str, Staged], plans: intake.Plans,
-) -> None:
+) -> dict[str, Count]:
     """Every account, checked; what was rejected is in the staged quarantine, and was counted there."""
     accounts = {}
     for name, one in taken.items():
@@ -147,6 +157,7 @@ def _settle(
         intake.refuse_stopping(taken[name], count)
     for name, done in staged.items():
         done.count.check(f"output {name!r}", ("built", "written"))
+    return accounts
 
 
 def _publish(place: Place, record: Record, staged: Mapping[str, Staged], quarantine: Quarantine) -> None:
