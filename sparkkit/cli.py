@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sparkkit.errors import SparkkitError, UsageError, nearest
-from sparkkit.verbs import schemas
+from sparkkit.verbs import quality, schemas
 
 PASS_ON = {
     "run": ("JOB [job options]", "run a job; `sparkkit run JOB --help` lists its options"),
@@ -67,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     for verb, (usage, text) in PASS_ON.items():
         verbs.add_parser(verb, help=f"{usage}: {text}", usage=f"sparkkit {verb} {usage}", description=text)
     schemas.add(verbs)
+    quality.add(verbs)
     init = verbs.add_parser("init", help="a new project in an empty folder, or a new job in a project; it runs and has a passing test")
     init.add_argument("name", nargs="?", default="", help="the new job's name (default: a project with the job word_count)")
     pack = verbs.add_parser("package", help="one zip for --py-files: sparkkit, compiled conf and contracts")
@@ -171,6 +172,7 @@ VERBS: dict[str, Callable[..., int]] = {
     "submit": _submit,
     "dry-run": _dry_run,
     **schemas.VERBS,
+    **quality.VERBS,
     "init": _init,
     "package": _package,
     "doctor": _doctor,

@@ -46,3 +46,8 @@ def valid_utf8(text: Column) -> Column:
     if version() >= (4, 0):
         return F.is_valid_utf8(text)
     return F.encode(F.decode(text.cast("binary"), "UTF-8"), "UTF-8") == text.cast("binary")
+
+
+def has_approx_top_k() -> bool:
+    """Whether SQL has the aggregate `approx_top_k`: since Spark 4.1."""
+    return version() >= (4, 1)

@@ -60,7 +60,8 @@ def of_input(name: str, one: Intake, count: Count, some: Sequence[Check], others
         found = {short: count.good if sql.startswith("count_if((") else 0 for sql, short in onepass.names(asked).items()}
     else:
         found = _aggregated(one.conformed, asked)
-    return _told(f"input {name}", results(good(one), some, onepass.answers(asked, found), others))
+    inline = [check.name for check in some if check.inline]
+    return _told(f"input {name}", results(good(one), some, onepass.answers(asked, found), others, inline))
 
 
 def of_output(name: str, place: Place, staged: Staged, some: Sequence[Check], others: Mapping[str, DataFrame]) -> Found:
@@ -71,14 +72,18 @@ def of_output(name: str, place: Place, staged: Staged, some: Sequence[Check], ot
     found = staged.seen.figures() if staged.seen and staged.seen.once() else None
     if found is None or found["rows"] != staged.count.total:
         found = _aggregated(_both(place, staged), asked)
-    return _told(f"output {name}", results(_good(place, staged), some, onepass.answers(asked, found), others))
+    inline = [check.name for check in some if check.inline]
+    return _told(f"output {name}", results(_good(place, staged), some, onepass.answers(asked, found), others, inline))
 
 
-def results(frame: DataFrame, some: Sequence[Check], known: onepass.Answers, others: Mapping[str, DataFrame]) -> Found:
-    """The results of checks in their order: what one pass could not answer is asked of the good rows, a question each."""
+def results(
+    frame: DataFrame, some: Sequence[Check], known: onepass.Answers, others: Mapping[str, DataFrame], inline: Sequence[str] = (),
+) -> Found:
+    """The results of checks in their order: what one pass could not answer is asked of the good rows, a question each, but for
+    checks whose rows were taken out on the way (`inline`)."""
     answers = {name: dict(figures) for name, figures in known.items()}
     for check in some:
-        if not check.inline:
+        if check.name not in inline:
             answers.setdefault(check.name, {}).update(_asked_apart(check, frame, others))
     ours = onepass.verdicts(some, answers)
     rest = [check for check in some if check.engine == "gx"]
@@ -93,12 +98,12 @@ def results(frame: DataFrame, some: Sequence[Check], known: onepass.Answers, oth
 def of_frame(frame: DataFrame, some: Sequence[Check], others: Mapping[str, DataFrame] | None = None) -> Found:
     """The results of checks on a frame that stands by itself: one aggregation, and a shuffle for each check that needs one."""
     asked = onepass.asked(some, onepass.Scope())
-    return results(frame, [c for c in some], onepass.answers(asked, _aggregated(frame, asked)), others or {})
+    return results(frame, some, onepass.answers(asked, _aggregated(frame, asked)), others or {})
 
 
 def _asked_apart(check: Check, frame: DataFrame, others: Mapping[str, DataFrame]) -> dict[str, Any]:
     if check.query:
-        view = f"sparkkit_{abs(hash(check.name)):x}"
+        view = "sparkkit_checked"
         frame.createOrReplaceTempView(view)
         try:
             row = frame.sparkSession.sql(check.query.replace("{batch}", view)).first()

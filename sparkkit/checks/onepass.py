@@ -58,7 +58,7 @@ def asked(checks: Iterable[Check], within: Scope) -> dict[str, dict[str, str]]:
 def _figures(check: Check, ask: Ask, within: Scope) -> dict[str, str]:
     if ask.figure is not None:
         return _table_figures(ask, within.good)
-    found = check.inline and bool(within.reason)
+    found = check.name in within.inline
     rows = f"({within.good} or {within.ruled})" if found else within.good
     figures = {"rows": f"count_if({rows})"} | ({"missing": f"count_if({rows} and ({ask.skip}))"} if ask.nonmissing else {})
     if found and not ask.bad:
