@@ -20,6 +20,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
+from sparkkit import compat
 from sparkkit.errors import AccountingError
 from sparkkit.schema.landing import BAD
 
@@ -61,7 +62,7 @@ class Watch:
 
     def _get(self, box: list[Mapping[str, Any]]) -> None:
         with contextlib.suppress(Exception):
-            box.append(self.observation.get)
+            box.append({name: compat.plain(value) for name, value in self.observation.get.items()})
 
     def once(self) -> bool:
         """Whether every partition was computed exactly once, as far as the figures tell."""

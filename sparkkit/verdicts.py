@@ -56,12 +56,18 @@ def of_input(name: str, one: Intake, count: Count, some: Sequence[Check], others
     asked = onepass.asked(some, onepass.scope(some, f"{BAD}.reason"))
     if count.counted_by == "observed":
         found: Any = one.verdict.figures()
-    elif all(c.inline for c in some) and not {c.name for c in some} & set(count.quarantined_by):
-        found = {short: count.good if sql.startswith("count_if((") else 0 for sql, short in onepass.names(asked).items()}
+    elif all(_row_rule(c) for c in some) and not {c.name for c in some} & set(count.quarantined_by):
+        short = onepass.names(asked)
+        found = {short[sql]: count.good if figure == "rows" else 0 for own in asked.values() for figure, sql in own.items()}
     else:
         found = _aggregated(one.conformed, asked)
     inline = [check.name for check in some if check.inline]
     return _told(f"input {name}", results(good(one), some, onepass.answers(asked, found), others, inline))
+
+
+def _row_rule(check: Check) -> bool:
+    """Whether a check is broken only by rows that carry its name, or that of another such check."""
+    return check.inline and check.ask is not None and bool(check.ask.bad)
 
 
 def of_output(name: str, place: Place, staged: Staged, some: Sequence[Check], others: Mapping[str, DataFrame]) -> Found:

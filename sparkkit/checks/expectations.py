@@ -44,14 +44,23 @@ def run(frame: DataFrame, checks: Sequence[Check], name: str = "checks") -> list
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
     batch = context.data_sources.add_spark("frame", persist=False).add_dataframe_asset("frame").add_batch_definition_whole_dataframe("all")
-    try:
-        made = context.suites.add(gx.ExpectationSuite(name=name, expectations=wanted))
-    except Exception as error:  # of several kinds, pydantic's among them: all of them are about the contract
-        raise UsageError(f"Great Expectations does not take the suite: {str(error).strip()}", reason="bad_contract") from error
+    made = context.suites.add(gx.ExpectationSuite(name=name, expectations=[_taken(one) for one in wanted]))
     definition = context.validation_definitions.add(gx.ValidationDefinition(data=batch, suite=made, name=name))
     done = definition.run(batch_parameters={"dataframe": frame}, result_format=FORMAT).to_json_dict()["results"]
     by_name = {one["expectation_config"]["meta"]["name"]: _told(one) for one in done}
     return [by_name[check.name] for check in checks if _runs(check)]
+
+
+def _taken(one: dict[str, Any]) -> Any:
+    """An expectation as an object of its own; a suite would leave a wrong one out, and only log it."""
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    try:
+        return ExpectationConfiguration(**one).to_domain_obj()
+    except Exception as error:  # of several kinds, pydantic's among them: all of them are about the contract
+        said = " ".join(str(error).split())
+        raise UsageError(f"Great Expectations does not take check {one['meta']['name']!r} ({one['type']}): {said}", reason="bad_contract",
+                         hint="look up the type and its arguments in its gallery") from error
 
 
 def _told(one: dict[str, Any]) -> dict[str, Any]:

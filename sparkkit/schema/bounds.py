@@ -101,6 +101,8 @@ def _like(value: Any, bound: Any) -> Any:
     """A bound that is a text, as the date or time that it is compared with."""
     if isinstance(value, datetime) and isinstance(bound, str):
         return datetime.fromisoformat(bound)
+    if isinstance(value, str) and isinstance(bound, date):
+        return bound.isoformat()
     return date.fromisoformat(bound) if isinstance(value, date) and isinstance(bound, str) else bound
 
 

@@ -100,5 +100,5 @@ def test_what_only_great_expectations_knows_is_answered_by_it_and_said_so(spark:
 def test_a_suite_that_makes_no_sense_is_wrong_use(spark: SparkSession) -> None:
     from sparkkit.errors import UsageError
 
-    with pytest.raises(UsageError, match="does not take the suite"):
+    with pytest.raises(UsageError, match="does not take check 'x'"):
         expectations.run(spark.range(1).toDF("a"), [Check("x", "expect_nothing", {}, engine="gx")])
