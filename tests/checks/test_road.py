@@ -92,8 +92,8 @@ def test_without_an_observation_that_can_be_trusted_the_figures_are_recounted(
      "check 'above' is not met: 3 of 5 rows"),
     ({"t": ["{metric: rowCount, mustBeGreaterThan: 5, name: rows}"]}, "check 'rows' is not met: 5 found"),
     ({"a": ["{metric: duplicateValues, mustBe: 0, name: twice}"]}, "check 'twice' is not met: 2 of 5 rows"),
-    ({"b": ["{type: custom, engine: greatExpectations, name: day, implementation: {type: expect_column_values_to_match_strftime_format, "
-            "kwargs: {strftime_format: '%Y'}}}"]}, "check 'day' is not met: 4 of 5 rows"),
+    ({"n": ["{type: custom, engine: greatExpectations, name: middle, implementation: {type: expect_column_median_to_be_between, "
+            "kwargs: {minValue: 50}}}"]}, "check 'middle' is not met: 10.5 found"),
 ])
 def test_a_broken_check_that_fails_ends_the_run_with_4_and_nothing_is_published(
     go: Go, tmp_path: Path, quality: dict[str, list[str]], message: str,
