@@ -40,7 +40,7 @@ def test_both_engines_say_the_same_of_random_rows(spark: SparkSession, case: tup
 
 
 @pytest.mark.e2e
-@engines.some(20)
+@engines.some(12)
 @given(engines.CASES)
 @example(([], PLAIN))
 @example((engines.ODD, PLAIN))
@@ -62,6 +62,7 @@ RULES = Contract("t", (Column("a", "int"), Column("s", "string")), rules=(
 ))
 
 
+@pytest.mark.e2e
 def test_rules_metrics_and_queries_are_judged_alike(spark: SparkSession) -> None:
     frame = spark.createDataFrame([(1, "a"), (1, "aaa"), (2, "a"), (None, None)], "a int, s string")
     found = of(RULES)
@@ -72,6 +73,7 @@ def test_rules_metrics_and_queries_are_judged_alike(spark: SparkSession) -> None
     assert ours == {**theirs, "t.text": None}
 
 
+@pytest.mark.e2e
 def test_the_format_is_theirs(spark: SparkSession) -> None:
     frame = spark.createDataFrame(engines.ODD, engines.DDL)
     found = engines.checks(PLAIN)

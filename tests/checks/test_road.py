@@ -12,6 +12,9 @@ from sparkkit import verdicts
 from sparkkit.job import Job
 from sparkkit.testing import Outcome
 
+DEEP = pytest.mark.e2e
+"""A run of its own for each case: minutes on a busy machine, so not in the unit suite."""
+
 Go = Callable[..., Outcome]
 ROWS = [(1, "a", 10), (1, "b", 11), (2, "c", -1), (3, None, None), (None, "e", 200)]
 HEAD = "kind: DataContract\napiVersion: v3.1.0\nid: t\nversion: 1.0.0\nstatus: active\nschema:\n- name: t\n  properties:\n"
@@ -67,7 +70,7 @@ MIXED = {
 }
 
 
-@pytest.mark.parametrize("edge", ["outputs.output", "inputs.rows"])
+@pytest.mark.parametrize("edge", ["outputs.output", pytest.param("inputs.rows", marks=DEEP)])
 def test_rules_and_aggregates_are_judged_on_the_rows_that_pass(go: Go, edge: str) -> None:
     done = go(MIXED, edge)
     assert told(done) == {"holes": (True, 1), "above": (False, 1), "below": (False, 1), "rows": (True, 4), "total": (True, 221),
@@ -76,6 +79,7 @@ def test_rules_and_aggregates_are_judged_on_the_rows_that_pass(go: Go, edge: str
     assert {one["meta"]["of"] for one in done.record["checks"]} == {"output output" if edge[0] == "o" else "input rows"}
 
 
+@DEEP
 @pytest.mark.parametrize("edge", ["outputs.output", "inputs.rows"])
 def test_without_an_observation_that_can_be_trusted_the_figures_are_recounted(
     go: Go, edge: str, monkeypatch: pytest.MonkeyPatch,
@@ -86,6 +90,7 @@ def test_without_an_observation_that_can_be_trusted_the_figures_are_recounted(
     assert (told(slow), slow.exit_code) == (told(fast), 0)
 
 
+@DEEP
 @pytest.mark.parametrize(("quality", "message"), [
     ({"n": [ours("above", "> 0", ", severity: error")]}, "check 'above' is not met: 1 of 5 rows"),
     ({"n": [ours("above", "> 20", tolerating("1"))]},
@@ -106,11 +111,13 @@ def test_a_broken_check_that_fails_ends_the_run_with_4_and_nothing_is_published(
     assert [one["success"] for one in done.record["checks"]] == [False]
 
 
+@DEEP
 def test_within_its_tolerance_a_quarantine_goes_on(go: Go) -> None:
     done = go({"n": [ours("above", "> 20", tolerating("60%"))]})
     assert (done.exit_code, told(done), done.record["outputs"]["output"]["written"]) == (0, {"above": (True, 3)}, 2)
 
 
+@DEEP
 @pytest.mark.parametrize(("keep", "left"), [("first by n", {"a", "c", None, "e"}), ("last by n", {"b", "c", None, "e"}),
                                             ("none", {"c", None, "e"})])
 @pytest.mark.parametrize("edge", ["outputs.output", "inputs.rows"])
@@ -122,6 +129,7 @@ def test_the_duplicate_that_is_declared_stays_and_the_others_go_to_the_quarantin
         {"twice": (False, taken)}, ["twice"] * taken)
 
 
+@DEEP
 def test_a_reference_to_nothing_goes_to_the_quarantine_or_ends_the_run(go: Go, spark: SparkSession) -> None:
     def build(rows: DataFrame, regions: DataFrame) -> DataFrame:
         return rows
@@ -134,6 +142,7 @@ def test_a_reference_to_nothing_goes_to_the_quarantine_or_ends_the_run(go: Go, s
     assert (ended.exit_code, told(ended)) == (4, {"region": (False, 1)})
 
 
+@DEEP
 @pytest.mark.parametrize("ties", [1, 2])
 def test_equal_duplicates_are_told_apart_the_same_way_each_time(go: Go, ties: int) -> None:
     done = go({"a": [once("first by n")]}, "inputs.rows", rows=[(i % 50, f"{i % (50 * ties)}", 1) for i in range(400)])

@@ -54,7 +54,7 @@ def test_data_that_keeps_its_contract_ends_with_0(people: Path, capsys: pytest.C
     assert code == 0 and "meets t (5 checks)" in out and "NOT MET" not in out
 
 
-@pytest.mark.parametrize("engine", ["native", "gx"])
+@pytest.mark.parametrize("engine", [pytest.param("native"), pytest.param("gx", marks=pytest.mark.e2e)])
 def test_data_that_breaks_it_ends_with_4_and_the_results_say_how(people: Path, capsys: pytest.CaptureFixture[str], engine: str) -> None:
     if engine == "gx":
         pytest.importorskip("great_expectations", reason="Great Expectations is in the environment of Spark 4.2 only")
