@@ -18,6 +18,11 @@ os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _ledger(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ["SPARKKIT_LEDGER"] = str(tmp_path_factory.mktemp("ledger"))  # the tests' processes are no runs of this project
+
+
 @pytest.fixture(autouse=True)
 def _doctest_names(request: pytest.FixtureRequest) -> None:
     if type(request.node).__name__ == "DoctestItem":

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from sparkkit.command import main
     from sparkkit.errors import SparkkitError
     from sparkkit.job import Job
+    from sparkkit.options import Secret
     from sparkkit.schema.contract import Contract
 
 _WHERE = {
     "Job": "sparkkit.job:Job", "main": "sparkkit.command:main", "Contract": "sparkkit.schema.contract:Contract",
     "SparkkitError": "sparkkit.errors:SparkkitError", "DataFrame": "pyspark.sql:DataFrame", "Column": "pyspark.sql:Column",
-    "SparkSession": "pyspark.sql:SparkSession", "F": "pyspark.sql.functions",
+    "SparkSession": "pyspark.sql:SparkSession", "F": "pyspark.sql.functions", "Secret": "sparkkit.options:Secret",
 }
-__all__ = ["Column", "Contract", "DataFrame", "F", "Job", "SparkSession", "SparkkitError", "main"]
+__all__ = ["Column", "Contract", "DataFrame", "F", "Job", "Secret", "SparkSession", "SparkkitError", "main"]
 
 
 def __getattr__(name: str) -> Any:

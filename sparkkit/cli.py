@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sparkkit.errors import SparkkitError, UsageError, nearest
-from sparkkit.verbs import quality, schemas
+from sparkkit.verbs import quality, rollback, runs, schemas, why
 
 PASS_ON = {
     "run": ("JOB [job options]", "run a job; `sparkkit run JOB --help` lists its options"),
@@ -39,8 +39,7 @@ def main(argv: Sequence[str]) -> int:
         args = parser().parse_args(list(argv) or ["--help"])
         return VERBS[args.verb](args)
     except SparkkitError as error:
-        print(f"sparkkit: {error} (exit {error.exit_code})", file=sys.stderr)
-        return error.exit_code
+        return _said(error)
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 1 if done.code else 0
     except BrokenPipeError:  # whoever read our output has gone; nothing more can be said
@@ -51,9 +50,14 @@ def main(argv: Sequence[str]) -> int:
     except Exception as error:
         from sparkkit import failures
 
-        found = failures.explain(error)
-        print(f"sparkkit: {found} (exit {found.exit_code})", file=sys.stderr)
-        return found.exit_code
+        return _said(failures.explain(error))
+
+
+def _said(error: SparkkitError) -> int:
+    from sparkkit import redaction
+
+    print(f"sparkkit: {redaction.printable(str(error))} (exit {error.exit_code})", file=sys.stderr)
+    return error.exit_code
 
 
 def parser() -> argparse.ArgumentParser:
@@ -68,6 +72,9 @@ def parser() -> argparse.ArgumentParser:
         verbs.add_parser(verb, help=f"{usage}: {text}", usage=f"sparkkit {verb} {usage}", description=text)
     schemas.add(verbs)
     quality.add(verbs)
+    runs.add(verbs)
+    why.add(verbs)
+    rollback.add(verbs)
     init = verbs.add_parser("init", help="a new project in an empty folder, or a new job in a project; it runs and has a passing test")
     init.add_argument("name", nargs="?", default="", help="the new job's name (default: a project with the job word_count)")
     pack = verbs.add_parser("package", help="one zip for --py-files: sparkkit, compiled conf and contracts")
@@ -173,6 +180,9 @@ VERBS: dict[str, Callable[..., int]] = {
     "dry-run": _dry_run,
     **schemas.VERBS,
     **quality.VERBS,
+    **runs.VERBS,
+    **why.VERBS,
+    **rollback.VERBS,
     "init": _init,
     "package": _package,
     "doctor": _doctor,

@@ -3,22 +3,27 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import re
 import signal
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sparkkit import conf as confs
-from sparkkit import failures, project, session
+from sparkkit import failures, project, redaction, session
 from sparkkit.conf import Conf
 from sparkkit.errors import SparkkitError, UsageError
+from sparkkit.history import places as ledgers
+from sparkkit.history import stacks
+from sparkkit.history.keeper import Keeper
 from sparkkit.interrupts import Interrupted, Stopper
 from sparkkit.job import Job
 from sparkkit.ledger import Record, code_version, new_run_id
+from sparkkit.redaction import HIDDEN
 from sparkkit.report import text as report
+from sparkkit.settings import LOG, refuse
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -49,25 +54,37 @@ def command(
     record = Record(new_run_id(job.name), job.name)
     places = [_record_path(argv, record)]
     verbose, as_json = "--verbose" in argv, "--json" in argv
-    stopper = Stopper()
+    stopper, keeper = Stopper(), _keeper(job, record)
     try:
+        keeper.place = ledgers.find(keeper.home, _option("--ledger", argv))
         args = _parsed(parser(job, prog), argv)
         if args is None:
             return 0
         with stopper.heeding():
-            _go(job, args, submit_args, record, places, stopper, spark)
+            _go(job, args, submit_args, places, stopper, keeper, spark)
     except BaseException as error:
         if stopper.number is not None or isinstance(error, KeyboardInterrupt):
-            stop = Interrupted(stopper.number or signal.SIGINT)
+            stop = stopper.ended(stopper.number or signal.SIGINT)
             _end(record, "interrupted", stop.exit_code, "interrupted", str(stop))
-            return _last_words(record, places[-1], as_json)
-        if verbose:
-            import traceback
+        else:
+            _failed(record, error, places[-1], verbose)
+    return _last_words(record, places[-1], keeper, stopper, as_json)
 
-            traceback.print_exc()
-        found = failures.explain(error, getattr(error, "sparkkit_step", ""))
-        _end(record, STATUS.get(found.exit_code, "failed"), found.exit_code, found.reason, str(found))
-    return _last_words(record, places[-1], as_json)
+
+def _keeper(job: Job, record: Record) -> Keeper:
+    home = project.find(job.file)
+    return Keeper(record, home, ledgers.fallback(home))
+
+
+def _failed(record: Record, error: BaseException, where: Path, verbose: bool) -> None:
+    if verbose:
+        print(redaction.stack(error), end="", file=sys.stderr)
+    found = failures.explain(error, getattr(error, "sparkkit_step", ""))
+    died = session.how_the_jvm_ended() if found.reason == "jvm_died" else None
+    _end(record, STATUS.get(found.exit_code, "failed"), found.exit_code, found.reason, f"{found} ({died})" if died else str(found))
+    if found is not error or error.__cause__:
+        where = where.absolute().with_name(f"{record.run_id}.log")
+        record.driver_log = stacks.keep(error, where, record.message or "", redaction.printable_stack)
 
 
 def _parsed(options: Parser, argv: Sequence[str]) -> argparse.Namespace | None:
@@ -90,24 +107,28 @@ def parser(job: Job, prog: str | None = None) -> Parser:
     every.add_argument("--output", action="append", default=[], metavar="[NAME=]PATH", help=f"an output's path ({outputs})")
     every.add_argument("--output-format", metavar="FORMAT", help="parquet, csv, json, orc, text, avro, delta or table")
     every.add_argument("--mode", metavar="MODE", help=", ".join(confs.MODES))
+    every.add_argument("--allow-empty", action="store_true", help="let an empty result replace rows")
     every.add_argument("--date", type=dt.date.fromisoformat, metavar="DATE", help="the logical date, YYYY-MM-DD")
+    every.add_argument("--again", action="store_true", help="run even where these inputs, parameters and code have run to their end")
     every.add_argument("--env", metavar="NAME", help="lay conf/env/NAME.toml over the job's conf")
     every.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="set one key, such as inputs.x.format=csv")
     every.add_argument("--record", metavar="FILE", help="where the run's record goes (default runs/<run_id>.json)")
+    every.add_argument("--ledger", metavar="PATH", help="the ledger of all runs: a folder here or on any store (default .sparkkit/ledger)")
     every.add_argument("--show", type=int, metavar="N", help="print N rows of each output")
     every.add_argument("--json", action="store_true", help="print the record instead of the table")
     every.add_argument("--verbose", action="store_true", help="Spark's log and the full stack of an error")
     return made
 
 
-def settings(job: Job, args: argparse.Namespace, home: project.Project) -> tuple[Conf, dict[str, Any]]:
-    """The conf in force and the parameters of `build`, from the conf files and the command line."""
+def settings(job: Job, args: argparse.Namespace, home: project.Project, *, follow: bool = True) -> tuple[Conf, dict[str, Any]]:
+    """The conf in force and the parameters of `build`, from the conf files and the command line; `follow`: with the secrets
+    that the files refer to."""
     given = vars(args)
     edges = {o.parameter: given.get(o.parameter, o.default) for o in job.edge_options}
     over = dict(job.edges(**edges)) if job.edges else {}
     over |= _paths(job, args) | dict(_pair(text) for text in args.set)
     loaded = confs.load(home, job.name, inputs=job.inputs, outputs=job.outputs, params=[o.parameter for o in job.options],
-                        env=args.env, base=job.settings, over=over)
+                        env=args.env, base=job.settings, over=over, follow=follow, secret=[o.parameter for o in job.options if o.secret])
     return loaded, _params(job, given, loaded)
 
 
@@ -123,6 +144,8 @@ def _params(job: Job, given: Mapping[str, Any], loaded: Conf) -> dict[str, Any]:
             raise UsageError(f"option {option.flag} is required", reason="wrong_option")
         else:
             params[option.parameter] = option.default
+        if option.secret and params[option.parameter] is not None:
+            redaction.remember(params[option.parameter])
     return params
 
 
@@ -145,7 +168,7 @@ def _paths(job: Job, args: argparse.Namespace) -> dict[str, Any]:
         found, path = _split(text, job.outputs)
         for name in [found] if found else job.outputs:
             over[f"outputs.{name}.path"] = path if found or len(job.outputs) == 1 else f"{path.rstrip('/')}/{name}"
-    for key, value in (("format", args.output_format), ("mode", args.mode)):
+    for key, value in (("format", args.output_format), ("mode", args.mode), ("allow_empty", args.allow_empty)):
         over |= {f"outputs.{n}.{key}": value for n in job.outputs if value}
     return over
 
@@ -165,48 +188,65 @@ def _named(text: str, declared: Sequence[str], what: str) -> tuple[str, str]:
 
 
 def _go(
-    job: Job, args: argparse.Namespace, submit_args: Sequence[str], record: Record, places: list[Path],
-    stopper: Stopper, given: SparkSession | None = None,
+    job: Job, args: argparse.Namespace, submit_args: Sequence[str], places: list[Path], stopper: Stopper, keeper: Keeper,
+    given: SparkSession | None = None,
 ) -> None:
     """Runs the job; the record's place goes to the end of `places` as soon as it is known, so that a failed run finds it."""
-    home = project.find(job.file)
+    record, home = keeper.record, keeper.home
     conf, params = settings(job, args, home)
-    record.params, record.env = params, args.env
+    keeper.place = ledgers.find(home, args.ledger, conf.ledger.get("path"))
+    record.params = {o.parameter: HIDDEN if o.secret else params[o.parameter] for o in job.options}
+    record.env = args.env
     record.date = args.date.isoformat() if args.date else None
     record.code_version = code_version(job.file, home.root)
     where = _where(args, conf, record)
     places.append(where)
-    session.refuse(conf.spark)
-    with record.step("start"):
-        spark = given or _session(conf, args, submit_args, record, where)
-    record.spark_version = spark.version
-    try:
-        from sparkkit import run, sinks
-        from sparkkit.report import progress
-
-        request = run.Request(job, conf, home, params, record.date)
-        stopper.spark, record.between_steps = spark, stopper.check
-        with stopper.heeding(), progress.line(spark):  # once more: a starting SparkContext takes SIGINT for itself
-            staged = run.run(spark, request, record)
-        _end(record, "done", 0, None, None)
-        if args.show:
-            for name, done in staged.items():
-                print(report.frame(name, sinks.view(spark, done), args.show), file=sys.stderr if args.json else sys.stdout)
-    finally:
+    refuse(conf.spark)
+    with keeper.beginning(str(where.absolute())), record.step("start"):
+        spark = keeper.spark = given or _session(conf, args, submit_args, record, where)
         if given is None:
-            session.stop(spark)
+            keeper.closing.callback(_wash, record.event_log)  # after the session, which is stopped first
+            keeper.closing.callback(session.stop, spark)
+    record.spark_version = spark.version
+    from sparkkit import formats, run
+    from sparkkit.report import progress
+
+    request = run.Request(job, conf, home, params, record.date, args.again)
+    stopper.spark, record.between_steps = spark, stopper.check
+    with stopper.heeding(), progress.line(spark):  # once more: a starting SparkContext takes SIGINT for itself
+        staged = run.run(spark, request, record)
+    done_by = None if staged else record.message
+    _end(record, "done" if staged else "already_done", 0, None, done_by)
+    if args.show:
+        for name, edge in record.outputs.items():  # what stands, whichever run wrote it
+            rows = formats.view(spark, edge["format"], edge["path"], conf.outputs[name].options)
+            print(report.frame(name, rows, args.show), file=sys.stderr if args.json else sys.stdout)
 
 
 def _session(conf: Conf, args: argparse.Namespace, submit_args: Sequence[str], record: Record, where: Path) -> Any:
     settings = dict(conf.spark)
     if conf.run.get("event_log", True) and not session.remote(settings, submit_args):  # a Connect server's log is its own
-        folder = where.with_name(f"{record.run_id}.events")
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        record.event_log = str(folder)
-        settings = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": folder.resolve().as_uri(),
-                    "spark.eventLog.rolling.enabled": "false"} | settings
+        folder = where.absolute().with_name(f"{record.run_id}.events")
+        if "spark.eventLog.dir" not in settings:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        settings = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": folder.resolve().as_uri(), **LOG} | settings
+        record.event_log = _event_log(settings, folder)
     return session.start(settings, app_name=record.run_id, profile=conf.run.get("profile", "default"), submit_args=submit_args,
                          needs_delta=_needs_delta(conf), verbose=args.verbose)
+
+
+def _event_log(settings: Mapping[str, str], ours: Path) -> str | None:
+    """Where Spark's event log is, with the settings as they are: ours, or where the conf says."""
+    if settings["spark.eventLog.enabled"] != "true":
+        return None
+    said = settings["spark.eventLog.dir"]
+    return str(ours) if said == ours.resolve().as_uri() else said.removeprefix("file://")
+
+
+def _wash(log: str | None) -> None:
+    from sparkkit import washing  # here, for it needs PySpark, whose import is not to come before the JVM's start
+
+    washing.wash(log)
 
 
 def _needs_delta(conf: Conf) -> bool:
@@ -223,41 +263,39 @@ def _where(args: argparse.Namespace, conf: Conf, record: Record) -> Path:
 
 def _record_path(argv: Sequence[str], record: Record) -> Path:
     """Where the record goes when the options can't even be parsed."""
-    for i, word in enumerate(argv):
-        if word.startswith("--record="):
-            return Path(word.partition("=")[2])
-        if word == "--record" and i + 1 < len(argv):
-            return Path(argv[i + 1])
-    return Path("runs") / f"{record.run_id}.json"
+    given = _option("--record", argv)
+    return Path(given) if given else Path("runs") / f"{record.run_id}.json"
+
+
+def _option(name: str, argv: Sequence[str]) -> str | None:
+    """An option's last value where the options may not be parsable."""
+    pairs = zip(argv, (*argv[1:], ""), strict=True)
+    found = [word.partition("=")[2] or following for word, following in pairs if word == name or word.startswith(f"{name}=")]
+    return found[-1] or None if found else None
 
 
 def _end(record: Record, status: str, code: int, reason: str | None, message: str | None) -> None:
     record.status, record.exit_code, record.reason = status, code, reason
-    record.message = redact(message) if message else None
+    record.message = redaction.printable(message) if message else None
 
 
-def redact(text: str) -> str:
-    """A text without what looks like a secret: `password=…`, keys in URLs.
-
-    >>> redact("s3a://user:hunter2@bucket/x password=abc")
-    's3a://***@bucket/x password=***'
-    """
-    text = re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
-    return re.sub(r"(?i)((?:password|passwd|pwd|secret|token|api_?key|access.?key)[\w.]*\s*[=:]\s*)[^\s,;]+", r"\1***", text)
-
-
-def _last_words(record: Record, where: Path, as_json: bool) -> int:
-    try:
-        record.write(where)
-    except SparkkitError as error:
-        if record.exit_code == 0:
-            _end(record, "failed", error.exit_code, error.reason, str(error))
-        else:
-            print(f"sparkkit: {error}", file=sys.stderr)
+def _last_words(record: Record, where: Path, keeper: Keeper, stopper: Stopper, as_json: bool) -> int:
+    with suppress(Interrupted), stopper.heeding():
+        try:
+            record.write(where)
+        except SparkkitError as error:
+            if record.exit_code == 0:
+                _end(record, "failed", error.exit_code, error.reason, str(error))
+            else:
+                print(f"sparkkit: {redaction.printable(str(error))}", file=sys.stderr)
+        trouble = keeper.end()
+        if trouble:
+            print(f"sparkkit: {record.job}: warning: {redaction.printable(trouble)}", file=sys.stderr)
+        keeper.closing.close()
     if as_json:
         print(record.to_json())
     elif record.exit_code == 0:
-        print(report.summary(record.body(), str(where)))
+        print(report.summary(redaction.clean(record.body()), str(where)))
     if record.exit_code:
         sys.stdout.flush()
         print(f"sparkkit: {record.job}: {record.message} (exit {record.exit_code}, record {where})", file=sys.stderr)

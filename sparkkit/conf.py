@@ -5,15 +5,27 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sparkkit import paths, references
 from sparkkit.errors import UsageError, nearest
 from sparkkit.project import Project
 
-MODES = ("append", "overwrite", "overwrite_partitions", "error")
+MODES = ("append", "overwrite", "overwrite_partitions", "merge", "cdc", "scd2", "error")
+KEYED = ("merge", "cdc", "scd2")
+"""Modes that bring rows into a Delta table by their keys."""
+
+EVOLUTIONS = ("strict", "add_columns", "widen")
+"""How a Delta table's schema may change, each with what the one before allows."""
+
 INPUT_KEYS: Mapping[str, type] = {"path": list, "format": str, "contract": str, "filter": str, "keep_source": bool}
 OUTPUT_KEYS: Mapping[str, type] = {
     "path": str, "format": str, "mode": str, "contract": str, "quarantine": str, "partition_by": list, "target_file_size": str,
+    "allow_empty": bool, "allow_overlap": bool, "allow_static_overwrite": bool,
+    "keys": list, "sequence_by": str, "apply_as_deletes": str, "valid_from": str, "valid_to": str, "is_current": str, "track": list,
+    "leave_out": list, "schema_evolution": str,
 }
+ROOT_KEYS: Mapping[str, type] = {"read": list, "write": list}
 RUN_KEYS: Mapping[str, type] = {"records": str, "event_log": bool, "profile": str}
+LEDGER_KEYS: Mapping[str, type] = {"path": str}
 FREE = ("options",)
 """Tables of an input or output whose keys are the format's own."""
 
@@ -32,7 +44,14 @@ class InputConf:
 
 @dataclass(frozen=True)
 class OutputConf:
-    """Where one output goes and how it is written. `target_file_size` is a size such as `128MB`."""
+    """Where one output goes and how it is written. `target_file_size` is a size such as `128MB`; each `allow_*` lets pass
+    what is refused otherwise (`sparkkit.guards`).
+
+    For tables by keys: `keys` name a row, `sequence_by` (cdc) and `valid_from` (scd2) are the columns that order its
+    changes, `apply_as_deletes` is the SQL predicate of a change that deletes, `track` the columns whose change makes a new
+    version (all others by default), `leave_out` what the table does not get, such as the column of the operation;
+    `valid_to` and `is_current` name the columns that scd2 adds (so called by default).
+    """
 
     path: str | None = None
     format: str = "parquet"
@@ -41,12 +60,25 @@ class OutputConf:
     quarantine: str | None = None
     partition_by: tuple[str, ...] = ()
     target_file_size: str | None = None
+    allow_empty: bool = False
+    allow_overlap: bool = False
+    allow_static_overwrite: bool = False
+    keys: tuple[str, ...] = ()
+    sequence_by: str | None = None
+    apply_as_deletes: str | None = None
+    valid_from: str | None = None
+    valid_to: str | None = None
+    is_current: str | None = None
+    track: tuple[str, ...] = ()
+    leave_out: tuple[str, ...] = ()
+    schema_evolution: str = "strict"
     options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Conf:
-    """All settings of one run, with the origin of each key that was set."""
+    """All settings of one run, with the origin of each key that was set. `roots` are the folders that may be read or written,
+    where any are declared."""
 
     inputs: Mapping[str, InputConf]
     outputs: Mapping[str, OutputConf]
@@ -54,6 +86,8 @@ class Conf:
     spark: Mapping[str, str]
     params: Mapping[str, Any]
     origins: Mapping[str, str]
+    ledger: Mapping[str, Any] = field(default_factory=dict)
+    roots: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,7 +105,7 @@ def layers(project: Project, job: str, env: str | None) -> Iterator[tuple[str, M
         UsageError: if the environment has no file.
     """
     for relative in (f"{job}.toml", f"env/{env}.toml" if env else None, "local.toml"):
-        found = project.toml(relative) if relative else None
+        found = project.toml(relative) if relative and ".." not in relative else None
         if found is not None:
             yield f"conf/{relative}", found
         elif relative and relative.startswith("env/"):
@@ -84,24 +118,44 @@ def layers(project: Project, job: str, env: str | None) -> Iterator[tuple[str, M
 def load(
     project: Project, job: str, *, inputs: tuple[str, ...], outputs: tuple[str, ...], params: Iterable[str],
     env: str | None = None, base: Mapping[str, Any] | None = None, over: Mapping[str, Any] | None = None,
+    secret: Iterable[str] = (), follow: bool = False,
 ) -> Conf:
     """The settings of a job: `base` (the job's own), its conf files, `over` (the command line), each over the one before.
 
+    `secret` are the parameters that are secrets by their type; `follow` says that references to secrets are followed.
+
     Raises:
-        UsageError: for an unknown key or a wrong type, with the file, the key and the nearest known key.
+        UsageError: for an unknown key or a wrong type, with the file, the key and the nearest known key; for a secret in
+            plain text, and a reference that leads nowhere.
     """
     known = _known(inputs, outputs, tuple(params))
     settings: dict[str, Setting] = {}
-    for origin, layer in [(f"job {job}", _nest(base or {})), *layers(project, job, env)]:
-        settings.update({k: Setting(v, origin) for k, v in _flat(layer, known, origin)})
-    settings.update({k: Setting(v, "command line") for k, v in _flat(_nest(over or {}), known, "command line")})
+    declared = [f"params.{name}" for name in secret]
+    for origin, layer in [(f"job {job}", _nest(base or {})), *layers(project, job, env), ("command line", _nest(over or {}))]:
+        found = {k: Setting(v, origin) for k, v in _flat(layer, known, origin)}
+        _refuse_odd(found)
+        references.refuse_plain({k: (s.value, s.origin) for k, s in found.items()}, declared)
+        settings.update(found)
+    if follow:
+        settings = {k: Setting(references.resolved(s.value, f"{s.origin}: {k}"), s.origin) for k, s in settings.items()}
     return _conf(settings, inputs, outputs)
+
+
+def _refuse_odd(settings: Mapping[str, Setting]) -> None:
+    """Paths that can be none, and roots on the command line, whose paths they are to bound."""
+    for key, one in settings.items():
+        for path in one.value if isinstance(one.value, tuple) else (one.value,):
+            if key.endswith((".path", ".quarantine")) and isinstance(path, str):
+                paths.check(path, f"{one.origin}: {key}")
+        if key.startswith("roots.") and one.origin == "command line":
+            raise UsageError(f"{key} can't be set on the command line", reason="wrong_option", hint="declare it in a file of conf/")
 
 
 def _known(inputs: tuple[str, ...], outputs: tuple[str, ...], params: tuple[str, ...]) -> Mapping[str, type]:
     keys: dict[str, type] = {f"inputs.{n}.{k}": t for n in inputs for k, t in INPUT_KEYS.items()}
     keys |= {f"outputs.{n}.{k}": t for n in outputs for k, t in OUTPUT_KEYS.items()}
-    keys |= {f"run.{k}": t for k, t in RUN_KEYS.items()}
+    keys |= {f"run.{k}": t for k, t in RUN_KEYS.items()} | {f"ledger.{k}": t for k, t in LEDGER_KEYS.items()}
+    keys |= {f"roots.{k}": t for k, t in ROOT_KEYS.items()}
     return keys | {f"params.{p}": object for p in params}
 
 
@@ -185,9 +239,10 @@ def _typed(value: Any, kind: type, path: str, origin: str) -> Any:
     if wrong:
         expected = "a text or a list of texts" if kind is list else {"str": "a text", "bool": "true or false"}[kind.__name__]
         raise UsageError(f"{origin}: {path} is {value!r}, expected {expected}", reason="wrong_conf")
-    if path.startswith("outputs.") and path.endswith(".mode") and value not in MODES:
-        close = nearest(value, MODES)
-        raise UsageError(f"{origin}: {path} is {value!r}, expected one of {', '.join(MODES)}", reason="wrong_conf",
+    words = {"mode": MODES, "schema_evolution": EVOLUTIONS}.get(path.rpartition(".")[2], ()) if path.startswith("outputs.") else ()
+    if words and value not in words:
+        close = nearest(value, words)
+        raise UsageError(f"{origin}: {path} is {value!r}, expected one of {', '.join(words)}", reason="wrong_conf",
                          hint=f"did you mean {close!r}?" if close else None)
     return tuple(value) if kind is list else value
 
@@ -204,7 +259,7 @@ def _conf(settings: Mapping[str, Setting], inputs: tuple[str, ...], outputs: tup
     return Conf(
         inputs={n: one(InputConf, f"inputs.{n}.") for n in inputs},
         outputs={n: one(OutputConf, f"outputs.{n}.") for n in outputs},
-        run=part("run."), params=part("params."),
+        run=part("run."), params=part("params."), ledger=part("ledger."), roots=part("roots."),
         spark={k: s.value for k, s in settings.items() if k.startswith("spark.")},
         origins={k: s.origin for k, s in settings.items()},
     )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 
@@ -19,8 +20,9 @@ from pyspark.sql.types import StructField, StructType
 from sparkkit import compat, failures, formats
 from sparkkit.conf import OutputConf
 from sparkkit.errors import AccountingError, UsageError
-from sparkkit.formats import tables
-from sparkkit.formats.base import Format
+from sparkkit.formats import delta_table
+from sparkkit.formats.base import Commit, Format
+from sparkkit.publishing import Identity
 from sparkkit.schema.types import quote
 from sparkkit.staging import SPLIT, Target
 
@@ -60,14 +62,27 @@ class Tables:
                              reason="connect_no_files", hint="write Delta or a table, or run on a classic session")
         path = path.rstrip("/")
         found = Target(name, conf, path, self._name(), (conf.quarantine or f"{path}.quarantine").rstrip("/"))
-        tables.need_delta(self.spark)
+        delta_table.need_delta(self.spark)
         for place in (found.path, found.quarantine):
-            tables.need_full(self.spark, place)
+            delta_table.need_full(self.spark, place)
         return found
+
+    @contextmanager
+    def lock(self, targets: Mapping[str, Target]) -> Iterator[dict[str, Target]]:
+        """The targets: no lock is held over Spark Connect, where the tables' own commits are all there is. What was staged is dropped
+        at the end."""
+        try:
+            yield dict(targets)
+        finally:
+            self.clear()
+
+    def done_by(self, identity: Identity, targets: Mapping[str, Target]) -> str | None:
+        """None: without a journal nobody knows."""
+        return None
 
     def taken(self, target: Target) -> bool:
         """Whether something is at an output's path; a table of the catalog is looked for by its own `check`."""
-        return target.conf.format == "delta" and tables.is_taken(self.spark, target.path)
+        return target.conf.format == "delta" and delta_table.is_taken(self.spark, target.path)
 
     def save(self, frame: DataFrame, form: Format, options: Mapping[str, str], by: list[str], at: str) -> None:
         """Stages a frame in one pass, as Parquet. The table is made first, so that what a failed write leaves is dropped
@@ -120,7 +135,7 @@ class Tables:
         return at, self.spark.table(at)
 
     def _hides(self, path: str) -> bool:
-        return tables.is_taken(self.spark, path) and not tables.is_delta(self.spark, path)
+        return delta_table.is_taken(self.spark, path) and not delta_table.is_delta(self.spark, path)
 
     def keep(self, shelved: Sequence[str], target: Target) -> None:
         """Appends shelved rows to the quarantine: a table of the target's kind, partitioned by `run_id`.
@@ -131,9 +146,9 @@ class Tables:
         form = formats.known(target.conf.format)
         assert form.commit is not None
         rows = reduce(lambda some, more: some.unionAll(more), [self.spark.table(at) for at in shelved])
-        options = {"userMetadata": f"sparkkit {self.run_id}"} | {k: v for k, v in target.conf.options.items() if k == "provider"}
+        options = {k: v for k, v in target.conf.options.items() if k == "provider"}
         conf = OutputConf(target.quarantine, target.conf.format, "append", partition_by=("run_id",), options=options)
-        form.commit(self.spark, rows, conf, target.quarantine)
+        form.commit(rows, conf, target.quarantine, Commit(self.run_id))
         table = self.spark.table(f"delta.{quote(target.quarantine)}" if target.conf.format == "delta" else target.quarantine)
         held, staged = table.where(F.col("run_id") == self.run_id).count(), rows.count()
         if held != staged:

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sparkkit import command, failures, project, session
+from sparkkit import command, failures, project, redaction, session
 from sparkkit.errors import UsageError
 from sparkkit.job import Job
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, LANDING, RAW
-from sparkkit.schema.types import quote, struct
+from sparkkit.schema.types import ddl, quote, struct
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -29,7 +29,7 @@ def run(job: Job, argv: Sequence[str], spark: SparkSession | None = None) -> int
     try:
         args = command.parser(job, f"sparkkit dry-run {job.name}").parse_args(list(argv))
         home = project.find(job.file)
-        conf, params = command.settings(job, args, home)
+        conf, params = command.settings(job, args, home, follow=False)
         named = {n: i.contract for n, i in conf.inputs.items()} | {n: o.contract for n, o in conf.outputs.items()}
         names = {n: contract or job.contracts.get(n) for n, contract in named.items()}
         contracts = {n: home.contract(c) for n, c in names.items() if c}
@@ -45,7 +45,7 @@ def run(job: Job, argv: Sequence[str], spark: SparkSession | None = None) -> int
         return int(done.code or 0)
     except Exception as error:
         found = failures.explain(error, getattr(error, "sparkkit_step", doing))
-        print(f"sparkkit: {job.name}: {found} (exit {found.exit_code})", file=sys.stderr)
+        print(f"sparkkit: {job.name}: {redaction.printable(str(found))} (exit {found.exit_code})", file=sys.stderr)
         return found.exit_code
     print(f"{job.name}: builds; no data was touched")
     for name, shape in built.items():
@@ -71,7 +71,7 @@ def columns(name: str, form: str | None, contract: Contract | None) -> Contract 
 def empty(spark: SparkSession, contract: Contract | None) -> DataFrame:
     """An empty landed frame: FILE, RAW, BAD and the columns of a contract, or `value` where there is none."""
     names = (
-        [f"{quote(f.name)} {f.dataType.simpleString()}" for f in struct(contract).fields]
+        [f"{quote(f.name)} {ddl(f.dataType)}" for f in struct(contract).fields]
         if contract
         else ["value string"]
     )

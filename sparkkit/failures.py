@@ -3,18 +3,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 from sparkkit.errors import ContractError, InfrastructureError, JobError, NotReadyError, SparkkitError, UsageError
 
 KINDS: tuple[tuple[str, type[SparkkitError], str, str], ...] = (
     (r"AccessControlException|Permission denied|AccessDenied|Access Denied|403 Forbidden|NOT_AUTHORIZED", UsageError,
      "access_denied", "give the user the right to it, or choose another path"),
+    (r"No FileSystem for scheme|UnsupportedFileSystem|Wrong FS:|URISyntaxException|Can not create a Path from an empty string"
+     r"|Illegal file pattern|Illegal character in|no host: hdfs|InvalidPathException", UsageError, "wrong_path", "check the path"),
+    (r"DELTA_INVALID_CHARACTERS_IN_COLUMN_NAME|INVALID_COLUMN_NAME_AS_PATH", UsageError, "wrong_column_name",
+     "rename the column in the job, or choose another format"),
+    (r"Read-only file system|File name too long", UsageError, "not_writable", "choose another path"),
     (r"No space left on device|Disk quota exceeded|DSQuotaExceeded", InfrastructureError, "disk_full",
      "free space and run again: nothing was published"),
+    (r"FetchFailed|shuffle_\d+_\d+_\d+\.(?:data|index)", InfrastructureError, "shuffle_lost",  # not a missing input
+     "run again; `sparkkit why last` names the executor"),
     (r"PATH_NOT_FOUND|Path does not exist|FAILED_READ_FILE.FILE_NOT_EXIST|FileNotFoundException", NotReadyError, "input_missing",
      "check the path, or wait until it is delivered"),
     (r"OutOfMemoryError|exceeds spark.driver.maxResultSize|Container killed|exit code 137|ExecutorLostFailure", InfrastructureError,
      "out_of_memory", "give it more memory (--driver-memory 4g) or smaller partitions"),
+    (r"Python worker exited unexpectedly", InfrastructureError, "python_worker_died",  # its EOFException is no damaged file
+     "run again; `sparkkit why last` has more: most often the system took its memory back"),
     (r"StatusCode.UNAVAILABLE|INVALID_HANDLE|SESSION_(NOT_FOUND|CLOSED|CHANGED)", InfrastructureError, "server_gone",
      "run again when the Spark Connect server is back"),
     (r"Py4JNetworkError|Connection refused|Connection reset|Answer from Java side is empty|gateway|SparkContext was shut down"
@@ -47,8 +57,10 @@ def explain(error: BaseException, doing: str = "") -> SparkkitError:
     text = " | ".join(_texts(error))
     where = f" in {doing}" if doing else ""
     for pattern, kind, reason, hint in KINDS:
-        if doing != "build" and re.search(pattern, text):
-            return kind(f"{_first(error)}{where}", reason=reason, hint=hint)
+        found = re.search(pattern, text) if doing != "build" else None
+        if found:
+            cause = f"{found[0]}: " if reason == "disk_full" and found[0] not in _first(error) else ""  # Spark names the task alone
+            return kind(f"{cause}{_first(error)}{where}", reason=reason, hint=hint)
     return JobError(f"{_name(error)}{where}: {_first(error)}", reason="job_failed")
 
 
@@ -56,11 +68,19 @@ def _texts(error: BaseException | None) -> Iterator[str]:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        yield f"{type(error).__name__}: {FRAME.sub('', str(error))}"[:20_000]
+        yield f"{type(error).__name__}: {FRAME.sub('', _words(error))}"[:20_000]
         java = getattr(error, "java_exception", None)
         if java is not None:
             yield _java(java)
         error = error.__cause__ or error.__context__
+
+
+def _words(error: BaseException) -> str:
+    """An error's own text; py4j asks the JVM for it, which may be gone by then."""
+    try:
+        return str(error)
+    except Exception:
+        return "Py4JNetworkError: the driver's JVM is gone, and its error with it"
 
 
 def _java(java: object) -> str:
@@ -72,17 +92,20 @@ def _java(java: object) -> str:
 
 def _name(error: BaseException) -> str:
     condition = getattr(error, "getCondition", getattr(error, "getErrorClass", None))
-    found = condition() if callable(condition) else None
+    found = None
+    with suppress(Exception):  # asks the JVM, too
+        found = condition() if callable(condition) else None
     return f"{type(error).__name__} {found}" if found else type(error).__name__
 
 
 def _first(error: BaseException) -> str:
     """The sentence that matters: Spark's own condition where there is one, else the first line."""
-    text = str(error).partition("JVM stacktrace:")[0].strip()  # Spark Connect's
+    text = _words(error).partition("JVM stacktrace:")[0].strip()  # Spark Connect's
     raised = re.findall(r"^\s*((?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)\b:? ?[^\n]*)", text.partition("Traceback (most")[2], re.M)
     if raised:
         return re.sub(r" SQLSTATE: \w+.*$", "", raised[-1])[:600]
     conditions = re.findall(r"(\[[A-Z_.]{4,}\][^\n]*)", text)
     causes = re.findall(r"Caused by: ([^\n]+)", text) or re.findall(r'RPC that terminated with:\s+status = .*\s+details = "([^"\n]+)', text)
-    line = (conditions or causes or text.splitlines() or [type(error).__name__])[-1 if conditions or causes else 0]
+    plain = re.sub(r"^An error occurred while calling \S+\n: ", "", text)  # py4j's own first line says nothing
+    line = (conditions or causes or plain.splitlines() or [type(error).__name__])[-1 if conditions or causes else 0]
     return re.sub(r" SQLSTATE: \w+.*$", "", line)[:600]

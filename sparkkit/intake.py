@@ -13,6 +13,7 @@ from sparkkit.errors import ContractError
 from sparkkit.formats.base import Finding
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.landing import BAD, FILE, LANDING, RAW, barrier
+from sparkkit.schema.types import quote
 from sparkkit.sources import Source, unreadable
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def take(source: Source, checks: Sequence[Check] = (), found: Mapping[str, Sourc
     others = {n: judge(s.frame, s.contract).where(F.col(BAD).isNull()) for n, s in (found or {}).items()
               if any(c.inline and c.parent and c.parent[0] == n for c in checks)}
     judged, verdict = watch_verdict(judge(landed, source.contract, checks, others), _asked(checks))
-    columns = [f"`{c}`" for c in judged.columns if c not in LANDING]
+    columns = [quote(c) for c in judged.columns if c not in LANDING]
     keep = [F.col(FILE).alias(SOURCE_FILE)] if source.conf.keep_source else []
     passed = judged.where(F.col(BAD).isNull()).select(*columns, *keep)
     return Intake(source, barrier(judge(source.frame, source.contract, checks, others)), passed, read, verdict)

@@ -2,6 +2,7 @@
 
 A handler that raised would cut off the call to the JVM that is under way, and its answer would be taken for that of the
 next call. So the first signal cancels Spark's jobs and lets the call come back by itself; a second one raises at once.
+While a run publishes, the first signal waits until that is over.
 """
 from __future__ import annotations
 
@@ -22,17 +23,19 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class Interrupted(BaseException):
     """A signal ended the run; `exit_code` is 128 and its number."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__(f"interrupted by {signal.Signals(number).name}: nothing was published")
+    def __init__(self, number: int, what: str = "nothing was published") -> None:
+        super().__init__(f"interrupted by {signal.Signals(number).name}: {what}")
         self.exit_code = 128 + number
 
 
 @dataclass
 class Stopper:
-    """Remembers the signal that told the run to stop; `spark` is the session whose jobs are then cancelled."""
+    """Remembers the signal that told the run to stop; `spark` is the session whose jobs are then cancelled. `publishing` says that
+    a first signal waits, and after that what a second one cut off."""
 
     spark: SparkSession | None = None
     number: int | None = None
+    publishing: bool = False
 
     def __call__(self, number: int, _frame: Any) -> None:
         """The signals' handler."""
@@ -40,13 +43,22 @@ class Stopper:
             self.number = number
             raise Interrupted(number)
         self.number = number
+        if self.publishing:
+            return
         # in a thread of its own: this one's connection to the JVM is in the middle of a call
         threading.Thread(target=cancel, args=(self.spark,), daemon=True).start()
 
-    def check(self) -> None:
-        """Raises `Interrupted` where a signal came; called between the steps of a run."""
+    def check(self, step: str = "") -> None:
+        """Raises `Interrupted` where a signal came; called before each step of a run, of which `publish` is the last."""
         if self.number is not None:
             raise Interrupted(self.number)
+        self.publishing = step == "publish"
+
+    def ended(self, number: int) -> Interrupted:
+        """What a run that was cut off says."""
+        if not self.publishing:
+            return Interrupted(number)
+        return Interrupted(number, "it was publishing, and the next run finishes what was decided")
 
     @contextmanager
     def heeding(self) -> Iterator[Stopper]:

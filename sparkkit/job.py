@@ -13,6 +13,7 @@ from sparkkit.options import Option, options_of
 
 RESERVED = (
     "input", "output", "output_format", "mode", "date", "env", "set", "record", "show", "json", "verbose", "help", "again",
+    "ledger", "allow_empty",
 )
 """Names of the options that every job has; a parameter of the same name is refused."""
 
@@ -88,6 +89,10 @@ def _refuse_clashes(job: Job) -> None:
             raise UsageError(f"job {job.name!r}: parameter {option.parameter!r} clashes with {clash} ({option.flag})",
                              reason="wrong_job", hint="give it another name")
         seen[option.flag] = f"parameter {option.parameter!r}"
+    both = set(job.inputs) & set(job.outputs)
+    if both:
+        raise UsageError(f"job {job.name!r}: {sorted(both)} are inputs and outputs", reason="wrong_job",
+                         hint="give each a name of its own: contracts and the record go by it")
     unknown = set(job.contracts) - set(job.inputs) - set(job.outputs)
     if unknown:
         raise UsageError(f"job {job.name!r}: contracts name {sorted(unknown)}, which is neither input nor output",

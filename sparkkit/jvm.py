@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from sparkkit import redaction
 from sparkkit.classpath import cache_folder, class_path, conf_folder, spark_home, stamp
 from sparkkit.errors import InfrastructureError
 
@@ -68,7 +69,8 @@ appender.console.type = Console
 appender.console.name = stderr
 appender.console.target = SYSTEM_ERR
 appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = %d{{yy/MM/dd HH:mm:ss}} %p %c{{1}}: %m%n%ex
+appender.console.layout.pattern = %replace{{%d{{yy/MM/dd HH:mm:ss}} %p %c{{1}}: %m%n%ex}}{{{secrets}}}{{***}}
+appender.console.layout.alwaysWriteExceptions = false
 """
 # What these log as errors reaches Python as an exception too, so that one message is enough.
 _ECHOES = (
@@ -252,7 +254,8 @@ def log4j(folder: Path, verbose: bool) -> str:
     level = "info" if verbose else "fatal"
     levels = {_SHELL: level, **({} if verbose else dict.fromkeys(_ECHOES, "off"))}
     named = (f"logger.n{i}.name = {name}\nlogger.n{i}.level = {to}\n" for i, (name, to) in enumerate(levels.items()))
-    text = LOG4J.format(level=level) + "".join(named)
+    secrets = redaction.for_log().replace("\\", "\\\\")  # as a file of properties has it
+    text = LOG4J.format(level=level, secrets=secrets) + "".join(named)
     (folder / "log4j2.properties").write_text(text, encoding="utf-8")
     return f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}"
 

@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import secrets
+import sys
+import sysconfig
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -13,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sparkkit import redaction
 from sparkkit.errors import InfrastructureError
 
 FORMAT = 1
@@ -25,7 +28,8 @@ UNKNOWN_INPUT: Mapping[str, Any] = {
 }
 UNKNOWN_OUTPUT: Mapping[str, Any] = {
     "path": None, "format": None, "mode": None, "files": None, "bytes": None, "built": None, "written": None,
-    "quarantined": None, "quarantined_by": None, "partitions": None,
+    "quarantined": None, "quarantined_by": None, "partitions": None, "generation": None, "inserted": None, "updated": None, "deleted": None,
+    "unchanged": None, "superseded": None, "closed": None, "copied": None, "removed": None,
 }
 
 
@@ -51,6 +55,7 @@ class Record:
     message: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     date: str | None = None
+    logical_id: str | None = None
     env: str | None = None
     code_version: str | None = None
     spark_version: str | None = None
@@ -62,13 +67,14 @@ class Record:
     quarantine: str | None = None
     checks: list[dict[str, Any]] = field(default_factory=list)
     event_log: str | None = None
-    between_steps: Callable[[], None] = field(default=lambda: None, repr=False)
+    driver_log: str | None = None
+    between_steps: Callable[[str], None] = field(default=lambda step: None, repr=False)
     _began: float = field(default_factory=time.monotonic)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Times one step of the road; an error that leaves it carries the step's name, for the message."""
-        self.between_steps()
+        self.between_steps(name)
         began = time.monotonic()
         try:
             yield
@@ -86,8 +92,8 @@ class Record:
         return {"format": FORMAT, **{k: v for k, v in vars(self).items() if not k.startswith("_") and k != "between_steps"}}
 
     def to_json(self) -> str:
-        """The record on one line."""
-        return json.dumps(self.body(), ensure_ascii=False, default=str)
+        """The record on one line, without what looks like a secret."""
+        return json.dumps(redaction.clean(self.body()), ensure_ascii=False, default=str)
 
     def write(self, path: Path) -> None:
         """Writes the record whole or not at all, readable by its owner only.
@@ -110,10 +116,26 @@ class Record:
                                       reason="record_not_written", hint="free the disk or choose another --record") from error
 
 
-def code_version(job_file: Path, root: Path) -> str:
-    """What code ran: the hash of the job's file and of sparkkit's version."""
+def code_version(job_file: Path, root: Path) -> str | None:
+    """What code runs: sparkkit's version, and a hash of the job's file and of what it has imported from its project; None where the
+    file can't be read."""
     from sparkkit import __version__
 
-    with suppress(OSError):
-        return f"{__version__}+{hashlib.sha256(job_file.read_bytes()).hexdigest()[:12]}"
-    return __version__
+    own = Path(__file__).resolve().parent
+    try:
+        files = {job_file.resolve(), *_imported(root.resolve(), own)}
+        files |= set(own.rglob("*.py")) if own.is_relative_to(root.resolve()) else set()
+        said = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files)))
+    except OSError:
+        return None
+    return f"{__version__}+{said.hexdigest()[:12]}"
+
+
+def _imported(root: Path, own: Path) -> Iterator[Path]:
+    """The files of the modules that were imported from a folder, without Python's and installed ones, without sparkkit's, and
+    without the script that starts the run."""
+    others = (own, *(Path(path).resolve() for path in set(sysconfig.get_paths().values())))
+    for name in [getattr(module, "__file__", None) for key, module in [*sys.modules.items()] if key != "__main__"]:
+        file = Path(name).resolve() if name and name.endswith(".py") else None
+        if file and file.is_relative_to(root) and not any(file.is_relative_to(other) for other in others):
+            yield file

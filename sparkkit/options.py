@@ -14,9 +14,13 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, NewType
 
 from sparkkit.errors import UsageError
+from sparkkit.redaction import is_secret_name
+
+Secret = NewType("Secret", str)
+"""A text that is never printed or recorded: `def build(people, *, api: Secret)`."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +37,15 @@ class Option:
     help: str = ""
     choices: tuple[str, ...] = ()
 
+    @property
+    def secret(self) -> bool:
+        """Whether its value is never printed or recorded: by its type, or by its name."""
+        return self.kind in ("secret", "text") and (self.kind == "secret" or is_secret_name(self.parameter))
+
     def add_to(self, parser: argparse._ArgumentGroup) -> None:
         """Adds the option to an argparse group."""
-        common: dict[str, Any] = {"dest": self.parameter, "required": self.required, "help": self._help()}
+        required = self.required and not self.secret  # a secret comes from conf, as a reference
+        common: dict[str, Any] = {"dest": self.parameter, "required": required, "help": self._help()}
         if self.kind == "bool":
             parser.add_argument(self.flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, **common)
             return
@@ -50,7 +60,8 @@ class Option:
                 return [self._of(item) for item in (given if isinstance(given, list) else [given])]
             return self._of(given)
         except (ValueError, InvalidOperation, argparse.ArgumentTypeError) as error:
-            raise UsageError(f"{where}: {given!r} is not {article(self.kind)}", reason="wrong_conf") from error
+            said = "its value" if self.secret else repr(given)
+            raise UsageError(f"{where}: {said} is not {article(self.kind)}", reason="wrong_conf") from error
 
     def _of(self, given: Any) -> Any:
         if self.kind == "bool":
@@ -69,7 +80,7 @@ class Option:
         return value
 
     def _help(self) -> str:
-        default = "" if self.required or self.default in (None, (), []) else f" (default {self.default})"
+        default = "" if self.required or self.secret or self.default in (None, (), []) else f" (default {self.default})"
         return (self.help + default).replace("%", "%%")
 
 
@@ -80,6 +91,7 @@ def article(kind: str) -> str:
 
 PARSERS: Mapping[Any, tuple[str, Callable[[str], Any]]] = {
     str: ("text", str),
+    Secret: ("secret", str),
     int: ("int", int),
     float: ("float", float),
     bool: ("bool", bool),

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from sparkkit.publishing import Piece
 from sparkkit.sinks import Place
-from sparkkit.staging import Target
+from sparkkit.staging import Files, Target
 
 
 @dataclass
@@ -48,7 +49,11 @@ class Quarantine:
         found = back.groupBy("reason").agg(F.count(F.lit(1)).alias("n"))
         return {row["reason"]: row["n"] for row in found.orderBy("reason").toLocalIterator()}
 
-    def publish(self) -> None:
-        """Brings the staged rows into place."""
+    def ready(self, name: str) -> list[Piece]:
+        """The staged rows as what is to be published with the outputs, for a slice of this name; over Spark Connect, where each
+        table is committed by itself, they are brought into place here and now."""
+        if isinstance(self.place, Files):
+            return self.place.shelved(self.target, self.staged, name)
         if self.staged:
             self.place.keep(self.staged, self.target)
+        return []

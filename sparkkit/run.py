@@ -9,11 +9,12 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from sparkkit import compat, failures, intake, sinks, sources, verdicts
+from sparkkit import compat, failures, guards, intake, sinks, sources, verdicts
 from sparkkit.accounting import Count, plan_of
 from sparkkit.checks.results import refuse
 from sparkkit.conf import Conf, InputConf, OutputConf
 from sparkkit.errors import JobError, SparkkitError
+from sparkkit.identity import identity
 from sparkkit.intake import Intake
 from sparkkit.job import Job
 from sparkkit.ledger import UNKNOWN_INPUT, UNKNOWN_OUTPUT, Record
@@ -21,7 +22,7 @@ from sparkkit.project import Project
 from sparkkit.quarantine import Quarantine
 from sparkkit.schema.contract import Contract
 from sparkkit.sinks import Place, Staged
-from sparkkit.staging import Files
+from sparkkit.staging import Files, Target
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,13 @@ class Request:
     project: Project
     params: Mapping[str, Any] = field(default_factory=dict)
     date: str | None = None
+    again: bool = False
 
 
 def run(spark: SparkSession, request: Request, record: Record) -> dict[str, Staged]:
     """Takes a job down the road and fills the record; what was staged is published only when every figure adds up.
+
+    Nothing, where the same run has been to its end before (`already_done`).
 
     Raises:
         SparkkitError: with the exit code of what went wrong; nothing was published then.
@@ -47,32 +51,50 @@ def run(spark: SparkSession, request: Request, record: Record) -> dict[str, Stag
     place = _place(spark, record.run_id)
     targets = {n: sinks.target(place, n, conf.outputs[n]) for n in job.outputs}
     record.outputs = {n: {**UNKNOWN_OUTPUT, "path": t.path, "format": t.conf.format, "mode": t.conf.mode} for n, t in targets.items()}
-    quarantine = Quarantine(place, next(iter(targets.values())), request.date)
     record.inputs = {n: dict(UNKNOWN_INPUT, paths=list(conf.inputs[n].path)) for n in job.inputs}
-    try:
-        with record.step("read"):
-            found = {n: sources.read(spark, n, conf.inputs[n], contracts.get(n)) for n in job.inputs}
-            taken = {n: intake.take(found[n], checks.get(n, ()), found) for n in job.inputs}
-            others = verdicts.parents((c for some in checks.values() for c in some), taken)
-            _note_inputs(record, taken)
-        with record.step("build"):
-            built = build(job, {n: t.passed for n, t in taken.items()}, request.params)
-            judged = {n: intake.judge(f, contracts.get(n), checks.get(n, ()), others) for n, f in built.items()}
-        with record.step("write"), naming(taken):
-            more = {n: verdicts.observed(checks.get(n, ())) for n in judged}
-            staged = {n: sinks.stage(place, targets[n], f, checked=n in contracts, more=more[n]) for n, f in judged.items()}
-        with record.step("checks"), naming(taken):
-            plans = cache(lambda: [plan_of(frame) for frame in judged.values()])
-            counts = _settle(quarantine, record, taken, staged, plans)
-            for n, one in taken.items():
-                record.checks += verdicts.of_input(n, one, counts[n], checks.get(n, ()), others)
-            for n, done in staged.items():
-                record.checks += verdicts.of_output(n, place, done, checks.get(n, ()), others)
-            refuse(job.name, record.checks)
-        with record.step("publish"):
-            _publish(place, record, staged, quarantine)
-    finally:
-        place.clear()
+    guards.before(place, conf, targets)
+    with place.lock(targets) as held:
+        return _locked(spark, request, record, place, held, contracts, checks)
+
+
+def _locked(
+    spark: SparkSession, request: Request, record: Record, place: Place, targets: Mapping[str, Target], contracts: Mapping[str, Contract],
+    checks: verdicts.Checks,
+) -> dict[str, Staged]:
+    job, conf = request.job, request.conf
+    quarantine = Quarantine(place, next(iter(targets.values())), request.date)
+    with record.step("read"):
+        found = {n: guards.named(sources.read(spark, n, conf.inputs[n], contracts.get(n))) for n in job.inputs}
+        taken = {n: intake.take(one, checks.get(n, ()), found) for n, one in found.items()}
+        others = verdicts.parents(checks, taken)
+        _note_inputs(record, taken)
+    who = identity(job, conf, record.params, request.date, {n: t.source for n, t in taken.items()}, code=record.code_version,
+                   contracts=record.contracts, run_id=record.run_id)
+    record.logical_id = who.logical_id
+    done_by = None if request.again else place.done_by(who, targets)
+    if done_by:
+        record.message = f"run {done_by} has done this: the same inputs, parameters, settings and code; --again runs it nevertheless"
+        return {}
+    for target in targets.values():
+        sinks.refuse_existing(place, target)
+    with record.step("build"):
+        built = build(job, {n: t.passed for n, t in taken.items()}, request.params)
+        judged = {n: intake.judge(f, contracts.get(n), checks.get(n, ()), others) for n, f in built.items()}
+    with record.step("write"), naming(taken):
+        more = {n: verdicts.observed(checks.get(n, ())) for n in judged}
+        staged = {n: sinks.stage(place, targets[n], f, checked=n in contracts, more=more[n]) for n, f in judged.items()}
+    with record.step("checks"), naming(taken):
+        plans = cache(lambda: [plan_of(frame) for frame in judged.values()])
+        counts = _settle(quarantine, record, taken, staged, plans)
+        record.checks = verdicts.all_of(place, checks, taken, counts, staged, others)
+        refuse(job.name, record.checks)
+        guards.verdict(place, staged)
+    with record.step("publish"):
+        generations = sinks.publish(place, staged, who, quarantine.ready(who.shelf))
+        for name, done in staged.items():
+            record.outputs[name] |= {"files": done.files, "bytes": done.bytes, "partitions": done.published or None,
+                                     "generation": generations.get(name)}
+            record.outputs[name] |= done.committed.figures if done.committed else {}
     return staged
 
 
@@ -158,11 +180,3 @@ def _settle(
     for name, done in staged.items():
         done.count.check(f"output {name!r}", ("built", "written"))
     return accounts
-
-
-def _publish(place: Place, record: Record, staged: Mapping[str, Staged], quarantine: Quarantine) -> None:
-    quarantine.publish()
-    for name, done in staged.items():
-        sinks.publish(place, done)
-        record.outputs[name] |= {"files": done.files, "bytes": done.bytes, "partitions": done.published or None}
-

@@ -10,119 +10,23 @@ import gc
 import logging
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from subprocess import TimeoutExpired
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from sparkkit import archive, classpath, jvm
-from sparkkit.errors import UsageError
+from sparkkit import archive, classpath, jvm, redaction
+from sparkkit.settings import CORRECT, LOCAL, refuse, settings_for
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-CORRECT: Mapping[str, str] = {
-    # an overflow, a bad cast or a missing key is an error, not a null; the default from Spark 4 on, but not on 3.5
-    "spark.sql.ansi.enabled": "true",
-    # the same text gives the same instant on each machine
-    "spark.sql.session.timeZone": "UTC",
-    # a text that the old parser of Spark 2 would read otherwise is a failed cast, not an exception; the default from Spark 4 on
-    "spark.sql.legacy.timeParserPolicy": "CORRECTED",
-    # dates before 1582 as they stand in the file: so write Spark 3 and later, and all other tools
-    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
-    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
-    "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
-    "spark.sql.parquet.int96RebaseModeInWrite": "CORRECTED",
-    "spark.sql.avro.datetimeRebaseModeInRead": "CORRECTED",
-    "spark.sql.avro.datetimeRebaseModeInWrite": "CORRECTED",
-    # a flipped bit in a page is found
-    "spark.hadoop.parquet.page.verify-checksum.enabled": "true",
-    # a broken or vanished file is an error, not fewer rows
-    "spark.sql.files.ignoreCorruptFiles": "false",
-    "spark.sql.files.ignoreMissingFiles": "false",
-}
-"""Settings that hold in every session, whichever way it came."""
-
-QUIET: Mapping[str, str] = {
-    # a bar drawn with carriage returns is of no use in a log; the road prints its own line of progress
-    "spark.ui.showConsoleProgress": "false",
-    # nobody looks at it, and it binds every address without a login
-    "spark.ui.enabled": "false",
-    # HotSpot never compiles a method of more bytes; such a stage runs faster in smaller pieces (strict CSV: a quarter less)
-    "spark.sql.codegen.hugeMethodLimit": "8000",
-    # the embedded Hive metastore costs seconds; a job that reads Hive tables asks for it
-    "spark.sql.catalogImplementation": "in-memory",
-}
-
-LOCAL: Mapping[str, str] = {
-    # no look-up of the machine's own name, which may hang or be wrong; nobody outside is to connect
-    "spark.driver.host": "127.0.0.1",
-    "spark.driver.bindAddress": "127.0.0.1",
-    # figures for a metrics sink, which a local run does not have
-    "spark.metrics.staticSources.enabled": "false",
-    "spark.metrics.executorMetricsSource.enabled": "false",
-    # the default lists each of many paths in a task of its own: 1,000 files are 1,000 tasks
-    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "32",
-}
-
-DELTA: Mapping[str, str] = {
-    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-    # the default reads each table's state in a stage of 50 tasks
-    "spark.databricks.delta.snapshotPartitions": "2",
-}
-
 _booted: list[jvm.Boot] = []  # the one JVM of this process that we started, as PySpark holds its one gateway
-
-
-def refuse(settings: Mapping[str, str]) -> None:
-    """Refuse settings under which data is lost or changed in silence.
-
-    Raises:
-        UsageError: naming the setting (`unsafe_setting`): ANSI mode off, corrupt or missing files passed over, page
-            checksums not verified, a LEGACY rebase of dates.
-
-    >>> refuse({"spark.sql.ansi.enabled": "true"})
-    >>> refuse({"spark.sql.files.ignoreCorruptFiles": "true"})
-    Traceback (most recent call last):
-        ...
-    sparkkit.errors.UsageError: the setting spark.sql.files.ignoreCorruptFiles=true is refused: leave it out, or false
-    """
-    known = {key.lower(): (key, value) for key, value in CORRECT.items() if not key.endswith("timeZone")}
-    for key, said in settings.items():
-        name, needed = known.get(key.strip().lower(), ("", ""))
-        word = said.strip().lower()
-        if name and (word == "legacy" if "ebaseMode" in name else word != needed):
-            message = f"the setting {name}={said} is refused"
-            raise UsageError(message, reason="unsafe_setting", hint=f"leave it out, or {needed}")
-
-
-def partitions(profile: str = "default", cores: int | None = None) -> int:
-    """How many partitions a shuffle starts with: a few for each core; adaptive execution joins those that are small.
-
-    >>> partitions("default", 4), partitions("test", 4)
-    (16, 2)
-    """
-    return 2 if profile == "test" else 4 * max(2, cores or len(os.sched_getaffinity(0)))
-
-
-def settings_for(
-    settings: Mapping[str, str] | None = None, *, app_name: str, profile: str = "default", needs_delta: bool = False
-) -> dict[str, str]:
-    """Spark's settings for a session of its own: ours and the caller's, which win (but see `refuse`).
-
-    Raises:
-        UsageError: the caller's settings are refused (`unsafe_setting`), or the profile is not known.
-    """
-    said = dict(settings or {})
-    refuse(said)
-    if profile not in jvm.PROFILES:
-        known = ", ".join(jvm.PROFILES)
-        raise UsageError(f"there is no profile {profile!r}", reason="unknown_profile", hint=f"use one of {known}")
-    shuffle = {"spark.sql.shuffle.partitions": str(partitions(profile)), "spark.app.name": app_name}
-    return {**CORRECT, **QUIET, **shuffle, **(DELTA if needs_delta else {}), **said}
 
 
 def launch(
@@ -147,7 +51,7 @@ def launch(
     if _booted or _there(asked, words):
         return False
     jars = _delta_jars() if needs_delta else ()
-    plan = jvm.plan({**LOCAL, **asked}, words, profile=profile, jars=jars, verbose=verbose)
+    plan = jvm.plan(_without_secrets({**LOCAL, **asked}), words, profile=profile, jars=jars, verbose=verbose)
     if plan is not None:
         _booted.append(jvm.launch(plan))
     return plan is not None
@@ -231,6 +135,17 @@ def stop(spark: SparkSession) -> None:
             archive.in_background()
 
 
+def how_the_jvm_ended(seconds: float = 2) -> str | None:
+    """How the driver's JVM ended, where we started it and it ends in this time: 52 is Spark's code for no memory left."""
+    if not _booted:
+        return None
+    with suppress(TimeoutExpired):
+        code = _booted[-1].process.wait(seconds)
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        return f"the driver's JVM {how}" + (": it ran out of memory" if code in (3, 52) else "")
+    return None
+
+
 def _let_go_of_accumulators(spark: SparkSession) -> None:
     """Shut PySpark's server of accumulators down beside us: it looks only twice a second whether it is to end."""
     from sparkkit import compat
@@ -267,8 +182,19 @@ def _connected(asked: Mapping[str, str], submit_args: Sequence[str]) -> SparkSes
     known = jvm.given(_booted[0].plan.arguments) or {}  # the JVM was started with these; each of them would be one more call
     wanted = {**LOCAL, **asked, **(jvm.given(submit_args) or {})}
     spark = _build({key: value for key, value in wanted.items() if known.get(key) != value})
+    home = _booted[0].plan.home
+    if _booted[0].plan.verbose and redaction.known() and not (classpath.conf_folder(home) / "log4j2.properties").exists():
+        _hide_in_log(spark)
     gc.freeze()  # what is there now lives to the end; the collector need not walk it again and again, last at our exit
     return spark
+
+
+def _hide_in_log(spark: Any) -> None:
+    """Take the secrets that are known by now out of the driver's log, too: its settings were written when the JVM was started."""
+    with TemporaryDirectory(prefix="sparkkit-") as folder:
+        jvm.log4j(Path(folder), verbose=True)
+        settings = spark._jvm.java.io.File(folder, "log4j2.properties").toURI()
+        spark._jvm.org.apache.logging.log4j.core.config.Configurator.reconfigure(settings)
 
 
 def _import_ahead() -> None:
@@ -306,13 +232,32 @@ def _joined(asked: Mapping[str, str], said: Mapping[str, str], submit_args: Sequ
 def _ordinary(asked: dict[str, str], submit_args: Sequence[str], needs_delta: bool, verbose: bool) -> SparkSession:
     """By PySpark's own way, which runs `spark-submit`: other masters, and options that we do not know."""
     jars = [str(jar) for jar in _delta_jars()] if needs_delta else []
+    if {**asked, **(jvm.given(submit_args) or {})}.get("spark.master", "local").startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # the UI, too, is then for this machine alone
     if jars:
         asked["spark.jars"] = ",".join([*filter(None, [asked.get("spark.jars")]), *jars])
     os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join([*submit_args, "pyspark-shell"])
     told = jvm.given(submit_args) or {}
-    spark = _build({key: value for key, value in asked.items() if key not in told})
+    own = {key: value for key, value in asked.items() if key not in told}
+    _launched_without_secrets(own)
+    spark = _build(own)
     spark.sparkContext.setLogLevel("INFO" if verbose else "FATAL")
     return spark
+
+
+def _without_secrets(settings: Mapping[str, str]) -> dict[str, str]:
+    """The settings that may stand in a process's arguments, which every user of the machine can read."""
+    hidden = set(redaction.secrets_of(settings))
+    return {key: value for key, value in settings.items() if key not in hidden}
+
+
+def _launched_without_secrets(settings: Mapping[str, str]) -> None:
+    """PySpark would hand all settings to `spark-submit` as arguments; those left out here follow through its gateway."""
+    plain = _without_secrets(settings)
+    if len(plain) < len(settings):
+        from pyspark import SparkConf, SparkContext
+
+        SparkContext._ensure_initialized(conf=SparkConf(loadDefaults=False).setAll(list(plain.items())))
 
 
 def _build(settings: Mapping[str, str]) -> SparkSession:

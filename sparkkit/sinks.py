@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from pyspark.sql import DataFrame, Observation, SparkSession
@@ -15,10 +15,13 @@ from sparkkit.accounting import Count, Watch, watch
 from sparkkit.conf import OutputConf
 from sparkkit.errors import AccountingError, UsageError
 from sparkkit.formats import writing
-from sparkkit.formats.base import Format, Unfit
+from sparkkit.formats.base import Commit, Committed, Format, Unfit
+from sparkkit.publishing import Identity, Piece, TableCommit, mode_of
 from sparkkit.schema.landing import BAD, LANDING
 from sparkkit.schema.types import quote
 from sparkkit.staging import SPLIT, Files, Target
+from sparkkit.storage.log import Part
+from sparkkit.storage.seam import above
 
 if TYPE_CHECKING:
     from sparkkit.connect import Tables
@@ -41,14 +44,14 @@ class Staged:
     files: int | None = None
     bytes: int | None = None
     published: list[str] = field(default_factory=list)
+    committed: Committed | None = None
 
 
 def target(place: Place, name: str, conf: OutputConf) -> Target:
     """The places of an output.
 
     Raises:
-        UsageError: if it has no path, its mode is `error` and something is there, its settings don't fit together, or it is
-            of plain files on Spark Connect.
+        UsageError: if it has no path, its settings don't fit together, or it is of plain files on Spark Connect.
     """
     if not conf.path:
         raise UsageError(f"output {name!r} has no path", reason="no_path", hint=f"give --output PATH or set outputs.{name}.path")
@@ -56,9 +59,7 @@ def target(place: Place, name: str, conf: OutputConf) -> Target:
     if not (form.write or form.save or form.commit):
         raise UsageError(f"output {name!r}: format {conf.format!r} can't be written", reason="unknown_format")
     _check(name, conf)
-    found = place.target(name, conf)
-    _refuse_existing(place, found)
-    return found
+    return place.target(name, conf)
 
 
 def _check(name: str, conf: OutputConf) -> None:
@@ -74,11 +75,37 @@ def _check(name: str, conf: OutputConf) -> None:
             reason="wrong_conf",
             hint=f"set outputs.{name}.partition_by, or use --mode overwrite",
         )
+    _check_keys(name, conf)
     if conf.target_file_size:
         writing.size_of(conf.target_file_size, f"outputs.{name}.target_file_size")
 
 
-def _refuse_existing(place: Place, target: Target) -> None:
+def _check_keys(name: str, conf: OutputConf) -> None:
+    """The settings of tables by keys: those that the mode needs, and none that says nothing in it."""
+    needs = {"merge": ("keys",), "cdc": ("keys", "sequence_by"), "scd2": ("keys", "valid_from")}.get(conf.mode, ())
+    may = {"cdc": ("apply_as_deletes",), "scd2": ("apply_as_deletes", "valid_to", "is_current", "track")}.get(conf.mode, ())
+    if needs and conf.format != "delta":
+        raise UsageError(f"output {name!r}: mode {conf.mode} is for Delta tables, not for {conf.format}", reason="wrong_conf",
+                         hint=f"set outputs.{name}.format = \"delta\"")
+    for setting in ("keys", "sequence_by", "apply_as_deletes", "valid_from", "valid_to", "is_current", "track"):
+        given = bool(getattr(conf, setting))
+        if setting in needs and not given:
+            raise UsageError(f"output {name!r}: mode {conf.mode} needs {setting}", reason="wrong_conf",
+                             hint=f"set outputs.{name}.{setting}")
+        if given and setting not in (*needs, *may):
+            raise UsageError(f"output {name!r}: {setting} says nothing in mode {conf.mode}", reason="wrong_conf", hint="leave it out")
+    for setting in ("leave_out", "schema_evolution"):
+        if getattr(conf, setting) not in ((), "strict") and conf.format != "delta":
+            raise UsageError(f"output {name!r}: {setting} is for Delta tables, not for {conf.format}", reason="wrong_conf",
+                             hint="leave it out")
+
+
+def refuse_existing(place: Place, target: Target) -> None:
+    """Refuses an output whose mode is `error` where something is there.
+
+    Raises:
+        UsageError: `output_exists`.
+    """
     if target.conf.mode == "error" and place.taken(target):
         raise UsageError(
             f"output {target.name!r}: {target.conf.path} exists and the mode is error",
@@ -105,6 +132,8 @@ def stage(
     by, columns = target.conf.partition_by, [quote(c) for c in built.columns if c not in LANDING]
     data = built.select(*columns) if set(LANDING) & set(built.columns) else built
     shaped = _shaped(data, final, () if target.table else by)
+    if final.fits:
+        final.fits(shaped, target.conf, target.path)
     if not checked:
         seen = _write(place, target, shaped, form, target.conf.options, target.staging)
         return _counted(place, target, seen, shaped.schema, checked)
@@ -179,27 +208,54 @@ def _rejects(frame: DataFrame) -> DataFrame:
     )
 
 
-def publish(place: Place, staged: Staged) -> None:
-    """Brings what was staged into place by the output's mode. Nothing is published before every verdict is known.
+def publish(place: Place, staged: Mapping[str, Staged], identity: Identity, shelved: Sequence[Piece] = ()) -> dict[str, int]:
+    """Brings what was staged into place by the outputs' modes, and the rejected rows with it; the generation of each output.
+
+    Nothing is published before every verdict is known, and then all is by one decision, which a run that comes after makes
+    good should this one die in the middle. Over Spark Connect each table is committed by itself.
 
     Raises:
         UsageError: the mode is `error`, and something came to the target while the run went on.
+        LockedError: another run took over, and nothing was published.
         AccountingError: the output's own format, or the table, holds another number of rows than were staged.
     """
+    for one in staged.values():
+        if not place.any(one.data):
+            _empty(place, one)
+        if not one.target.table:
+            assert isinstance(place, Files)
+            refuse_existing(place, one.target)
+            if one.kind != one.target.conf.format:
+                _rewrite(place, one)
+        one.files, one.bytes = place.size(one.data)
+    if not isinstance(place, Files):
+        for one in staged.values():
+            _commit(place, one)
+            place.drop(one.target.staging)
+        return {}
+    pieces = {n: _piece(one, place.run_id, identity.slices[n]) for n, one in staged.items()}
+    parts = place.journals.publish(identity.logical_id, [*shelved, *pieces.values()])
+    for name, one in staged.items():
+        one.committed = place.journals.committed.get(one.target.path)
+        one.published = list(one.committed.partitions) if one.committed else _folders(one, parts[pieces[name].path])
+        place.drop(one.target.staging)
+    return {name: parts[piece.path].generation for name, piece in pieces.items() if piece.path in parts}
+
+
+def _piece(staged: Staged, run_id: str, name: str) -> Piece:
     target = staged.target
-    if not place.any(staged.data):
-        _empty(place, staged)
-    if target.table:
-        staged.files, staged.bytes = place.size(staged.data)
-        _commit(place, staged)
-    else:
-        assert isinstance(place, Files)
-        _refuse_existing(place, target)
-        if staged.kind != target.conf.format:
-            _rewrite(place, staged)
-        staged.files, staged.bytes = place.size(staged.data)
-        {"append": _append, "overwrite_partitions": _replace_partitions}.get(target.conf.mode, _replace)(place, staged)
-    place.drop(target.staging)
+    if not target.table:
+        return Piece(target.journal, staged.data, mode_of(target.conf), name)
+    data = staged.data.removeprefix(target.staging).lstrip("/")
+    commit = TableCommit(target.path, target.conf, data, staged.schema, staged.count.good, run_id)
+    return Piece(target.journal, target.staging, mode_of(target.conf), name, commit)
+
+
+def _folders(staged: Staged, part: Part) -> list[str]:
+    """The partitions that were replaced."""
+    if staged.target.conf.mode != "overwrite_partitions":
+        return []
+    return sorted({above(file) for file in (*part.adds, *part.removes)})
 
 
 def _empty(place: Place, staged: Staged) -> None:
@@ -228,38 +284,16 @@ def _rewrite(place: Files, staged: Staged) -> None:
 def _commit(place: Place, staged: Staged) -> None:
     target, form = staged.target, formats.known(staged.target.conf.format)
     assert form.commit is not None
-    conf = replace(target.conf, options={"userMetadata": f"sparkkit {place.run_id}", **target.conf.options})
-    rows, staged.published = form.commit(place.spark, place.read(staged.data, staged.schema), conf, target.path)
-    if rows != staged.count.good:
+    how = Commit(place.run_id, staged.count.good, target.staging)
+    done = staged.committed = form.commit(place.read(staged.data, staged.schema), target.conf, target.path, how)
+    staged.published = list(done.partitions)
+    if done.rows != staged.count.good and not done.already:
         raise AccountingError(
-            f"output {target.name!r}: {staged.count.good} good rows, but the commit to {target.path} says {rows}",
-            hint="look at the table's history, and restore the version before",
+            f"output {target.name!r}: {staged.count.good} good rows, but the commit to {target.path} accounts for {done.rows}",
+            hint="look at the table's history",
         )
 
 
 def view(spark: SparkSession, staged: Staged) -> DataFrame:
     """An output as it was published, for a look at it."""
-    form, conf = formats.known(staged.target.conf.format), staged.target.conf
-    if form.view:
-        return form.view(spark, staged.target.path, conf.options)
-    return spark.read.format(form.name).load(staged.target.path)
-
-
-def _replace(place: Files, staged: Staged) -> None:
-    hadoop, path, old = place.hadoop, staged.target.path, f"{staged.target.staging}-old"
-    if hadoop.exists(path):
-        hadoop.rename(path, old)
-    hadoop.rename(staged.data, path)
-    hadoop.delete(old)
-
-
-def _append(place: Files, staged: Staged) -> None:
-    place.move(staged.data, staged.target.path, place.leaves(staged.data))
-
-
-def _replace_partitions(place: Files, staged: Staged) -> None:
-    leaves = place.leaves(staged.data)
-    for folder in sorted({leaf.rsplit("/", 1)[0] for leaf in leaves}):
-        place.hadoop.delete(f"{staged.target.path}/{folder}")
-        staged.published.append(folder)
-    place.move(staged.data, staged.target.path, leaves)
+    return formats.view(spark, staged.target.conf.format, staged.target.path, staged.target.conf.options)

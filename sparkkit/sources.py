@@ -3,6 +3,7 @@ format."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -15,7 +16,7 @@ from sparkkit.errors import ContractError, NotReadyError, SparkkitError, UsageEr
 from sparkkit.formats.base import Finding, Land, Scan
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, LANDING, RAW
-from sparkkit.storage.hadoop import File, Hadoop
+from sparkkit.storage.hadoop import File, Hadoop, is_hidden
 
 MARKERS = ("_SUCCESS", ".crc", "_committed", "_started", ".DS_Store", "_metadata", "_common_metadata")
 """Hidden files that writers leave behind: of no interest to a person."""
@@ -37,6 +38,15 @@ class Source:
     def frame(self) -> DataFrame:
         """The landed rows."""
         return self.land.frame
+
+    @property
+    def fingerprint(self) -> str | None:
+        """What tells this state of the input from every other: its files with sizes and times, or a table's version; None for a table
+        that has none."""
+        if not self.files:
+            return self.land.version
+        said = "\n".join(f"{f.path} {f.size} {f.modified}" for f in self.files)
+        return hashlib.sha256(said.encode()).hexdigest()
 
     @property
     def bytes(self) -> int | None:
@@ -152,9 +162,9 @@ def _table(spark: SparkSession, name: str, conf: InputConf, contract: Contract |
 
 def _delta_at(spark: SparkSession, name: str, conf: InputConf) -> InputConf:
     """On Spark Connect, where no files can be listed, an input whose format is not said may yet be a Delta table."""
-    from sparkkit.formats import tables
+    from sparkkit.formats import delta_table
 
-    if conf.format is None and len(conf.path) == 1 and tables.has_delta(spark) and tables.is_delta(spark, conf.path[0]):
+    if conf.format is None and len(conf.path) == 1 and delta_table.has_delta(spark) and delta_table.is_delta(spark, conf.path[0]):
         return replace(conf, format="delta")
     raise UsageError(
         f"input {name!r}: plain files ({', '.join(conf.path)}) are not read over Spark Connect",
@@ -178,7 +188,9 @@ def listing(hadoop: Hadoop, name: str, paths: tuple[str, ...]) -> tuple[tuple[Fi
                 reason="input_missing",
                 hint="check the path, or wait until it is delivered",
             )
-        found |= {f.path: f for status in statuses for f in hadoop.walk(status)}
+        root = _root_of(hadoop, path) if any(c in path for c in "*?[{") else None
+        for status in statuses:
+            found |= {f.path: f for f in hadoop.walk(status, root is not None and _is_hidden_below(root, status.getPath().toString()))}
     files = tuple(found[p] for p in sorted(found))
     if not any(not f.hidden for f in files):
         hidden = [f.path for f in _interesting(files)]
@@ -189,6 +201,11 @@ def listing(hadoop: Hadoop, name: str, paths: tuple[str, ...]) -> tuple[tuple[Fi
             hint="names that begin with _ or . are hidden: rename them" if hidden else None,
         )
     return files, _root(hadoop, paths)
+
+
+def _is_hidden_below(root: str, path: str) -> bool:
+    """Whether a pattern matched something hidden, such as the journal of another run's output: a name that is written out is meant."""
+    return any(is_hidden(part) for part in path.removeprefix(root).split("/") if part)
 
 
 def _root(hadoop: Hadoop, paths: tuple[str, ...]) -> str:

@@ -1,10 +1,11 @@
-"""Where an output goes, and where a run stages it on the way: files beside the target. On Spark Connect, where no
-filesystem is at hand, `sparkkit.connect` stages in tables instead, by the same methods."""
+"""Where an output goes, and where a run stages it on the way: in the workspace of the target's journal. On Spark Connect,
+where no filesystem is at hand, `sparkkit.connect` stages in tables instead, by the same methods."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -15,6 +16,7 @@ from sparkkit.conf import OutputConf
 from sparkkit.errors import UsageError
 from sparkkit.formats import writing
 from sparkkit.formats.base import Format
+from sparkkit.publishing import Identity, Journals, Piece
 from sparkkit.schema.types import quote
 from sparkkit.storage.hadoop import Hadoop, is_hidden
 
@@ -26,13 +28,15 @@ GOOD = f"{SPLIT}=__HIVE_DEFAULT_PARTITION__"
 
 @dataclass(frozen=True)
 class Target:
-    """Where one output goes: its qualified path or its name, the place where it is staged, and its quarantine."""
+    """Where one output goes: its qualified path or its name, the place where it is staged, its quarantine, and the path
+    that its journal is beside."""
 
     name: str
     conf: OutputConf
     path: str
     staging: str
     quarantine: str
+    journal: str = ""
 
     @property
     def table(self) -> bool:
@@ -47,12 +51,12 @@ class Target:
 
 @dataclass(frozen=True)
 class Files:
-    """Staging in hidden folders beside the targets; `made` are those that are to be deleted at the end."""
+    """Staging in the workspaces of the targets' journals, which are there while the lock is held."""
 
     spark: SparkSession
     run_id: str
     hadoop: Hadoop
-    made: list[str] = field(default_factory=list)
+    journals: Journals
 
     @classmethod
     def of(cls, spark: SparkSession, run_id: str) -> Files:
@@ -61,21 +65,48 @@ class Files:
         Raises:
             UsageError: on Spark Connect.
         """
-        return cls(spark, run_id, Hadoop.of(spark))
+        hadoop = Hadoop.of(spark)
+        return cls(spark, run_id, hadoop, Journals(spark, run_id, hadoop))
 
     def target(self, name: str, conf: OutputConf) -> Target:
-        """The places of an output that has a path."""
-        path = str(conf.path) if conf.format == "table" else self.hadoop.qualified(str(conf.path)).rstrip("/")
-        beside = path if conf.format != "table" else self.hadoop.qualified(path.replace("`", ""))
-        quarantine = self.hadoop.qualified(conf.quarantine).rstrip("/") if conf.quarantine else f"{beside}.quarantine"
-        return Target(name, conf, path, self._beside(beside), quarantine)
+        """The places of an output that has a path; it is staged nowhere before the lock is held.
 
-    def _beside(self, path: str) -> str:
-        folder, _, last = path.rpartition("/")
-        at = f"{folder}/.{last}.staging-{self.run_id}"
-        if at not in self.made:
-            self.made.append(at)
-        return at
+        Raises:
+            UsageError: plain files on a store without rename (`no_rename`).
+        """
+        if conf.format == "table":
+            path, beside = str(conf.path), self.hadoop.qualified(str(conf.path).replace("`", ""))
+            warehouse = self.hadoop.qualified(self.spark.conf.get("spark.sql.warehouse.dir") or "spark-warehouse").rstrip("/")
+            journal = f"{warehouse}/{str(conf.path).replace('`', '').lower()}"
+        else:
+            path = beside = journal = self.hadoop.qualified(str(conf.path)).rstrip("/")
+        if conf.format not in ("delta", "table") and not self.journals.journaled(path):
+            raise UsageError(f"output {name!r}: plain files are not published to {path}, where a rename is no single step",
+                             reason="no_rename", hint="write Delta there")
+        quarantine = self.hadoop.qualified(conf.quarantine).rstrip("/") if conf.quarantine else f"{beside}.quarantine"
+        return Target(name, conf, path, "", quarantine, journal)
+
+    @contextmanager
+    def lock(self, targets: Mapping[str, Target]) -> Iterator[dict[str, Target]]:
+        """Holds the lock on the outputs, and on the quarantine of the first, in the block; the targets with where each is staged.
+
+        Raises:
+            LockedError: another run is at work on one of them.
+        """
+        shelf = next(iter(targets.values())).quarantine
+        with self.journals.lock([*(t.journal for t in targets.values()), shelf]):
+            yield {n: replace(t, staging=f"{self.journals.workspace(t.journal)}/staged") for n, t in targets.items()}
+
+    def done_by(self, identity: Identity, targets: Mapping[str, Target]) -> str | None:
+        """The run that has left in these outputs what this one would; None where none has, or where a table is gone."""
+        done = self.journals.done_by(identity, {t.journal: identity.slices[n] for n, t in targets.items()})
+        gone = done and any(t.table and not self._there(t) for t in targets.values())
+        return None if gone else done
+
+    def _there(self, target: Target) -> bool:
+        if target.conf.format == "table":
+            return bool(self.spark.catalog.tableExists(target.path))
+        return self.hadoop.exists(target.path)
 
     def taken(self, target: Target) -> bool:
         """Whether something is at an output's path; a table of the catalog is looked for by its own `check`."""
@@ -124,18 +155,31 @@ class Files:
         if not number and self.hadoop.exists(f"{target.quarantine}/_delta_log"):
             raise UsageError(f"the quarantine {target.quarantine} is a Delta table, made over Spark Connect", reason="wrong_quarantine",
                              hint=f"set outputs.{target.name}.quarantine to another folder")
-        at = f"{self._beside(target.quarantine)}/{number}/run_id={self.run_id}"
+        work = self.journals.workspace(target.quarantine)
+        self.hadoop.make_folder(work)
+        self.hadoop.owner_only(work)
+        at = f"{work}/shelf/{number}/run_id={self.run_id}"
         rows.write.parquet(at)
         return at, self.spark.read.parquet(at)
 
-    def keep(self, shelved: Sequence[str], target: Target) -> None:
-        """Publishes shelved rows as files partitioned by `run_id`, for their owner's eyes only."""
-        for at in shelved:
-            folder = at.rpartition("/")[0]
-            self.hadoop.make_folder(target.quarantine)
-            self.hadoop.owner_only(target.quarantine)
+    def shelved(self, target: Target, shelved: Sequence[str], name: str) -> list[Piece]:
+        """Shelved rows as files partitioned by `run_id`, for their owner's eyes only, ready to be published; none, and nothing to
+        publish, where no generation before had any."""
+        work = self.journals.workspace(target.quarantine)
+        folder = f"{work}/shelf/0"
+        for at in shelved[1:]:
+            source = at.rpartition("/")[0]
+            self.move(source, folder, self.leaves(source))
+        if not shelved:
+            if not self.journals.wrote(target.quarantine, name):
+                return []
+            self.hadoop.make_folder(folder)
+            self.hadoop.owner_only(work)
+        self.hadoop.owner_only(folder)
+        if target.quarantine in self.journals.bare:
             self.move(folder, target.quarantine, self.leaves(folder))
-        self.drop(self._beside(target.quarantine))
+            return []
+        return [Piece(target.quarantine, folder, "append", name)]
 
     def leaves(self, folder: str) -> Iterable[str]:
         """The data files below a folder, as paths relative to it."""
@@ -159,10 +203,3 @@ class Files:
     def drop(self, at: str) -> None:
         """Deletes what was staged at a place."""
         self.hadoop.delete(at)
-        if at in self.made:
-            self.made.remove(at)
-
-    def clear(self) -> None:
-        """Deletes all that a refused or broken run has staged."""
-        for at in list(self.made):
-            self.drop(at)

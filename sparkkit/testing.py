@@ -71,8 +71,7 @@ class Outcome:
     def _read(self, edge: Mapping[str, Any]) -> DataFrame:
         from sparkkit import formats
 
-        view = formats.known(edge["format"]).view
-        return view(self.spark, edge["path"], {}) if view else self.spark.read.format(edge["format"]).load(edge["path"])
+        return formats.view(self.spark, edge["format"], edge["path"], {})
 
 
 def frame(spark: SparkSession, rows: Iterable[Any], schema: Contract | str) -> DataFrame:
@@ -133,7 +132,7 @@ def run_job(spark: SparkSession, tmp_path: Path, request: pytest.FixtureRequest)
         record = folder / "record.json"
         argv = [f"--input={name}={path}" for name, path in paths.items()]
         argv += [f"--set=inputs.{name}.format=parquet" for name, given in (inputs or {}).items() if _is_frame(given)]
-        argv += [f"--output={folder / 'output'}", f"--record={record}", *options]
+        argv += [f"--output={folder / 'output'}", f"--record={record}", f"--ledger={folder / 'ledger'}", *options]
         code = command(found, argv, spark=spark)
         return Outcome(code, json.loads(record.read_text(encoding="utf-8")), spark)
 

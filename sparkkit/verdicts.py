@@ -2,7 +2,7 @@
 be trusted, and else out of one aggregation of what was staged (outputs) or is stored (inputs)."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -18,12 +18,15 @@ from sparkkit.schema.types import quote
 from sparkkit.sinks import Place, Staged
 from sparkkit.staging import SPLIT
 
+Checks = Mapping[str, tuple[Check, ...]]
+"""The checks of each input and output that has a contract."""
+
 Found = list[dict[str, Any]]
 REASON = f"substring_index({SPLIT}, '|', 1)"
 """SQL text: why a staged row was taken out."""
 
 
-def checks(contracts: Mapping[str, Contract]) -> dict[str, tuple[Check, ...]]:
+def checks(contracts: Mapping[str, Contract]) -> Checks:
     """The checks of each input and output that has a contract.
 
     Raises:
@@ -37,9 +40,9 @@ def observed(some: Sequence[Check]) -> dict[str, str]:
     return _named(onepass.asked(some, onepass.scope(some, REASON)))
 
 
-def parents(some: Iterable[Check], taken: Mapping[str, Intake]) -> dict[str, DataFrame]:
+def parents(some: Checks, taken: Mapping[str, Intake]) -> dict[str, DataFrame]:
     """The good rows of the inputs that checks refer to."""
-    wanted = {check.parent[0] for check in some if check.parent}
+    wanted = {check.parent[0] for own in some.values() for check in own if check.parent}
     return {name: good(one) for name, one in taken.items() if name in wanted}
 
 
@@ -47,6 +50,15 @@ def good(one: Intake) -> DataFrame:
     """The rows of an input that passed, unwatched."""
     columns = [quote(c) for c in one.conformed.columns if c not in LANDING]
     return one.conformed.where(F.col(BAD).isNull()).select(*columns)
+
+
+def all_of(
+    place: Place, some: Checks, taken: Mapping[str, Intake], counts: Mapping[str, Count], staged: Mapping[str, Staged],
+    others: Mapping[str, DataFrame],
+) -> Found:
+    """The results of all checks of a run, after its accounts are settled and before anything is published."""
+    found = [one for n, own in taken.items() for one in of_input(n, own, counts[n], some.get(n, ()), others)]
+    return found + [one for n, done in staged.items() for one in of_output(n, place, done, some.get(n, ()), others)]
 
 
 def of_input(name: str, one: Intake, count: Count, some: Sequence[Check], others: Mapping[str, DataFrame]) -> Found:

@@ -1,13 +1,25 @@
-"""The places of data that is not in the repository."""
+"""The places of data that is not in the repository; and how tests publish a frame without a job."""
 
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from sparkkit.conf import OutputConf
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from sparkkit.sinks import Staged
+
+Write = Callable[..., "Staged"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -42,3 +54,26 @@ def scorer() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def write(spark: SparkSession, tmp_path: Path) -> Write:
+    """`write(frame, checked=False, meanwhile=…, **conf)`: stages and publishes a frame to `tmp_path/out`, each time as another run;
+    `meanwhile` is called with what was staged, before it is published."""
+    from sparkkit import sinks
+    from sparkkit.publishing import Identity, slice_of
+    from sparkkit.staging import Files
+
+    number = itertools.count(1)
+
+    def call(frame: DataFrame, *, checked: bool = False, meanwhile: Callable[[Staged], object] = id, **given: Any) -> Staged:
+        run_id = f"run-{next(number)}"
+        place, conf = Files.of(spark, run_id), OutputConf(path=str(tmp_path / "out"), **{"mode": "overwrite", **given})
+        with place.lock({"output": sinks.target(place, "output", conf)}) as held:
+            sinks.refuse_existing(place, held["output"])
+            staged = sinks.stage(place, held["output"], frame, checked=checked)
+            meanwhile(staged)
+            sinks.publish(place, {"output": staged}, Identity(run_id, {"output": slice_of(conf, run_id)}, run_id))
+        return staged
+
+    return call

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkkit.command import command, redact
+from sparkkit.command import command
 from sparkkit.job import Job
+from sparkkit.options import Secret
+from sparkkit.redaction import redact
 from sparkkit.testing import RunJob
 
 
@@ -65,6 +67,15 @@ def test_a_good_run_prints_its_figures_and_where_to_look(
     assert all(
         word in out for word in ("output:\nvalue\nx\n", "same: done in", "read text", "wrote output", "record: ")
     )
+
+
+def test_a_retry_says_whose_work_stands_and_shows_it(
+    line: Path, tmp_path: Path, spark: SparkSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job, argv = Job(same, name="same"), [f"--input={line}", f"--output={tmp_path}/out", f"--record={tmp_path}/r.json", "--show=1"]
+    assert [command(job, [*argv, "--set=inputs.text.format=text"], spark=spark) for _ in range(2)] == [0, 0]
+    out = capsys.readouterr().out
+    assert (out.count("output:\nvalue\nx\n"), "same: already_done in" in out, "has done this" in out) == (2, True, True)
 
 
 @pytest.mark.parametrize(
@@ -171,3 +182,16 @@ def test_a_record_that_can_not_be_written_is_said_beside_the_failure(
 )
 def test_secrets_do_not_reach_the_record(said: str, safe: str) -> None:
     assert redact(said) == safe
+
+
+def test_a_secret_parameter_is_handed_to_the_job_and_not_recorded(line: Path, run_job: RunJob, capsys: pytest.CaptureFixture[str]) -> None:
+    def build(text: DataFrame, *, api: Secret, db_pwd: str = "", since: int = 1) -> DataFrame:
+        raise ValueError(f"{api} and {db_pwd} are wrong") from OSError(f"at https://x/?sig=abcdef for {api}")
+
+    done = run_job(Job(build, name="j"), {"text": line}, ["--api=hunter2", "--db-pwd=hunter3", "--verbose"])
+    assert (done.record["params"], done.message) == (
+        {"api": "***", "db_pwd": "***", "since": 1},
+        "ValueError in build: *** and *** are wrong",
+    )
+    err = capsys.readouterr().err
+    assert ("hunter" in err, "abcdef" in err, "ValueError: *** and *** are wrong" in err) == (False, False, True)

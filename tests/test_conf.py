@@ -113,7 +113,7 @@ def test_a_dotted_spark_key_of_the_command_line_stays_whole(home: Project) -> No
         ("[inputs.people]\npath = [1]", "inputs.people.path is [1], expected a text or a list of texts"),
         (
             "[outputs.output]\nmode = 'overwrit'",
-            "expected one of append, overwrite, overwrite_partitions, error: did you mean 'overwrite'?",
+            "expected one of append, overwrite, overwrite_partitions, merge, cdc, scd2, error: did you mean 'overwrite'?",
         ),
         ("[outputs.output]\nformat = 3", "outputs.output.format is 3, expected a text"),
         ("[inputs.people]\noptions = 3", "inputs.people.options is 3, expected a table of options"),

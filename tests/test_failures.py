@@ -16,8 +16,10 @@ from sparkkit.errors import ContractError, NotReadyError, SparkkitError, stronge
         ("java.io.IOException: No space left on device", 6, "disk_full"),
         ("[PATH_NOT_FOUND] Path does not exist: file:/x.", 3, "input_missing"),
         ("java.io.FileNotFoundException: File /x does not exist", 3, "input_missing"),
+        ("java.io.FileNotFoundException: /d/blockmgr-1/0c/shuffle_0_11_0.data (No such file or directory)", 6, "shuffle_lost"),
         ("java.lang.OutOfMemoryError: Java heap space", 6, "out_of_memory"),
         ("ExecutorLostFailure (executor 1 exited caused by one of the running tasks)", 6, "out_of_memory"),
+        ("Python worker exited unexpectedly (crashed)\n\tat a.b(C.java:1)\nCaused by: java.io.EOFException", 6, "python_worker_died"),
         ("An error occurred while trying to connect to the Java server: Connection refused", 6, "jvm_died"),
         ("java.net.UnknownHostException: namenode", 6, "network"),
         ("[CANNOT_READ_FILE_FOOTER] Could not read footer for file: file:/a.parquet.", 4, "unreadable_file"),
@@ -69,6 +71,11 @@ def test_the_sentence_is_spark_s_own_condition_without_the_stack() -> None:
     )
 
 
+def test_the_sentence_is_java_s_not_py4j_s() -> None:
+    text = "An error occurred while calling o230.save.\n: java.lang.OutOfMemoryError: Java heap space\n\tat a.b(C.java:1)"
+    assert failures.explain(RuntimeError(text), "write").message == "java.lang.OutOfMemoryError: Java heap space in write"
+
+
 def test_a_long_message_is_cut() -> None:
     assert len(str(failures.explain(RuntimeError("x" * 5000)))) < 700
 
@@ -84,6 +91,18 @@ def test_a_java_exception_of_a_dead_jvm_does_not_raise() -> None:
             return Java()
 
     assert failures.explain(DeadError("gone")).reason == "jvm_died"
+
+
+def test_an_error_whose_words_went_with_the_jvm_is_that_the_jvm_died() -> None:
+    class WordlessError(Exception):
+        def __str__(self) -> str:
+            raise ConnectionRefusedError(111, "Connection refused")
+
+        getCondition = __str__  # noqa: N815
+
+    assert failures.explain(WordlessError(), "build").exit_code == 1
+    found = failures.explain(WordlessError(), "write")
+    assert (found.exit_code, found.reason, "the driver's JVM is gone" in str(found)) == (6, "jvm_died", True)
 
 
 def test_wrong_use_wins_over_all_others_and_the_job_s_own_failure_loses() -> None:
@@ -122,3 +141,26 @@ def test_a_server_that_does_not_answer_is_told_by_grpc_s_own_words() -> None:
         '\tdetails = "failed to connect to all addresses"\n\tdebug_error_string = "UNKNOWN: x"\n>'
     )
     assert str(failures.explain(RuntimeError(text), "start")).startswith("failed to connect to all addresses in start: run again")
+
+
+def test_an_error_whose_text_only_a_stopped_jvm_could_give_is_told_all_the_same() -> None:
+    class CapturedError(Exception):
+        _desc = "[CAST_INVALID_INPUT] The value is no int"
+
+        def __str__(self) -> str:
+            raise AssertionError("no JVM")
+
+        def getCondition(self) -> str:  # noqa: N802
+            raise AssertionError("no JVM")
+
+    found = failures.explain(CapturedError(), "write")
+    assert (found.exit_code, found.message) == (1, "CapturedError in write: [CAST_INVALID_INPUT] The value is no int")
+
+
+def test_a_full_disk_is_named_where_spark_names_the_task_alone() -> None:
+    try:
+        raise OSError("No space left on device")
+    except OSError as error:
+        failed = RuntimeError("[TASK_WRITE_FAILED] Task failed while writing rows to file:/x.")
+        failed.__cause__ = error
+    assert failures.explain(failed, "write").message.startswith("No space left on device: [TASK_WRITE_FAILED]")

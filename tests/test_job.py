@@ -59,6 +59,11 @@ def test_a_signature_that_can_not_be_a_job_s_is_refused(function: Callable[..., 
         Job(function)
 
 
+def test_an_input_and_an_output_have_names_of_their_own() -> None:
+    with pytest.raises(UsageError, match=r"\['a'\] are inputs and outputs"):
+        Job(lambda a: a, name="j", outputs=("a",))
+
+
 def test_an_edge_option_may_not_clash_with_one_of_build() -> None:
     def edges(*, since: int = 1) -> dict[str, Any]:
         return {}

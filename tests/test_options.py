@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pytest
 
 from sparkkit.errors import UsageError
-from sparkkit.options import Option, options_of, parameter_help
+from sparkkit.options import Option, Secret, options_of, parameter_help
 
 
 def parsed(function: Callable[..., Any], argv: list[str]) -> dict[str, Any]:
@@ -156,3 +156,21 @@ def test_a_wrong_value_of_a_conf_file_is_refused_with_the_place(parameter: str, 
     option: Option = {o.parameter: o for o in options_of(build)}[parameter]
     with pytest.raises(UsageError, match=r"conf/x\.toml: .* is not an? "):
         option.value(given, "conf/x.toml")
+
+
+LEAKED = Secret("hunter2")
+
+
+def test_a_secret_is_one_by_its_type_or_its_name_and_its_default_is_not_shown() -> None:
+    def build(rows: object, *, api: Secret = LEAKED, db_password: str = "hunter2", max_tokens: int = 5, name: str = "x") -> None: ...
+
+    options = options_of(build)
+    shown = [o._help() for o in options]
+    assert ([o.parameter for o in options if o.secret], shown) == (["api", "db_password"], ["", "", " (default 5)", " (default x)"])
+
+
+def test_a_wrong_secret_of_a_conf_file_is_refused_without_its_value() -> None:
+    option = Option("pin", "--pin", int, "secret", required=True)
+    with pytest.raises(UsageError) as found:
+        option.value("hunter2", "conf/j.toml: params.pin")
+    assert "hunter2" not in str(found.value)

@@ -83,3 +83,9 @@ def test_a_wrong_contract_is_refused_and_no_zip_is_left(home: Project) -> None:
 def test_a_place_that_can_not_be_written_to_is_named(home: Project) -> None:
     with pytest.raises(InfrastructureError, match="p.zip can't be written"):
         package.build(home, home.root / "conf" / "a.toml" / "p.zip")
+
+
+def test_a_secret_in_conf_is_not_packed(home: Project) -> None:
+    (home.root / "conf" / "env" / "big.toml").write_text("[inputs.x.options]\npassword = 'hunter2'\n")
+    with pytest.raises(UsageError, match="conf/env/big.toml: inputs.x.options.password holds a secret in plain text"):
+        package.compiled(home)

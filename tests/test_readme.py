@@ -24,7 +24,7 @@ COMMANDS = [line for kind, text in BLOCKS if kind == "sh" for line in text.strip
 NOT_HERE = ("./scripts/test.sh",)
 """Commands that would start this test again."""
 
-LIGHT = ("list", "describe", "schema show", "schema diff")
+LIGHT = ("list", "describe", "schema show", "schema diff", "runs --since")
 """Verbs that start no session: they are run in the unit suite, all others end to end."""
 
 

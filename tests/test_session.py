@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sparkkit import jvm, session
+from sparkkit import jvm, session, settings
 from sparkkit.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,11 +36,13 @@ def test_importing_session_imports_no_pyspark() -> None:
         ("spark.hadoop.parquet.page.verify-checksum.enabled", "false"),
         ("spark.sql.parquet.datetimeRebaseModeInRead", "legacy"),
         ("spark.sql.parquet.int96RebaseModeInWrite", "LEGACY"),
+        ("spark.sql.variable.substitute", "true"),
+        ("spark.sql.parser.escapedStringLiterals", "true"),
     ],
 )
 def test_settings_that_lose_data_in_silence_are_refused_by_name(key: str, value: str) -> None:
     with pytest.raises(UsageError, match=key) as caught:
-        session.settings_for({key: value}, app_name="x")
+        settings.settings_for({key: value}, app_name="x")
     assert caught.value.reason == "unsafe_setting"
 
 
@@ -51,18 +53,18 @@ def test_the_same_is_refused_among_submit_options() -> None:
 
 def test_harmless_settings_pass() -> None:
     harmless = {"spark.sql.ansi.enabled": "true", "spark.sql.parquet.datetimeRebaseModeInRead": "EXCEPTION"}
-    session.refuse({**harmless, "spark.sql.session.timeZone": "Europe/Paris", "spark.x": "y"})
+    settings.refuse({**harmless, "spark.sql.session.timeZone": "Europe/Paris", "spark.x": "y"})
 
 
 def test_the_caller_s_settings_win_over_those_for_speed() -> None:
     asked = {"spark.ui.enabled": "true", "spark.sql.shuffle.partitions": "7", "spark.sql.session.timeZone": "CET"}
-    result = session.settings_for(asked, app_name="x")
+    result = settings.settings_for(asked, app_name="x")
     assert {key: result[key] for key in asked} == asked
 
 
 def test_an_exception_rebase_mode_is_kept() -> None:
     asked = {"spark.sql.parquet.datetimeRebaseModeInRead": "EXCEPTION"}
-    assert session.settings_for(asked, app_name="x").items() >= asked.items()
+    assert settings.settings_for(asked, app_name="x").items() >= asked.items()
 
 
 @pytest.mark.parametrize(
@@ -84,11 +86,11 @@ def test_a_connect_server_is_known_by_an_option_a_setting_or_a_variable(
 
 def test_an_unknown_profile_is_refused() -> None:
     with pytest.raises(UsageError, match="'fast'"):
-        session.settings_for(app_name="x", profile="fast")
+        settings.settings_for(app_name="x", profile="fast")
 
 
 def test_what_must_hold_holds_in_the_session(spark: Any) -> None:
-    expected = {key: value for key, value in session.CORRECT.items() if not key.startswith("spark.hadoop.")}
+    expected = {key: value for key, value in settings.CORRECT.items() if not key.startswith("spark.hadoop.")}
     assert {key: spark.conf.get(key) for key in expected} == expected
 
 
@@ -174,3 +176,11 @@ def _gone(pid: int, seconds: float) -> bool:
             return True  # nobody reaps orphans in some containers
         time.sleep(0.05)
     return False
+
+
+def test_a_secret_does_not_stand_in_the_jvm_s_arguments() -> None:
+    asked = {"spark.x": "y", "spark.hadoop.fs.s3a.secret.key": "hunter2", "spark.z": "jdbc:x://me:hunter2@db"}
+    plan = jvm.plan(session._without_secrets(settings.settings_for(asked, app_name="x")))
+    assert plan is not None
+    words = " ".join(plan.command())
+    assert ("spark.x=y" in words, "spark.redaction.regex=" in words, "hunter2" in words) == (True, True, False)

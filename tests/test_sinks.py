@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +14,7 @@ from sparkkit.conf import OutputConf
 from sparkkit.errors import AccountingError, ContractError, UsageError
 from sparkkit.formats import writing
 from sparkkit.staging import Files
-
-Write = Callable[..., sinks.Staged]
-
-
-@pytest.fixture
-def write(spark: SparkSession, tmp_path: Path) -> Write:
-    """Stages and publishes a frame to `tmp_path/out`."""
-
-    def call(frame: DataFrame, **conf: Any) -> sinks.Staged:
-        place = Files.of(spark, "run-1")
-        target = sinks.target(place, "output", OutputConf(path=str(tmp_path / "out"), **{"mode": "overwrite", **conf}))
-        try:
-            staged = sinks.stage(place, target, frame, checked=False)
-            sinks.publish(place, staged)
-        finally:
-            place.clear()
-        return staged
-
-    return call
+from tests.conftest import Write
 
 
 def parts(spark: SparkSession, *pairs: tuple[int, str | None]) -> DataFrame:
@@ -48,10 +29,15 @@ def files(folder: Path) -> list[str]:
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and p.name[0] not in "._")
 
 
+def seen(folder: Path) -> list[str]:
+    """What a person sees in a folder: the journals are hidden."""
+    return sorted(p.name for p in folder.iterdir() if p.name[0] != ".")
+
+
 def test_overwrite_replaces_everything(write: Write, spark: SparkSession, tmp_path: Path) -> None:
     write(parts(spark, (1, "a")))
     write(parts(spark, (2, "b")))
-    assert (stored(spark, tmp_path), [p.name for p in tmp_path.iterdir()]) == ({(2, "b")}, ["out"])
+    assert (stored(spark, tmp_path), seen(tmp_path)) == ({(2, "b")}, ["out"])
 
 
 def test_append_keeps_what_is_there(write: Write, spark: SparkSession, tmp_path: Path) -> None:
@@ -73,12 +59,8 @@ def test_replacing_partitions_needs_partitions(write: Write, spark: SparkSession
 
 
 def test_mode_error_refuses_what_is_there_and_what_comes_while_it_runs(write: Write, spark: SparkSession, tmp_path: Path) -> None:
-    place = Files.of(spark, "run-1")
-    target = sinks.target(place, "output", OutputConf(path=str(tmp_path / "out"), mode="error"))
-    staged = sinks.stage(place, target, parts(spark, (1, "a")), checked=False)
-    (tmp_path / "out").mkdir()
     with pytest.raises(UsageError, match="exists and the mode is error"):
-        sinks.publish(place, staged)
+        write(parts(spark, (1, "a")), mode="error", meanwhile=lambda staged: (tmp_path / "out").mkdir())
     with pytest.raises(UsageError, match="exists and the mode is error"):
         write(parts(spark, (1, "a")), mode="error")
 
@@ -140,7 +122,7 @@ def test_text_refuses_what_is_not_a_line(
     write(spark.sql("select 'before'"), format="text")
     with pytest.raises(error, match=message):
         write(spark.sql(sql), format="text")
-    assert (spark.read.text(str(tmp_path / "out")).first().value, [p.name for p in tmp_path.iterdir()]) == (
+    assert (spark.read.text(str(tmp_path / "out")).first().value, seen(tmp_path)) == (
         "before",
         ["out"],
     )
@@ -150,7 +132,7 @@ def test_a_failure_in_staging_leaves_the_target_and_no_staging(write: Write, spa
     write(parts(spark, (1, "a")))
     with pytest.raises(Exception, match=r"boom|Job aborted|WRITE|calling|writing rows"):
         write(spark.sql("select if(id >= 0, cast(raise_error('boom') as int), 1) as x from range(2)"))
-    assert (stored(spark, tmp_path), [p.name for p in tmp_path.iterdir()]) == ({(1, "a")}, ["out"])
+    assert (stored(spark, tmp_path), seen(tmp_path)) == ({(1, "a")}, ["out"])
 
 
 def test_rows_that_get_lost_while_staging_are_noticed(write: Write, spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,13 +142,29 @@ def test_rows_that_get_lost_while_staging_are_noticed(write: Write, spark: Spark
 
 
 @pytest.mark.parametrize("kind", ["json", "csv", "orc"])
-def test_a_checked_output_is_rewritten_in_its_own_format(spark: SparkSession, tmp_path: Path, kind: str) -> None:
+def test_a_checked_output_is_rewritten_in_its_own_format(write: Write, spark: SparkSession, tmp_path: Path, kind: str) -> None:
+    bad: list[Any] = []
     frame = spark.sql("""select 'f' _sparkkit_file, cast(null as string) _sparkkit_raw, id, '0' || id p,
         if(id = 1, named_struct('reason', 'bad_value', 'rule', 'id: no'), null) _sparkkit_bad from range(3)""")
-    place = Files.of(spark, "run-1")
-    conf = OutputConf(path=str(tmp_path / "out"), mode="overwrite", format=kind, partition_by=("p",))
-    staged = sinks.stage(place, sinks.target(place, "output", conf), frame, checked=True)
-    bad = staged.rejects.collect()
-    sinks.publish(place, staged)
+    staged = write(frame, checked=True, format=kind, partition_by=("p",), meanwhile=lambda staged: bad.extend(staged.rejects.collect()))
     assert (staged.count.total, staged.count.good, bad[0].reason, bad[0].rule) == (3, 2, "bad_value", "id")
     assert sorted(f.split("/")[0] for f in files(tmp_path / "out")) == ["p=00", "p=02"]
+
+
+@pytest.mark.parametrize(
+    ("conf", "message"),
+    [
+        ({"mode": "merge"}, "mode merge needs keys"),
+        ({"mode": "cdc", "keys": ("v",)}, "mode cdc needs sequence_by"),
+        ({"mode": "scd2", "keys": ("v",)}, "mode scd2 needs valid_from"),
+        ({"mode": "merge", "keys": ("v",), "sequence_by": "v"}, "sequence_by says nothing in mode merge"),
+        ({"mode": "append", "keys": ("v",)}, "keys says nothing in mode append"),
+        ({"mode": "merge", "keys": ("v",), "format": "parquet"}, "mode merge is for Delta tables, not for parquet"),
+        ({"format": "csv", "schema_evolution": "widen"}, "schema_evolution is for Delta tables"),
+    ],
+)
+def test_settings_of_tables_by_keys_are_checked_before_anything_is_read(
+    spark: SparkSession, tmp_path: Path, conf: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        sinks.target(Files.of(spark, "run-1"), "output", OutputConf(path=str(tmp_path / "out"), **{"format": "delta", **conf}))

@@ -51,6 +51,25 @@ def folder(tmp_path: Path) -> Path:
     return found
 
 
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A folder with one output and its journal, where a version of before is kept."""
+    for file in ("t/part-0.txt", ".t.sparkkit/log/000000000001", ".t.sparkkit/work/old/part-0.txt"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(f"{file}\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("pattern", ["*", "*/*", "{t,.t.sparkkit}", "*/*/old/*|t"])
+def test_what_a_pattern_finds_in_a_journal_is_not_read(spark: SparkSession, published: Path, pattern: str) -> None:
+    assert lines(read(spark, *(published / p for p in pattern.split("|")), kind="text")) == ["t/part-0.txt"]
+
+
+def test_a_pattern_that_finds_a_journal_alone_finds_nothing(spark: SparkSession, published: Path) -> None:
+    with pytest.raises(NotReadyError, match="only hidden files"):
+        read(spark, published / "*/work/*", kind="text")
+
+
 def test_every_compression_and_folder_is_read_and_the_rest_is_told(spark: SparkSession, folder: Path) -> None:
     source = read(spark, folder)
     told = {(f.reason, f.file.rsplit("/", 1)[-1]) for f in source.findings}

@@ -30,7 +30,7 @@ GOALS = {"ours": 0.55, "ours_test_profile": 0.40, "bare_session": 0.55, "bare_se
 def commands(folder: Path) -> dict[str, tuple[list[str], dict[str, str]]]:
     """Name to command and more environment variables."""
     out, records = str(folder / "out"), ["--record", str(folder / "record.json")]
-    job = [str(ROOT / "spark-submit.sh"), "jobs/word_count.py", "--input", BOOKS, "--output", out, *records]
+    job = [str(ROOT / "spark-submit.sh"), "jobs/word_count.py", "--input", BOOKS, "--output", out, "--again", *records]
     bare = [sys.executable, str(HERE / "ours.py"), BOOKS, out]
     submit = str(Path(sys.executable).with_name("spark-submit"))
     return {

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
+
+from pyspark.sql import DataFrame, SparkSession
 
 from sparkkit.errors import UsageError, nearest
 from sparkkit.formats.base import Format
@@ -14,8 +17,8 @@ WHERE = {
     "parquet": "columnar:PARQUET",
     "orc": "columnar:ORC",
     "avro": "avro:FORMAT",
-    "delta": "tables:DELTA",
-    "table": "tables:TABLE",
+    "delta": "delta:FORMAT",
+    "table": "tables:FORMAT",
 }
 """Each format's module and name; a module is imported when its format is used, so that none slows the start."""
 
@@ -64,6 +67,12 @@ def known(name: str) -> Format:
     module, _, attribute = WHERE[name].partition(":")
     found: Format = getattr(import_module(f"sparkkit.formats.{module}"), attribute)
     return found
+
+
+def view(spark: SparkSession, kind: str, path: str, options: Mapping[str, str]) -> DataFrame:
+    """What was published at a path, or to a table of a name, for a look at it."""
+    form = known(kind)
+    return form.view(spark, path, options) if form.view else spark.read.format(form.name).load(path)
 
 
 def of_path(path: str) -> str | None:

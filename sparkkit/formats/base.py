@@ -60,7 +60,8 @@ class Scan:
 
 @dataclass(frozen=True)
 class Land:
-    """A landed input. `rows` counts by storage, apart from the landed frame; `promised` is the source's own word."""
+    """A landed input. `rows` counts by storage, apart from the landed frame; `promised` is the source's own word; `version` is that
+    of a table which has versions."""
 
     frame: DataFrame
     rows: Callable[[], int]
@@ -70,6 +71,7 @@ class Land:
     unreadable: tuple[Finding, ...] = ()
     single_header: Callable[[DataFrame], DataFrame] | None = None
     wrong_files: Callable[[], tuple[Finding, ...]] | None = None
+    version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,46 @@ class Unfit:
     hint: str
 
 
+LAW = ("inserted", "updated", "deleted", "unchanged", "superseded")
+"""What becomes of each good row of an output; together they are all of them."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What a run tells a table's commit.
+
+    Args:
+        run_id: the attempt, for the table's history and the pauses between tries.
+        rows: the good rows that were staged; None where nobody counted.
+        scratch: a folder or prefix of the run's own, deleted at its end, where a commit may stage.
+        txn: the application's id (job, output and date) and its number (the generation). A number is committed once;
+            a later one replaces what an earlier one appended.
+    """
+
+    run_id: str = "sparkkit"
+    rows: int | None = None
+    scratch: str = ""
+    txn: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class Committed:
+    """What a commit did: `figures` by name (`LAW`; `closed`, `copied` and `removed` apart), None where it is not known.
+
+    `already` says that the same number had been committed before: nothing was changed, and the figures are those of then.
+    """
+
+    figures: Mapping[str, int | None]
+    partitions: tuple[str, ...] = ()
+    version: int | None = None
+    already: bool = False
+
+    @property
+    def rows(self) -> int:
+        """The good rows that it accounts for."""
+        return sum(self.figures.get(name) or 0 for name in LAW)
+
+
 @dataclass(frozen=True)
 class Format:
     """A format: `land` reads, `write` sets up a writer (None: not for writing), `count` counts what was staged.
@@ -89,8 +131,9 @@ class Format:
 
     `shape(frame, partition_by)` makes columns that the format has no type for into text, or refuses them by name;
     `unfit(frame, partition_by)` finds rows of a shaped frame that it can't hold; `view` reads what was written, for a
-    look. A format of tables has `check`, which refuses a target that can't be written before anything is read, and
-    `commit`, which writes a frame into the table at a name or path and gives the rows and partitions that it wrote.
+    look. A format of tables has `check`, which refuses a target that can't be written before anything is read, `fits`,
+    which refuses a frame that can't go there before it is computed, and `commit`, which brings a frame into the table at a
+    name or path and gives an account of it.
     """
 
     name: str
@@ -104,7 +147,9 @@ class Format:
     unfit: Callable[[DataFrame, tuple[str, ...]], Unfit | None] | None = None
     view: Callable[[SparkSession, str, Mapping[str, str]], DataFrame] | None = None
     check: Callable[[SparkSession, OutputConf], None] | None = None
-    commit: Callable[[SparkSession, DataFrame, OutputConf, str], tuple[int, list[str]]] | None = None
+    fits: Callable[[DataFrame, OutputConf, str], None] | None = None
+    commit: Callable[[DataFrame, OutputConf, str, Commit], Committed] | None = None
+    number: Callable[[SparkSession, str, str], int] | None = None
     save: Callable[[DataFrame, Mapping[str, str], Sequence[str], str], None] | None = None
 
 

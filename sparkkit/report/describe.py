@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sparkkit.conf import RUN_KEYS, Conf, InputConf, OutputConf
+from sparkkit.conf import LEDGER_KEYS, RUN_KEYS, Conf, InputConf, OutputConf
 from sparkkit.errors import SparkkitError
 from sparkkit.job import Job
 from sparkkit.options import Option
@@ -46,9 +46,10 @@ def settings(found: Job, conf: Conf) -> Iterator[tuple[str, Any, str]]:
     """Each setting of a job: its key, its value, and where it came from (`default` where nobody set it)."""
     tables: list[tuple[str, Mapping[str, Any]]] = [(f"inputs.{n}.", _known(edge)) for n, edge in conf.inputs.items()]
     tables += [(f"outputs.{n}.", _known(edge)) for n, edge in conf.outputs.items()]
-    tables.append(("params.", {o.parameter: o.default for o in found.options if not o.required} | dict(conf.params)))
+    tables.append(("params.", {o.parameter: o.default for o in found.options if not (o.required or o.secret)} | dict(conf.params)))
     tables.append(("run.", dict.fromkeys(RUN_KEYS) | dict(conf.run)))
-    tables.append(("", conf.spark))
+    tables.append(("ledger.", dict.fromkeys(LEDGER_KEYS) | dict(conf.ledger)))
+    tables += [("roots.", conf.roots), ("", conf.spark)]
     for prefix, table in tables:
         for key, value in table.items():
             where = conf.origins.get(prefix + key, "default")
@@ -79,7 +80,7 @@ def _contract(name: str | None, read: Reader) -> str | None:
 def _option(option: Option) -> tuple[str, str]:
     flag = option.flag if option.kind != "bool" else f"{option.flag}/--no-{option.flag[2:]}"
     kind = "" if option.kind == "bool" else "|".join(option.choices) or option.kind.upper()
-    default = "" if option.default in (None, (), []) else f" (default {option.default})"
+    default = "" if option.secret or option.default in (None, (), []) else f" (default {option.default})"
     return f"{flag} {kind}".rstrip(), option.help + (" (required)" if option.required else default)
 
 

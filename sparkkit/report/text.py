@@ -49,6 +49,7 @@ def summary(record: Mapping[str, Any], where: str) -> str:
     rows += [_row(f"wrote {n}", o, "built", "written") for n, o in record["outputs"].items()]
     lines = [f"{record['job']}: {record['status']} in {record['seconds']['total']:.1f} s",
              table(("", "rows", "kept", "quarantined", "files", "size"), rows)]
+    lines += [record["message"]] if record["message"] else []
     lines += [f"quarantine: {edge}: {n:,} {reason}" for edge, reason, n in _reasons(record)]
     lines += [f"warning: {one['meta']['of']}: {sentence(one)}" for one in record["checks"] if _warns(one)]
     lines += [f"not whole: {n}: {i['why']}" for n, i in record["inputs"].items() if i["complete"] is False]

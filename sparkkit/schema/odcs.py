@@ -87,6 +87,19 @@ def parse(text: str, where: str, name: str | None = None) -> Contract:
 
 # --- the document ---
 
+MOST_NODES = 200_000
+"""The values of a document with its aliases written out: a few lines of aliases of aliases can make billions."""
+
+
+def _nodes(node: Any, seen: dict[int, float]) -> float:
+    """The values below a node of YAML, those of aliases each time; a node within itself has no end."""
+    if id(node) not in seen:
+        seen[id(node)] = float("inf")
+        parts = [part for pair in node.value for part in (pair if isinstance(pair, tuple) else (pair,))] if node.id != "scalar" else []
+        seen[id(node)] = 1 + sum(_nodes(part, seen) for part in parts)
+    return seen[id(node)]
+
+
 def _yaml(text: str, where: str) -> Any:
     import yaml
 
@@ -101,6 +114,12 @@ def _yaml(text: str, where: str) -> Any:
                         None, None, f"the key {key.value!r} stands twice", key.start_mark)
                 seen.add(key.value)
             return super().construct_mapping(node, deep)
+
+        def compose_document(self) -> Any:
+            node = super().compose_document()
+            if node is not None and _nodes(node, {}) > MOST_NODES:
+                raise yaml.composer.ComposerError(None, None, f"its aliases make more than {MOST_NODES:,} values of it", node.start_mark)
+            return node
 
     try:
         return yaml.load(text, Loader)  # Loader is a SafeLoader

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from sparkkit.compat import is_connect
 from sparkkit.errors import UsageError
+from sparkkit.storage.seam import is_hidden as is_hidden
 
 THREADS = 16
 """Calls to the filesystem under way at once: enough to hide a store's latency, few enough for its rate limit."""
@@ -126,6 +127,11 @@ class Hadoop:
         permission = self.jvm.org.apache.hadoop.fs.permission.FsPermission("700")
         self.system(text).setPermission(self.path(text), permission)
 
+    def like(self, model: str, text: str) -> None:
+        """Gives a path the rights that another has; the owner, and a group of which this user is none, stay as they are."""
+        status = self.system(model).getFileStatus(self.path(model))
+        self.system(text).setPermission(self.path(text), status.getPermission())
+
     def rename(self, old: str, new: str) -> None:
         """Moves a file or folder on one filesystem; an `OSError` where the filesystem says no."""
         if not self.system(old).rename(self.path(old), self.path(new)):
@@ -134,15 +140,6 @@ class Hadoop:
     def delete(self, text: str) -> None:
         """Deletes a file or a whole folder; nothing there is fine."""
         self.system(text).delete(self.path(text), True)
-
-
-def is_hidden(name: str) -> bool:
-    """Whether Spark's readers skip a file or folder of this name; `_x=1` is a partition, not hidden.
-
-    >>> [is_hidden(n) for n in ("_SUCCESS", ".crc", "part-0", "_year=2020")]
-    [True, True, False, False]
-    """
-    return (name.startswith("_") and "=" not in name) or name.startswith(".")
 
 
 def _file_uri(uri: str) -> str:

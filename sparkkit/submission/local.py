@@ -135,6 +135,7 @@ def _boot(name: str, options: Sequence[str], spark: Sequence[str]) -> None:
         profile = next((layer["run"]["profile"] for layer in reversed(layers) if "profile" in layer.get("run", {})), "default")
         words = [options[i + 1] for i, word in enumerate(options[:-1]) if word == "--set"]
         said |= dict(word.split("=", 1) for word in words if word.startswith("spark.") and "=" in word)
+        said = {key: value for key, value in said.items() if "${" not in value}  # a secret, which is followed by the run itself
         profile = next((word.partition("=")[2] for word in words if word.startswith("run.profile=")), profile)
         session.launch(said, app_name=file.stem, profile=profile, submit_args=spark, verbose="--verbose" in options)
 

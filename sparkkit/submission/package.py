@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from sparkkit import references
 from sparkkit.errors import InfrastructureError
 from sparkkit.project import BUNDLE, Project, read_toml
 
@@ -26,7 +27,7 @@ def build(home: Project, output: Path) -> Path:
     The cluster then needs Python and PySpark only: `spark-submit --py-files sparkkit_package.zip jobs/names.py`.
 
     Raises:
-        UsageError: if a conf file or a contract is wrong.
+        UsageError: if a conf file or a contract is wrong, or conf holds a secret in plain text.
         InfrastructureError: if the zip can't be written.
     """
     bundle = json.dumps(compiled(home), sort_keys=True, ensure_ascii=False, indent=1)
@@ -62,12 +63,19 @@ def compiled(home: Project) -> dict[str, Any]:
     folder = home.root / "conf"
     found = {p.relative_to(folder).as_posix(): read_toml(p) for p in sorted(folder.rglob("*.toml"))}
     conf = {name: table for name, table in found.items() if name != "local.toml"}
+    for name, table in conf.items():
+        references.refuse_plain({key: (value, f"conf/{name}") for key, value in _leaves(table)})
     stems = {p.stem for p in (home.root / "schemas").glob("*.yaml")}
     names = sorted(stems | set(_named(list(conf.values()))))
     return {
         "conf": json.loads(json.dumps(conf, default=str)),
         "schemas": {name: json.loads(home.contract(name).to_json()) for name in names},
     }
+
+
+def _leaves(table: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        yield from _leaves(value, f"{at}{key}.") if isinstance(value, Mapping) else [(f"{at}{key}", value)]
 
 
 def _named(tables: list[Mapping[str, Any]]) -> Iterator[str]:

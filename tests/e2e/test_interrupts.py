@@ -51,5 +51,5 @@ def test_a_stopped_run_says_so_and_leaves_nothing_behind(how: signal.Signals | s
     found = json.loads(record.read_text())
     assert (process.returncode, found["exit_code"], found["status"]) == (code, code, status), stderr[-2000:]
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["old.txt"]
-    assert how == "jvm" or not list(tmp_path.glob(".out*")), "a staging folder was left"
+    assert how == "jvm" or not list(tmp_path.glob(".out.sparkkit/work/*")), "staged files were left"
     assert "Traceback" not in stderr and "\tat " not in stderr, stderr

@@ -37,7 +37,7 @@ def test_every_type_comes_back_as_it_was(spark: SparkSession, road: Road, tmp_pa
     options = {"newlines_in_quotes": "true"} if kind == "csv" else {}
     asked = Contract(contract.name, contract.columns, reader={**contract.reader, **options})
     road(tmp_path / "in", "parquet", to=kind)
-    went = road(tmp_path / "out", kind, asked, run_id="run-2", **{"outputs.output.path": str(tmp_path / "back")})
+    went = road(tmp_path / "out", kind, asked, **{"outputs.output.path": str(tmp_path / "back")})
     assert went.bad == []
     back = spark.read.parquet(str(tmp_path / "back"))
     assert_df_equality(back, data, ignore_row_order=False, ignore_nullable=True, transforms=[lambda d: d.orderBy("id")])
@@ -50,6 +50,6 @@ def test_text_which_is_one_column_comes_back_as_it_was(spark: SparkSession, road
     data = spark.createDataFrame(lines, struct(asked))
     data.write.parquet(str(tmp_path / "in"))
     road(tmp_path / "in", "parquet", asked, to="text")
-    went = road(tmp_path / "out", "text", asked, run_id="run-2", **{"outputs.output.path": str(tmp_path / "back")})
+    went = road(tmp_path / "out", "text", asked, **{"outputs.output.path": str(tmp_path / "back")})
     assert (went.bad, len(lines) > ROWS / 2) == ([], True)
     assert_df_equality(went.frame, data, ignore_row_order=True, ignore_nullable=True)

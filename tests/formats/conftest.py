@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,13 +48,14 @@ def road(spark: SparkSession, tmp_path: Path) -> Road:
     """`road(path, kind, contract, to="parquet", build=…, **settings)`: the rows of a path down the road into
     `tmp_path/out`."""
 
+    number = itertools.count(1)
+
     def call(
         path: Path | str | list[str],
         kind: str | None = None,
         contract: Contract | None = None,
         to: str = "parquet",
         build: Callable[[DataFrame], DataFrame] = lambda data: data,
-        run_id: str = "run-1",
         **over: Any,
     ) -> Went:
         job = Job(_named(build), name="job")
@@ -69,6 +71,7 @@ def road(spark: SparkSession, tmp_path: Path) -> Road:
             (tmp_path / "contract.json").write_text(contract.to_json())
             settings["inputs.data.contract"] = str(tmp_path / "contract.json")
         conf = confs.load(Project(tmp_path), "job", inputs=job.inputs, outputs=job.outputs, params=(), over=settings)
+        run_id = f"run-{next(number)}"
         record = Record(run_id, "job")
         staged = run.run(spark, run.Request(job, conf, Project(tmp_path)), record)
         return Went(record, sinks.view(spark, staged["output"]), tmp_path / "out", _bad(spark, tmp_path, run_id))

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import builtins
 import datetime as dt
-from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from chispa import assert_df_equality
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import types as t
 
-from sparkkit import sinks
-from sparkkit.conf import OutputConf
 from sparkkit.errors import AccountingError, UsageError
 from sparkkit.formats import avro, avrowrite, writing
 from sparkkit.schema.types import parse
-from sparkkit.staging import Files
+from tests.conftest import Write
 from tests.formats.conftest import Road
 
 fastavro = pytest.importorskip("fastavro")
-Write = Callable[..., sinks.Staged]
 EVERY = """select id, id % 2 = 0 t, cast(-id as tinyint) by, cast(id as float) / 3 f, -0.0D d, 'é\\u0000' s, date'0001-01-01' day,
     unhex('00ff80c3') bytes, cast(-0.01 as decimal(38,10)) big, cast(id as decimal(3,1)) small, array(1, null) a,
     array(named_struct('x', date'2020-02-29', 'y', array(cast(1 as decimal(5,2))))) nested, map('k', null, 'l', 1L) m,
@@ -31,21 +28,9 @@ EVERY = """select id, id % 2 = 0 t, cast(-id as tinyint) by, cast(id as float) /
 
 
 @pytest.fixture
-def write(spark: SparkSession, tmp_path: Path) -> Write:
+def write(write: Write) -> Write:
     """Stages and publishes a frame as Avro to `tmp_path/out`."""
-
-    def call(frame: DataFrame, **conf: Any) -> sinks.Staged:
-        place = Files.of(spark, "run-1")
-        asked = OutputConf(path=str(tmp_path / "out"), **{"mode": "overwrite", "format": "avro", **conf})
-        target = sinks.target(place, "output", asked)
-        try:
-            staged = sinks.stage(place, target, frame, checked=False)
-            sinks.publish(place, staged)
-        finally:
-            place.clear()
-        return staged
-
-    return call
+    return partial(write, format="avro")
 
 
 def files(folder: Path) -> list[Path]:
@@ -176,7 +161,7 @@ def test_what_avro_has_no_place_for_is_refused_before_anything_is_computed(
     frame = spark.sql(f"select {sql}, cast(raise_error('computed') as int) boom from range(1)")
     with pytest.raises(UsageError, match=message):
         write(frame if "partition_by" not in conf else frame.drop("boom"), **conf)
-    assert list(tmp_path.iterdir()) == []
+    assert [p for p in tmp_path.iterdir() if p.name[0] != '.'] == []
 
 
 def test_names_that_avro_does_not_take_are_fine_in_folders(write: Write, spark: SparkSession, tmp_path: Path) -> None:

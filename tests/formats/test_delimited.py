@@ -53,7 +53,7 @@ ODD = [
 
 
 def back(
-    spark: SparkSession, road: Road, tmp_path: Path, texts: list[str | None], run_id: str = "run-1", **options: str
+    spark: SparkSession, road: Road, tmp_path: Path, texts: list[str | None], **options: str
 ) -> tuple[object, object]:
     rows = [(i, text, text) for i, text in enumerate(texts)]
     spark.createDataFrame(rows, "id int, a string, b string").coalesce(1).write.mode("overwrite").parquet(str(tmp_path / "in"))
@@ -64,7 +64,6 @@ def back(
         tmp_path / "out",
         "csv",
         contract,
-        run_id=run_id,
         **{"outputs.output.path": str(tmp_path / "back"), "outputs.output.mode": "overwrite"},
     )
     found = spark.read.parquet(str(tmp_path / "back")).orderBy("id").collect()

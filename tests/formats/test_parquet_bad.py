@@ -27,7 +27,7 @@ def test_each_damaged_file_is_right_or_refused_by_name(road: Road, corpora: Path
 def outcome(spark: SparkSession, road: Road, file: Path, number: int) -> str:
     """`right`, `refused`, or what else came of a file."""
     try:
-        went = road(file, run_id=f"run-{number}", **{"outputs.output.mode": "overwrite"})
+        went = road(file, **{"outputs.output.mode": "overwrite"})
     except Exception as error:  # Spark 3.5 does not say which file it was: `sources.broken` looks
         source = None if isinstance(error, ContractError) else sources.read(spark, "data", InputConf(path=(str(file),)), None)
         found = (sources.broken(source) if source else None) or failures.explain(error, "read")

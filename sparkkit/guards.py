@@ -1,0 +1,248 @@
+"""What a run refuses unless it is asked for by name: places outside the declared roots, writing what is read, an empty result
+over rows, and an overwrite that takes partitions with it. Each is refused before anything is published."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import unquote
+
+from pyspark.sql.types import StructType
+
+from sparkkit import formats, paths
+from sparkkit.conf import Conf
+from sparkkit.errors import ContractError, UsageError
+from sparkkit.formats import delta_table
+from sparkkit.formats.base import Format
+from sparkkit.schema.types import quote
+from sparkkit.sinks import Place, Staged
+from sparkkit.sources import Source, listing
+from sparkkit.staging import Files, Target
+
+REPLACING = ("overwrite", "overwrite_partitions")
+T = TypeVar("T")
+
+
+def before(place: Place, conf: Conf, targets: Mapping[str, Target]) -> None:
+    """Refuses what is wrong with the places of a run, before anything is read.
+
+    Raises:
+        UsageError: `outside_roots`, `path_as_table`, `overlapping_paths`, `not_writable`, `static_overwrite`.
+    """
+    files = [t for t in targets.values() if t.conf.format != "table"]
+    _refuse_paths_as_tables(conf, targets)
+    reads = {f"input {n!r}": [_spelt(place, p) for p in i.path] for n, i in conf.inputs.items() if i.format != "table"}
+    writes = {f"output {t.name!r}": _spelt(place, t.path) for t in files}
+    folders = targets.values() if isinstance(place, Files) else files  # on Spark Connect a table's quarantine is a table
+    kept = {f"the quarantine of {t.name!r}": _spelt(place, t.quarantine) for t in folders}
+    roots = {kind: [_spelt(place, root) for root in given] for kind, given in conf.roots.items()}
+    for what, given in reads.items():
+        _refuse_outside(what, given, roots, "read")
+    if "read" in roots and isinstance(place, Files):
+        _refuse_links(place, conf, roots)
+    for what, path in {**writes, **kept}.items():
+        _refuse_outside(what, [path], roots, "write")
+    _refuse_meeting(files, reads, writes, kept)
+    for what, path in writes.items() if isinstance(place, Files) else ():
+        _refuse_unwritable(what, path)
+    for target in targets.values():
+        _refuse_static(place, target)
+
+
+def named(source: Source) -> Source:
+    """The same source, whose names of columns Parquet's reader leaves as they are.
+
+    Raises:
+        UsageError: `wrong_column_name`.
+    """
+    if source.format in ("parquet", "delta"):
+        _refuse_variables(f"input {source.name!r}", source.frame.schema)
+    return source
+
+
+def verdict(place: Place, staged: Mapping[str, Staged]) -> None:
+    """Refuses results that would take good data away, before the first output is published.
+
+    Raises:
+        ContractError: `empty_result`.
+        UsageError: `static_overwrite`, `wrong_column_name`.
+    """
+    for name, one in staged.items():
+        if one.kind == "parquet":
+            _refuse_variables(f"output {name!r}", one.schema)
+        if one.target.conf.mode == "overwrite":
+            _refuse_empty(place, one)
+            _refuse_lost(place, one)
+
+
+def _spelt(place: Place, path: str) -> str:
+    return paths.canonical(place.hadoop.qualified(path)) if isinstance(place, Files) else paths.canonical(path, local=False)
+
+
+def _refuse_paths_as_tables(conf: Conf, targets: Mapping[str, Target]) -> None:
+    """Spark takes ``parquet.`/x` `` for a table's name, and reads any file by it."""
+    named = [(f"input {n!r}", path) for n, i in conf.inputs.items() if i.format == "table" for path in i.path]
+    named += [(f"output {t.name!r}", t.path) for t in targets.values() if t.conf.format == "table"]
+    for what, name in named:
+        if any(sign in name for sign in "/\\:;") or name.count("`") % 2:
+            raise UsageError(f"{what}: {name!r} is no table's name", reason="path_as_table", hint="for files, give path and format")
+
+
+def _refuse_outside(what: str, given: list[str], roots: Mapping[str, list[str]], kind: str) -> None:
+    if kind not in roots:
+        return
+    wrong = next((path for path in given if not any(paths.inside(path, root) for root in roots[kind])), None)
+    if wrong:
+        raise UsageError(f"{what}: {wrong} is outside the declared roots", reason="outside_roots",
+                         hint=f"roots.{kind} in conf names {', '.join(roots[kind]) or 'none'}")
+
+
+def _refuse_links(place: Files, conf: Conf, roots: Mapping[str, list[str]]) -> None:
+    """A link among the files may lead out of the roots that its folder is in."""
+    for name, one in conf.inputs.items():
+        if one.path and one.format != "table":
+            files, _ = listing(place.hadoop, name, one.path)
+            _refuse_outside(f"input {name!r}", [paths.canonical(unquote(f.path)) for f in files], roots, "read")
+
+
+def _refuse_variables(what: str, schema: StructType) -> None:
+    """Spark hands names to Parquet through Hadoop's configuration, which puts in variables: written is another name."""
+    wrong = next((found[0] for found in re.finditer(r"\$\{[^}]*\}?", schema.simpleString())), None)
+    if wrong:
+        raise UsageError(f"{what}: the name of a column holds {wrong}, which Parquet's reader takes for a variable",
+                         reason="wrong_column_name", hint="rename it, or use another format")
+
+
+def _refuse_meeting(
+    files: list[Target], reads: Mapping[str, list[str]], writes: Mapping[str, str], kept: Mapping[str, str],
+) -> None:
+    for what, path in writes.items():
+        for other, name in _meeting(path, writes, kept, without=what):
+            raise UsageError(f"{what} and {name} overlap: {path} and {other}", reason="overlapping_paths", hint="give each its own folder")
+    for (what, path), target in zip(writes.items(), files, strict=True):
+        careless = target.conf.mode in (*REPLACING, "error") or not target.table
+        for other, name in _flat(reads) if careless and not target.conf.allow_overlap else ():
+            if paths.meet(path, other):
+                raise UsageError(
+                    f"{what} at {path} overlaps {name}, which is read from {other}", reason="overlapping_paths",
+                    hint=f"choose another path, or set outputs.{target.name}.allow_overlap=true",
+                )
+    for what, path in kept.items():
+        for other, name in _flat(reads):
+            if paths.meet(path, other):
+                raise UsageError(f"{what} at {path} overlaps {name}, which is read from {other}", reason="overlapping_paths",
+                                 hint="choose another path for one of them")
+
+
+def _refuse_unwritable(what: str, path: str) -> None:
+    """A local target where nothing can be made: Hadoop would say at the first task that a folder could not be made, and not why."""
+    if path.startswith("file://"):
+        folder = Path(path.removeprefix("file://")).parent
+        there = next(p for p in (folder, *folder.parents) if p.exists())
+        if not os.access(there, os.W_OK):
+            raise UsageError(f"{what} at {path}: {there} can't be written to", reason="not_writable",
+                             hint="give the user the right to it, or choose another path")
+
+
+def _meeting(path: str, writes: Mapping[str, str], kept: Mapping[str, str], without: str) -> Iterator[tuple[str, str]]:
+    for name, other in {**writes, **kept}.items():
+        if name != without and paths.meet(path, other):
+            yield other, name
+
+
+def _flat(reads: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
+    return ((path, name) for name, given in reads.items() for path in given)
+
+
+def _refuse_static(place: Place, target: Target) -> None:
+    """An overwrite over a target that has other partitions than the output declares replaces what nobody thought of."""
+    if target.conf.mode != "overwrite" or target.conf.allow_static_overwrite:
+        return
+    there = _partitions(place, target)
+    if there and there != list(target.conf.partition_by):
+        said = ", ".join(target.conf.partition_by) or "no partitions"
+        raise UsageError(
+            f"output {target.name!r}: {target.path} is partitioned by {', '.join(there)}, and the output declares {said}",
+            reason="static_overwrite", hint=_hint(target, f"set outputs.{target.name}.partition_by"),
+        )
+
+
+def _hint(target: Target, first: str) -> str:
+    return f"{first}, use --mode overwrite_partitions, or set outputs.{target.name}.allow_static_overwrite=true"
+
+
+def _partitions(place: Place, target: Target) -> list[str]:
+    """The partition columns of what is at a target; none where nothing is."""
+    if target.conf.format == "table":
+        catalog = place.spark.catalog
+        return [c.name for c in catalog.listColumns(target.path) if c.isPartition] if catalog.tableExists(target.path) else []
+    if target.conf.format == "delta":
+        if not delta_table.has_delta(place.spark) or not delta_table.is_delta(place.spark, target.path):
+            return []
+        row = place.spark.sql(f"DESCRIBE DETAIL delta.{quote(target.path)}").select("partitionColumns").first()
+        return list(row[0]) if row else []
+    assert isinstance(place, Files)
+    return [unquote(level.partition("=")[0]) for level in _levels(place, target.path)]
+
+
+def _levels(place: Files, path: str) -> Iterator[str]:
+    """The `k=v` folders on the way to the first file below a path."""
+    while found := place.hadoop.glob(f"{path}/*=*"):
+        first = next((status.getPath() for status in found if status.isDirectory() and status.getPath().getName()[0] != "."), None)
+        if first is None:
+            return
+        yield str(first.getName())
+        path = f"{path}/{first.getName()}"
+
+
+def _refuse_empty(place: Place, staged: Staged) -> None:
+    target = staged.target
+    if staged.count.good == 0 and not target.conf.allow_empty and _has_rows(place, target):
+        raise ContractError(
+            f"output {target.name!r}: the result is empty, and {target.path} has rows, which it would replace", reason="empty_result",
+            hint="look at the inputs, or give --allow-empty",
+        )
+
+
+def _has_rows(place: Place, target: Target) -> bool:
+    """What can't be read as the output's format may be somebody's rows, too."""
+    spark, form = place.spark, formats.known(target.conf.format)
+    if target.conf.format == "table":
+        return spark.catalog.tableExists(target.path) and spark.table(target.path).limit(1).count() > 0
+    if target.conf.format == "delta":
+        return delta_table.is_delta(spark, target.path) and spark.read.format("delta").load(target.path).limit(1).count() > 0
+    assert isinstance(place, Files)
+    return place.any(target.path) and _else(lambda: _stored(place, target, form), True)
+
+
+def _stored(place: Files, target: Target, form: Format) -> bool:
+    assert form.count is not None
+    return form.count(place.spark, target.path, target.conf.options) > 0
+
+
+def _else(call: Callable[[], T], otherwise: T) -> T:
+    try:
+        return call()
+    except Exception:
+        return otherwise
+
+
+def _refuse_lost(place: Place, staged: Staged) -> None:
+    """An overwrite of files whose result lacks partitions that are there: the backfill of one day that was to add, and replaced."""
+    target = staged.target
+    if target.table or not target.conf.partition_by or target.conf.allow_static_overwrite or not staged.count.good:
+        return
+    assert isinstance(place, Files)
+    if not place.hadoop.exists(target.path):
+        return
+    there, here = ({leaf.rpartition("/")[0] for leaf in place.leaves(at)} for at in (target.path, staged.data))
+    lost = sorted(there - here)
+    if lost:
+        shown = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
+        raise UsageError(
+            f"output {target.name!r}: the result lacks {len(lost)} of the partitions at {target.path}, which it would replace: {shown}",
+            reason="static_overwrite", hint=_hint(target, "see whether the input is whole"),
+        )

@@ -1,0 +1,258 @@
+"""The journals of a run's outputs: one lock before anything is read, one decision for all that was staged.
+
+Paths are qualified here (`file:/d/t`, `hdfs://…`), as Spark takes them; a journal's own are those of its store.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any
+
+from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
+
+from sparkkit import formats
+from sparkkit.conf import OutputConf
+from sparkkit.errors import AccountingError, UsageError
+from sparkkit.formats.base import Commit, Committed
+from sparkkit.schema.types import quote
+from sparkkit.storage.hadoop import Hadoop
+from sparkkit.storage.hadoop_store import HadoopStore
+from sparkkit.storage.journal import Run, running
+from sparkkit.storage.journal import Staged as Placed
+from sparkkit.storage.local import LocalStore, real_path
+from sparkkit.storage.lock import Patience
+from sparkkit.storage.log import Log, Part, decode
+from sparkkit.storage.records import WHOLE, last_of
+from sparkkit.storage.seam import Store
+
+FORMAT = 1
+"""The version of what is left for a table's commit: raised when a field changes its meaning or goes."""
+
+TODO = "_commit.json"
+"""The file beside a table's staged rows, hidden from readers, that says how to commit them, for whoever has to finish it."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a run is: `logical_id` tells a retry, `slices` what a re-run replaces, by output; `shelf` the same for the quarantine."""
+
+    logical_id: str
+    slices: Mapping[str, str]
+    shelf: str
+
+
+@dataclass(frozen=True)
+class TableCommit:
+    """All that a table's commit needs: `data` are the rows' Parquet files, below the staged folder."""
+
+    path: str
+    conf: OutputConf
+    data: str
+    schema: StructType
+    rows: int
+    run_id: str
+
+    def encode(self) -> bytes:
+        """One line of JSON."""
+        said = {"format": FORMAT, "path": self.path, "conf": asdict(self.conf), "data": self.data, "schema": self.schema.json()}
+        return json.dumps({**said, "rows": self.rows, "run_id": self.run_id}, ensure_ascii=False).encode() + b"\n"
+
+    @classmethod
+    def decode(cls, data: bytes, path: str) -> TableCommit:
+        """What was encoded.
+
+        Raises:
+            UsageError: a later version of sparkkit wrote it.
+            InfrastructureError: it is damaged.
+        """
+        found = decode(data, path)
+        conf: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in found["conf"].items()}
+        schema = StructType.fromJson(json.loads(found["schema"]))
+        return cls(found["path"], OutputConf(**conf), found["data"], schema, found["rows"], found["run_id"])
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What is to be published at one path: a staged folder, the mode of the journal, the slice; for a table its commit."""
+
+    path: str
+    folder: str
+    mode: str
+    slice: str
+    commit: TableCommit | None = None
+
+
+@dataclass
+class Journals:
+    """The journals of a run's outputs, by path; `committed` is what tables' commits did, by their path or name.
+
+    Where a store has no rename (S3) there are none, and no lock: `bare` are the paths there, to which tables commit by themselves.
+    """
+
+    spark: SparkSession
+    run_id: str
+    hadoop: Hadoop
+    patience: Patience = field(default_factory=lambda: Patience())
+    runs: dict[str, tuple[Run, str]] = field(default_factory=dict)
+    bare: set[str] = field(default_factory=set)
+    committed: dict[str, Committed] = field(default_factory=dict)
+
+    @contextmanager
+    def lock(self, paths: Sequence[str]) -> Iterator[None]:
+        """Takes the lock on these paths, and settles what earlier runs had decided there; gives it back at the end.
+
+        Raises:
+            LockedError: another run is at work on one of them.
+            UsageError: two are the same, or one can't be replaced.
+        """
+        groups: dict[str, dict[str, str]] = {}
+        for path in paths:
+            groups.setdefault(_system(path), {})[path] = self.key(path)
+        keys = [key for group in groups.values() for key in group.values()]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise UsageError(f"two outputs, or an output and a quarantine, have the same path {key}", reason="same_path",
+                                 hint="give each its own")
+        with ExitStack() as stack:
+            for system, group in groups.items():
+                if not self.journaled(system):
+                    self.bare |= set(group)
+                    stack.callback(self._clear, group)
+                    continue
+                slices = dict.fromkeys(group.values(), "")
+                commit = partial(self._commit, system)
+                run = stack.enter_context(running(self._store(system), self.run_id, slices, self.patience, commit))
+                self.runs |= {path: (run, key) for path, key in group.items()}
+                for path, key in group.items():
+                    self._as_private(path, _uri(system, Log(run.store, key).folder))
+            yield
+
+    def _as_private(self, path: str, folder: str) -> None:
+        """What is to be in a path's place, or was there, is as private as it is."""
+        if self.hadoop.exists(path):
+            self.hadoop.like(path, folder)
+
+    def key(self, path: str) -> str:
+        """The path by which its store knows it."""
+        return real_path(re.sub("^file:/+", "/", path)) if _system(path) == "file:" else path
+
+    def journaled(self, path: str) -> bool:
+        """Whether a path is on a store whose rename is one step, so that plain files can be published there."""
+        return _system(path) == "file:" or HadoopStore.knows(self.hadoop, path)
+
+    def _clear(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            self.hadoop.delete(self.workspace(path))
+
+    def _store(self, system: str) -> Store:
+        if system == "file:":
+            return LocalStore()
+        return HadoopStore.of(self.hadoop, f"{system}/")
+
+    def workspace(self, path: str) -> str:
+        """The folder to stage a path's files in, qualified; it need not be there."""
+        if path in self.bare:
+            folder, _, name = path.rpartition("/")
+            return f"{folder}/.{name}.staging-{self.run_id}"
+        run, key = self.runs[path]
+        return _uri(_system(path), run.workspace(key))
+
+    def done_by(self, identity: Identity, slices: Mapping[str, str]) -> str | None:
+        """The run that has left in all these paths (given with their slices) what this run would; None where none has."""
+        done = None
+        if self.bare & set(slices):
+            return None
+        for path, name in slices.items():
+            run, key = self.runs[path]
+            run.slices = {**run.slices, key: name}
+            if not run.already_done(identity.logical_id, [key]):
+                return None
+            done = run.before(key)
+        return done.run_id if done else None
+
+    def wrote(self, path: str, name: str) -> bool:
+        """Whether the last generation of a slice has files at a path."""
+        if path in self.bare:
+            return False
+        run, key = self.runs[path]
+        last = last_of(Log(run.store, key), "slices", name)
+        return last is not None and bool(last.fields["files"])
+
+    def publish(self, logical_id: str, pieces: Sequence[Piece]) -> dict[str, Part]:
+        """Publishes in the order given, by one decision for each filesystem; what was published, by path.
+
+        Raises:
+            LockedError: another run took over: nothing was published.
+            InfrastructureError: the storage failed; the next run finishes what was decided.
+        """
+        published: dict[str, Part] = {}
+        for piece in pieces:
+            if piece.path in self.bare and piece.commit:
+                self._commit_now(piece.commit, piece.folder, None)
+        pieces = [p for p in pieces if p.path not in self.bare]
+        for run in {id(self.runs[p.path][0]): self.runs[p.path][0] for p in pieces}.values():
+            mine = {self.runs[p.path][1]: p for p in pieces if self.runs[p.path][0] is run}
+            run.slices = {**run.slices, **{key: piece.slice for key, piece in mine.items()}}
+            placed = [self._placed(run, key, piece) for key, piece in mine.items()]
+            published |= {mine[part.target].path: part for part in run.publish(logical_id, placed)}
+        return published
+
+    def _placed(self, run: Run, key: str, piece: Piece) -> Placed:
+        folder = re.sub("^file:/+", "/", piece.folder)
+        if piece.commit and piece.mode == "append" and run.before(key) and not formats.known(piece.commit.conf.format).number:
+            raise UsageError(f"{piece.commit.path} holds what {piece.slice} appended before, which can't be told from other rows",
+                             reason="can_not_replace", hint="re-run it with overwrite_partitions, or take its rows out first")
+        if piece.commit is None:
+            self._as_private(piece.path, piece.folder)
+        else:
+            run.store.put_if_absent(f"{folder}/{TODO}", piece.commit.encode())
+        return Placed(key, folder, piece.mode, table=piece.commit is not None, generation=self._number(piece))
+
+    def _number(self, piece: Piece) -> int:
+        """The last generation of a piece's slice that a table itself knows of."""
+        number = formats.known(piece.commit.conf.format).number if piece.commit else None
+        return max(0, number(self.spark, piece.path, piece.slice)) if number else 0
+
+    def _commit(self, system: str, part: Part, folder: str) -> None:
+        """Commits a table's staged rows, for this run or for one that died after its decision."""
+        store = self._store(system)
+        found = store.read(f"{folder}/{TODO}")
+        if found is None:
+            return  # thrown away after its commit
+        todo = TableCommit.decode(found.data, f"{folder}/{TODO}")
+        self._commit_now(todo, _uri(system, folder), (part.slice, part.generation))
+
+    def _commit_now(self, todo: TableCommit, folder: str, txn: tuple[str, int] | None) -> None:
+        form, data = formats.known(todo.conf.format), f"{folder}/{todo.data}".rstrip("/")
+        assert form.commit is not None
+        frame = self.spark.read.schema(todo.schema).parquet(data).select(*[quote(c) for c in todo.schema.names])
+        done = self.committed[todo.path] = form.commit(frame, todo.conf, todo.path, Commit(todo.run_id, todo.rows, folder, txn))
+        if done.rows != todo.rows and not done.already:
+            raise AccountingError(f"{todo.rows} good rows, but the commit to {todo.path} accounts for {done.rows}",
+                                  hint="look at the table's history")
+
+
+def mode_of(conf: OutputConf) -> str:
+    """The journal's mode for an output's."""
+    return "overwrite" if conf.mode == "error" else conf.mode
+
+
+def slice_of(conf: OutputConf, name: str) -> str:
+    """What a re-run of an output replaces: all that there is, or what its slice of this name wrote."""
+    return WHOLE if conf.mode in ("overwrite", "error") else name
+
+
+def _system(path: str) -> str:
+    found = re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:(?://[^/]+)?", path)
+    return found[0] if found else "file:"
+
+
+def _uri(system: str, path: str) -> str:
+    return f"file:{path}" if system == "file:" else path
+

@@ -1,0 +1,76 @@
+"""What the logs of a run say, gathered in a few figures and sentences, however long the logs are."""
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+MOST = 500
+"""Different things said that are kept; a thousand tasks that fail the same way are one, with its number."""
+
+
+@dataclass
+class Said:
+    """One text: an error's message and stack, a reason, a block of a log. `place` says where it was read, in words."""
+
+    place: str
+    text: str
+    executor: str | None = None
+    stage: str | None = None
+    fatal: bool = False
+    times: int = 1
+
+
+@dataclass
+class Stage:
+    """One attempt of a stage: what each of its tasks that succeeded took (ms, bytes, rows), and its sums."""
+
+    id: int
+    attempt: int
+    name: str = ""
+    failed: str | None = None
+    milliseconds: array[int] = field(default_factory=lambda: array("q"))
+    bytes: array[int] = field(default_factory=lambda: array("q"))
+    rows: array[int] = field(default_factory=lambda: array("q"))
+    running: int = 0
+    collecting: int = 0
+    spilled: int = 0
+    to_disk: int = 0
+    failures: int = 0
+    longest: int = 0
+    slowest: str = ""
+    query: int | None = None
+
+    def __str__(self) -> str:
+        return f"stage {self.id}.{self.attempt}" + (f" ({self.name})" if self.name else "")
+
+
+@dataclass
+class Facts:
+    """Everything that was gathered."""
+
+    record: Mapping[str, Any] = field(default_factory=dict)
+    said: list[Said] = field(default_factory=list)
+    stages: dict[tuple[int, int], Stage] = field(default_factory=dict)
+    lost: dict[str, str] = field(default_factory=dict)
+    plans: dict[int, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+    looked_at: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    _known: dict[tuple[str, str], Said] = field(default_factory=dict)
+
+    def say(self, said: Said) -> None:
+        """Keeps a text; one that was heard before, from wherever, is only counted."""
+        key = (said.text[:400], str(said.fatal))
+        before = self._known.get(key)
+        if before is not None:
+            before.times += 1
+        elif len(self.said) < MOST:
+            self._known[key] = said
+            self.said.append(said)
+
+    @property
+    def done(self) -> bool:
+        """Whether the run ended well."""
+        return self.record.get("exit_code") == 0

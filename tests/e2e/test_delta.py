@@ -1,0 +1,141 @@
+"""Delta's modes on real tables, beside DuckDB: out of order, twice, with rivals, losses and numbers (one session for all)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sparkkit import jars
+
+pytest.importorskip("duckdb")
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the session printed."""
+    if not list(jars.folder().glob("*delta-spark*.jar")):
+        pytest.skip(f"no Delta jars in {jars.folder()}: run scripts/setup.sh")
+    folder = tmp_path_factory.mktemp("delta")
+    env = os.environ | {"SPARK_LOCAL_IP": "127.0.0.1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    argv = [sys.executable, str(Path(__file__).with_name("delta_session.py")), str(folder)]
+    done = subprocess.run(argv, env=env, cwd=folder, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    result: dict[str, Any] = {}
+    for line in done.stdout.splitlines():
+        result |= json.loads(line)
+    return result
+
+
+def test_a_merge_touches_what_differs_and_nothing_else(found: dict[str, Any]) -> None:
+    merge = found["merge"]
+    assert (merge["rows"], merge["same"]) == (merge["oracle"], [True, True])
+    assert merge["done"] == [
+        [{"inserted": 2}, False], [{"copied": 1, "inserted": 1, "updated": 1}, False], [{"unchanged": 2}, False],
+    ]
+
+
+def test_a_merge_refuses_keys_that_stand_twice_or_are_null(found: dict[str, Any]) -> None:
+    twice = "2 rows for /merge have a key that stands more than once in the batch, such as k=3"
+    assert found["merge"]["twice"] == [4, "duplicate_keys", twice, True]
+    assert found["merge"]["null"][:2] == [4, "null_keys"]
+
+
+@pytest.mark.parametrize("mode", ["cdc", "scd2"])
+def test_changes_in_any_order_and_twice_leave_what_duckdb_computes(found: dict[str, Any], mode: str) -> None:
+    done = found[mode]
+    assert (done["unlike"], done["wrong"], done["rows"], done["still"]) == ([], [], True, True)
+    assert (set(done["again"]) <= {"unchanged", "superseded"}, done["versions"]) == (True, [0])
+
+
+def test_ties_and_nulls_are_refused_and_what_is_said_twice_is_not(found: dict[str, Any]) -> None:
+    for mode, same in (("cdc", {"superseded": 1, "unchanged": 2}), ("scd2", {"unchanged": 3})):
+        told = found["ties"][mode]
+        assert told.pop("same") == [same, False]
+        assert told.pop("null") == [4, "null_keys", True]
+        assert told == {case: [4, "sequence_tie", True] for case in ("batch", "table", "deletes", "deleted")}
+
+
+def test_an_append_is_made_once_for_each_number_and_replaced_by_a_later_one(found: dict[str, Any]) -> None:
+    done = found["appending"]
+    assert done["done"] == [
+        [{"inserted": 2}, False], [{"inserted": 2}, True], [{"inserted": 2}, False], [{"inserted": 2, "removed": 2}, False],
+    ]
+    assert (done["rows"], done["empty"]) == ([[2, 2]] * 4 + [[3, 3]] * 4, [[{}, False], [{"inserted": 2}, False]])
+    assert (done["told"], done["nowhere"]) == ([True, True, False, True, False], False)
+
+
+def test_a_late_attempt_and_rows_that_were_rewritten_are_refused(found: dict[str, Any]) -> None:
+    done = found["appending"]
+    assert (done["late"][:2], done["late"][3]) == ([5, "newer_generation"], True)
+    assert (done["rewritten"][:2], done["rewritten"][3]) == ([4, "rewritten"], True)
+
+
+def test_partitions_are_replaced_and_told_and_those_of_an_earlier_generation_go(found: dict[str, Any]) -> None:
+    done, null = found["overwriting"], "w=__HIVE_DEFAULT_PARTITION__"
+    assert done["by"] == [["w=01", null, "w=a b/c=%"], ["w=01", "w=other"], [null, "w=a b/c=%", "w=new"]]
+    assert (done["again"], done["held"]) == (
+        [{"inserted": 2, "removed": 2}, False], [[2, "01"], [4, "other"], [5, None], [6, "new"]],
+    )
+
+
+def test_an_overwrite_replaces_all_and_keeps_the_partitions(found: dict[str, Any]) -> None:
+    done = found["overwriting"]
+    assert done["whole"] == [[{"inserted": 1, "removed": 4}, False], [[9, "z"]]]
+    assert (done["change"][:2], done["there"][:2]) == ([4, "partition_changed"], [2, "output_exists"])
+
+
+def test_a_rival_commit_is_seen_and_one_that_never_rests_ends_with_5(found: dict[str, Any]) -> None:
+    done = found["racing"]
+    assert (done["once"], done["held"]) == ([{"updated": 2}, False], [[1, 2, "b"], [100, 2, "ours"]])
+    assert (done["always"][:2], done["over"], done["end"]) == ([5, "conflict"], [{"inserted": 1, "removed": 6}, False], [[5, 5]])
+
+
+def test_rows_that_get_lost_are_noticed_before_anybody_sees_them(found: dict[str, Any]) -> None:
+    done = found["failing"]
+    for told in (*done["lost"], done["told"]):
+        assert (told[:2], told[3]) == ([4, "accounting_broken"], True)
+    assert done["left"] == 0
+
+
+def test_a_commit_whose_answer_is_lost_counts_and_one_that_never_came_does_not(found: dict[str, Any]) -> None:
+    done = found["failing"]
+    assert (done["never"], done["deaf"]) == ("ConnectionError", [{"copied": 1, "deleted": 1, "inserted": 1}, True])
+    assert (done["rows"], done["late"]) == (
+        [[1, 1, 1, "a"], [3, 1, 1, "b"]], [[{"superseded": 1}, False], [{"superseded": 1, "unchanged": 1}, False]],
+    )
+
+
+def test_a_table_changes_its_columns_only_as_far_as_it_was_allowed(found: dict[str, Any]) -> None:
+    done, no = found["evolving"], [4, "schema_changed"]
+    assert [told[:2] + told[3:] for told in (*done["strict"], done["overwrite"])] == [[*no, True]] * 5
+    assert (done["adds"], done["merged"]) == ([{"inserted": 1}, False], [{"updated": 1}, False])
+    assert (done["still"], done["narrow"], done["keys"]) == (no, no, no)
+    wide = [[3, "c", 6_000_000_000, None]] if jars.line() != "3.5" else []
+    assert (done["wide"], done["rows"]) == ([{"inserted": 1}, False] if wide else no, [[1, "a", None, None], [2, "b", 5, True], *wide])
+
+
+def test_the_change_feed_holds_what_changed_and_not_what_was_copied(found: dict[str, Any]) -> None:
+    done = found["feeding"]
+    assert done["feed"] == [[1, 1, "update_preimage"], [1, 2, "update_postimage"], [2, 1, "delete"], [4, 4, "insert"]]
+    assert done["rows"] == [[1, 2, 2, "a"], [3, 1, 1, "c"], [4, 2, 4, "d"]]
+
+
+def test_maps_nested_values_and_odd_names_are_compared_too(found: dict[str, Any]) -> None:
+    one, two, rows = found["feeding"]["odd"]
+    assert (one, two) == ([{"inserted": 2}, False], [{"unchanged": 1, "updated": 1}, False])
+    assert rows == [[1, 1, 1, "y z/1"], [2, 2, 2, "y z/2"]]
+
+
+def test_the_record_of_a_run_tells_what_became_of_each_row(found: dict[str, Any]) -> None:
+    done = found["road"]
+    first = {"written": 3, "inserted": 2, "updated": 0, "deleted": 0, "unchanged": 0, "superseded": 1}
+    again = {"written": 3, "inserted": 0, "updated": 0, "deleted": 0, "unchanged": 2, "superseded": 1}
+    assert done["runs"] == [[first, 0, 0, 0], [again, 0, 0, 0], [2, "wrong_conf"]]
+    assert (done["left"], done["word"]) == ([], ["MERGE", "sparkkit job-"])

@@ -1,0 +1,107 @@
+"""The publishing protocol on a real HDFS: the seam's promises, a run that dies at any call, two runs at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
+from dataclasses import replace
+
+import pytest
+from pyspark.sql import SparkSession
+
+from sparkkit.errors import LockedError
+from sparkkit.storage import journal
+from sparkkit.storage.hadoop import Hadoop
+from sparkkit.storage.hadoop_store import HadoopStore
+from sparkkit.storage.journal import Staged, running
+from sparkkit.storage.lock import Patience
+from sparkkit.storage.seam import walk
+from tests.e2e import hdfs
+from tests.storage.faults import Crash, Faulty
+from tests.storage.scenarios import Writer, bare, read
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(280)]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with hdfs.running(tmp_path_factory.mktemp("hdfs")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def store(root: str, spark: SparkSession) -> HadoopStore:
+    """The store, when the DataNode is there and a file can be written."""
+    until = time.monotonic() + 90
+    while True:
+        try:
+            found = HadoopStore.of(Hadoop.of(spark), root)
+            found.put_if_absent(f"{root}/ready", b"1")
+            return found
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(1)
+
+
+def test_hdfs_keeps_what_the_seam_promises(store: HadoopStore, root: str) -> None:
+    at = f"{root}/seam"
+    with ThreadPoolExecutor(4) as pool:
+        won = list(pool.map(lambda i: store.put_if_absent(f"{at}/x", b"%d" % i), range(4)))
+    found = store.read(f"{at}/x")
+    assert found
+    assert (won.count(True), found.data, store.list(at)) == (1, b"%d" % won.index(True), ("x",))
+    version = store.replace_if_unchanged(f"{at}/x", b"new", found.version)
+    assert (version is None, store.replace_if_unchanged(f"{at}/x", b"late", found.version)) == (False, None)
+    for name in ("a/1", "a/2", "a/3", "a/4", "b/1"):
+        store.put_if_absent(f"{at}/{name}", b"")
+    store.make_folder(f"{at}/empty")
+    refused = [store.rename(f"{at}/a", f"{at}/{new}") for new in ("b", "empty", "x", "none/a")]
+    moved = [store.rename(f"{at}/a", f"{at}/c"), store.rename(f"{at}/a", f"{at}/d")]
+    assert (refused, moved, walk(store, at)) == ([False] * 4, [True, False], ("b/1", "c/1", "c/2", "c/3", "c/4", "x"))
+    for _ in range(2):
+        store.delete(f"{at}/c")
+    assert (store.list(at), store.read(f"{at}/c/1"), store.list(f"{at}/x")) == (("b/", "empty/", "x"), None, ())
+
+
+@pytest.mark.parametrize("mode", ["append", "overwrite"])
+def test_a_run_that_dies_at_any_fifth_call_is_finished_or_undone(
+    store: HadoopStore, root: str, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "Heart", lambda *_: nullcontext())
+    for at in range(1, 60, 5):
+        target = f"{root}/{mode}/{at}/t"
+        first, second = Writer("a", ("a",), (target,), slice="1"), Writer("b", ("b",), (target,), mode, slice="2")
+        assert first(store) == 1
+        faulty, then = Faulty(store, at, "crash"), second.after(("a",), ())
+        with suppress(Crash):
+            second(faulty)
+        assert read(store, target) in {("a",), then}
+        assert replace(second, run_id="c", logical="b")(store) in {1, "already_done"}
+        assert (read(store, target), bare(store, target)) == (then, then)
+        if not faulty.fired:
+            break
+    assert 15 < at < 59
+
+
+def test_two_writers_at_once_lose_nothing(store: HadoopStore, root: str) -> None:
+    target = f"{root}/two/t"
+
+    def write(run_id: str) -> None:
+        with running(store, run_id, {target: run_id}, Patience(interval=0.02, missed=500)) as run:
+            store.put_if_absent(f"{run.workspace(target)}/out/{run_id}", b"")
+            run.publish(run_id, [Staged(target, f"{run.workspace(target)}/out", "append")])
+
+    def writer(name: str) -> None:
+        for number in range(5):
+            while True:
+                with suppress(LockedError):
+                    write(f"{name}{number}")
+                    break
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(writer, name) for name in "ab"]:
+            done.result()
+    assert bare(store, target) == tuple(f"{name}{number}" for name in "ab" for number in range(5))
