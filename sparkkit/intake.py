@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from sparkkit.accounting import Count, Watch, observed_once, stops_short, tally, watch_verdict
+from sparkkit.accounting import Count, Watch, observed_once, stops_short, tally, watch, watch_verdict
 from sparkkit.errors import ContractError
 from sparkkit.formats.base import Finding
 from sparkkit.schema.contract import Contract
@@ -27,7 +27,8 @@ Plans = Callable[[], list[str]]
 
 @dataclass
 class Intake:
-    """One input on its way: `passed` goes to `build`, `conformed` holds every row with its verdict, unwatched."""
+    """One input on its way: `passed` goes to `build`, `conformed` holds every row with its verdict, unwatched. What `checks` ask
+    of the rows that they took out is watched by `taken`, on the way to the quarantine."""
 
     source: Source
     conformed: DataFrame
@@ -35,6 +36,8 @@ class Intake:
     read: Watch
     verdict: Watch
     findings: list[Finding] = field(default_factory=list)
+    checks: tuple[Check, ...] = ()
+    taken: Watch | None = None
 
 
 def take(source: Source, checks: Sequence[Check] = (), found: Mapping[str, Source] | None = None) -> Intake:
@@ -46,15 +49,15 @@ def take(source: Source, checks: Sequence[Check] = (), found: Mapping[str, Sourc
     columns = [quote(c) for c in judged.columns if c not in LANDING]
     keep = [F.col(FILE).alias(SOURCE_FILE)] if source.conf.keep_source else []
     passed = judged.where(F.col(BAD).isNull()).select(*columns, *keep)
-    return Intake(source, barrier(judge(source.frame, source.contract, checks, others)), passed, read, verdict)
+    return Intake(source, barrier(judge(source.frame, source.contract, checks, others)), passed, read, verdict, checks=tuple(checks))
 
 
-def _asked(checks: Sequence[Check]) -> dict[str, Column]:
+def _asked(checks: Sequence[Check], *, taken: bool = False) -> dict[str, Column]:
     if not checks:
         return {}
     from sparkkit.checks import onepass
 
-    asked = onepass.asked(checks, onepass.scope(checks, f"{BAD}.reason"))
+    asked = (onepass.taken if taken else onepass.asked)(checks, onepass.scope(checks, f"{BAD}.reason"))
     return {short: F.expr(sql) for sql, short in onepass.names(asked).items()}
 
 
@@ -72,7 +75,11 @@ def judge(
 
 def rejects(intake: Intake) -> DataFrame:
     """The rows that did not pass: `source_file`, `raw`, `reason`, `rule`; each file's one header line is not a row."""
-    bad = intake.conformed.where(F.col(BAD).isNotNull()).select(FILE, RAW, BAD)
+    bad = intake.conformed.where(F.col(BAD).isNotNull())
+    asked = _asked(intake.checks, taken=True)
+    if asked:
+        bad, intake.taken = watch(bad, **asked)
+    bad = bad.select(FILE, RAW, BAD)
     single = intake.source.land.single_header
     rows = single(bad) if single else bad
     return rows.select(F.col(FILE).alias("source_file"), F.col(RAW).alias("raw"), f"{BAD}.reason", f"{BAD}.rule")

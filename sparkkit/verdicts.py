@@ -2,7 +2,7 @@
 be trusted, and else out of one aggregation of what was staged (outputs) or is stored (inputs)."""
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -65,33 +65,45 @@ def of_input(name: str, one: Intake, count: Count, some: Sequence[Check], others
     """The results of an input's checks, after its account is settled."""
     if not some:
         return []
-    asked = onepass.asked(some, onepass.scope(some, f"{BAD}.reason"))
+    within = onepass.scope(some, f"{BAD}.reason")
+    asked = onepass.asked(some, within)
     if count.counted_by == "observed":
         found: Any = one.verdict.figures()
-    elif all(_row_rule(c) for c in some) and not {c.name for c in some} & set(count.quarantined_by):
-        short = onepass.names(asked)
-        found = {short[sql]: count.good if figure == "rows" else 0 for own in asked.values() for figure, sql in own.items()}
+    elif set(_named(asked).values()) == {f"count_if({within.good})"}:
+        found = dict.fromkeys(_named(asked), count.good)
     else:
         found = _aggregated(one.conformed, asked)
-    inline = [check.name for check in some if check.inline]
-    return _told(f"input {name}", results(good(one), some, onepass.answers(asked, found), others, inline))
-
-
-def _row_rule(check: Check) -> bool:
-    """Whether a check is broken only by rows that carry its name, or that of another such check."""
-    return check.inline and check.ask is not None and bool(check.ask.bad)
+    seen = one.taken.figures() if one.taken and one.taken.once() else None
+    known = _with_taken(some, within, onepass.answers(asked, found), count, seen, lambda: one.conformed)
+    return _told(f"input {name}", results(good(one), some, known, others, within.inline))
 
 
 def of_output(name: str, place: Place, staged: Staged, some: Sequence[Check], others: Mapping[str, DataFrame]) -> Found:
     """The results of an output's checks, after it was staged."""
     if not some:
         return []
-    asked = onepass.asked(some, onepass.scope(some, REASON))
+    within = onepass.scope(some, REASON)
+    asked = onepass.asked(some, within)
     found = staged.seen.figures() if staged.seen and staged.seen.once() else None
     if found is None or found["rows"] != staged.count.total:
-        found = _aggregated(_both(place, staged), asked)
-    inline = [check.name for check in some if check.inline]
-    return _told(f"output {name}", results(_good(place, staged), some, onepass.answers(asked, found), others, inline))
+        asked = onepass.asked(some, onepass.Scope("", within.inline))
+        found = _aggregated(_good(place, staged), asked)
+    known = _with_taken(some, within, onepass.answers(asked, found), staged.count, None, lambda: _rejects(place, staged))
+    return _told(f"output {name}", results(_good(place, staged), some, known, others, within.inline))
+
+
+def _with_taken(
+    some: Sequence[Check], within: onepass.Scope, known: onepass.Answers, count: Count, seen: Mapping[str, Any] | None,
+    rows: Callable[[], DataFrame],
+) -> onepass.Answers:
+    """Answers about good rows, with what is to be said of those that were taken out by checks: as it was seen on their way to
+    the quarantine, or else asked of `rows`, but not where there are none."""
+    asked = onepass.taken(some, within)
+    if not set(within.inline) & set(count.quarantined_by):
+        found: Mapping[str, Any] = dict.fromkeys(_named(asked), 0)
+    else:
+        found = seen if seen is not None else _aggregated(rows().where(within.ruled), asked)
+    return onepass.together(known, onepass.answers(asked, found))
 
 
 def results(
@@ -149,14 +161,12 @@ def _good(place: Place, staged: Staged) -> DataFrame:
     return place.read(staged.data, staged.schema)
 
 
-def _both(place: Place, staged: Staged) -> DataFrame:
-    """All staged rows, with why they were taken out; null for good ones."""
-    kept = _good(place, staged).withColumn(SPLIT, F.lit(None).cast("string"))
+def _rejects(place: Place, staged: Staged) -> DataFrame:
+    """The staged rows that were taken out, with their types and why."""
     bad = place.rejects(staged.target)
-    if bad is None:
-        return kept
+    assert bad is not None  # they were counted
     columns = [F.col(quote(f.name)).cast(f.dataType).alias(f.name) for f in staged.schema.fields]
-    return kept.unionAll(bad.select(*columns, F.col(SPLIT).cast("string")))
+    return bad.select(*columns, F.col(SPLIT).cast("string"))
 
 
 def _told(edge: str, found: Found) -> Found:

@@ -1,6 +1,7 @@
 """What checks need to know of a frame, folded into one aggregation, and the verdicts out of the answers.
 
-A row rule's predicate is looked at again only in rows that were taken out for a rule, so that a good row pays for it once.
+A row rule's predicate is looked at again only in rows that were taken out for a rule, and these are counted apart: a good
+row pays for each rule once.
 """
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ Answers = Mapping[str, Mapping[str, Any]]
 @dataclass(frozen=True)
 class Scope:
     """The rows of a frame that count. `reason` is SQL text of why a row was taken out, null for a good one; empty where the
-    frame holds good rows only. `inline` names the checks whose rows were taken out on the way: these count them too."""
+    frame holds good rows only. `inline` names the checks whose rows were taken out on the way: these count them too (`taken`)."""
 
     reason: str = ""
     inline: tuple[str, ...] = ()
@@ -58,15 +59,36 @@ def asked(checks: Iterable[Check], within: Scope) -> dict[str, dict[str, str]]:
 def _figures(check: Check, ask: Ask, within: Scope) -> dict[str, str]:
     if ask.figure is not None:
         return _table_figures(ask, within.good)
-    found = check.name in within.inline
-    rows = f"({within.good} or {within.ruled})" if found else within.good
-    figures = {"rows": f"count_if({rows})"} | ({"missing": f"count_if({rows} and ({ask.skip}))"} if ask.nonmissing else {})
-    if found and not ask.bad:
-        return figures | {"unexpected": f"count_if({within.reason} = {text(check.name)})"}
-    if ask.bad:
-        bad = within.ruled if found else within.good
-        figures["unexpected"] = f"count_if({bad} and not ({ask.skip}) and ({ask.bad}))"
+    figures = _asked_rows(ask, within.good)
+    if ask.bad and check.name not in within.inline:
+        figures["unexpected"] = f"count_if({within.good} and not ({ask.skip}) and ({ask.bad}))"
     return figures
+
+
+def _asked_rows(ask: Ask, rows: str) -> dict[str, str]:
+    return {"rows": f"count_if({rows})"} | ({"missing": f"count_if({rows} and ({ask.skip}))"} if ask.nonmissing else {})
+
+
+def taken(checks: Iterable[Check], within: Scope) -> dict[str, dict[str, str]]:
+    """SQL text of each figure of the rows that were taken out by checks, which checks count that take rows out; by the
+    check's name and the figure's. They can be asked of any frame that has these rows.
+
+    >>> from sparkkit.checks.expect import Ask
+    >>> taken([Check("r", "", ask=Ask("a < 0"), inline=True)], Scope("why", ("r",)))["r"]["unexpected"]
+    "count_if((why is not null and why in ('r')) and not (false) and (a < 0))"
+    """
+    found = {}
+    for check in checks:
+        if check.inline and check.ask is not None:
+            bad = f"{within.ruled} and not ({check.ask.skip}) and ({check.ask.bad})"
+            unexpected = bad if check.ask.bad else f"{within.reason} = {text(check.name)}"
+            found[check.name] = {**_asked_rows(check.ask, within.ruled), "unexpected": f"count_if({unexpected})"}
+    return found
+
+
+def together(some: Answers, more: Answers) -> dict[str, dict[str, Any]]:
+    """Answers about two sets of rows, added."""
+    return {name: {**figures, **{f: figures.get(f, 0) + n for f, n in more.get(name, {}).items()}} for name, figures in some.items()}
 
 
 def _table_figures(ask: Ask, good: str) -> dict[str, str]:
