@@ -20,10 +20,11 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
+from sparkkit import compat
 from sparkkit.errors import AccountingError
 from sparkkit.schema.landing import BAD
 
-POSITION = "_sparkkit_position"
+STARTED = "_sparkkit_started"
 ROWS_BITS = 33
 """`monotonically_increasing_id` keeps the partition above bit 33 and the row below it."""
 
@@ -61,7 +62,7 @@ class Watch:
 
     def _get(self, box: list[Mapping[str, Any]]) -> None:
         with contextlib.suppress(Exception):
-            box.append(self.observation.get)
+            box.append({name: compat.plain(value) for name, value in self.observation.get.items()})
 
     def once(self) -> bool:
         """Whether every partition was computed exactly once, as far as the figures tell."""
@@ -71,16 +72,15 @@ class Watch:
 
 def watch(frame: DataFrame, **more: Column) -> tuple[DataFrame, Watch]:
     """The same frame, observed: `rows`, `starts` and `partitions` (see the module), and `more` aggregates by name."""
-    position = F.col(POSITION)
     name = f"sparkkit-{uuid.uuid4()}"
     observation = Observation(name)
-    first = position.bitwiseAND(F.lit((1 << ROWS_BITS) - 1)) == 0
-    watched = frame.withColumn(POSITION, F.monotonically_increasing_id()).observe(
-        observation, F.count(F.lit(1)).alias("rows"), F.count_if(first).alias("starts"),
-        F.size(F.collect_set(F.when(first, F.shiftright(position, ROWS_BITS)))).alias("partitions"),
-        *[column.alias(figure) for figure, column in more.items()],
+    first = F.monotonically_increasing_id().bitwiseAND(F.lit((1 << ROWS_BITS) - 1)) == 0
+    started = F.when(first, F.spark_partition_id())  # a column, since Spark interprets what stands in a collect_set, for each row
+    watched = frame.withColumn(STARTED, started).observe(
+        observation, F.count(F.lit(1)).alias("rows"), F.count(STARTED).alias("starts"),
+        F.size(F.collect_set(STARTED)).alias("partitions"), *[column.alias(figure) for figure, column in more.items()],
     )
-    return watched.drop(POSITION), Watch(observation, name)
+    return watched.drop(STARTED), Watch(observation, name)
 
 
 def tally(frame: DataFrame) -> tuple[DataFrame, Watch]:
@@ -90,11 +90,12 @@ def tally(frame: DataFrame) -> tuple[DataFrame, Watch]:
     return frame.observe(observation, F.count(F.lit(1)).alias("rows")), Watch(observation, name)
 
 
-def watch_verdict(conformed: DataFrame) -> tuple[DataFrame, Watch]:
+def watch_verdict(conformed: DataFrame, more: Mapping[str, Column] | None = None) -> tuple[DataFrame, Watch]:
     """A conformed frame, observed: as `watch`, with the `passed` rows and the `bad` ones, `headers` of text files apart."""
     reason = F.col(f"{BAD}.reason")
     headers = F.count_if(reason == "header")
-    return watch(conformed, passed=F.count_if(reason.isNull()), headers=headers, bad=F.count_if(reason != "header"))
+    bad = F.count_if(reason != "header")
+    return watch(conformed, passed=F.count_if(reason.isNull()), headers=headers, bad=bad, **(more or {}))
 
 
 def plan_of(frame: DataFrame) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sparkkit.errors import SparkkitError, UsageError, nearest
-from sparkkit.verbs import repair, rollback, runs, schemas, why
+from sparkkit.verbs import quality, repair, rollback, runs, schemas, why
 
 PASS_ON = {
     "run": ("JOB [job options]", "run a job; `sparkkit run JOB --help` lists its options"),
@@ -72,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     for verb, (usage, text) in PASS_ON.items():
         verbs.add_parser(verb, help=f"{usage}: {text}", usage=f"sparkkit {verb} {usage}", description=text)
     schemas.add(verbs)
+    quality.add(verbs)
     runs.add(verbs)
     why.add(verbs)
     rollback.add(verbs)
@@ -179,6 +180,7 @@ VERBS: dict[str, Callable[..., int]] = {
     "submit": _submit,
     "dry-run": _dry_run,
     **schemas.VERBS,
+    **quality.VERBS,
     **runs.VERBS,
     **why.VERBS,
     **rollback.VERBS,

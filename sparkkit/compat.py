@@ -38,6 +38,11 @@ def patience(spark: SparkSession, tries: int) -> None:
         client._retry_policy["max_retries"] = tries
 
 
+def plain(value: Any) -> Any:
+    """A date or time that Spark 3.5 gives out of an observation as Java's object, as its ISO text, which bounds can be compared with."""
+    return str(value.toString()).replace(" ", "T").removesuffix(".0") if hasattr(value, "getClass") else value
+
+
 def valid_utf8(text: Column) -> Column:
     """boolean: whether the bytes of a string are UTF-8 (Spark's text source keeps them as they are).
 
@@ -46,3 +51,8 @@ def valid_utf8(text: Column) -> Column:
     if version() >= (4, 0):
         return F.is_valid_utf8(text)
     return F.encode(F.decode(text.cast("binary"), "UTF-8"), "UTF-8") == text.cast("binary")
+
+
+def has_approx_top_k() -> bool:
+    """Whether SQL has the aggregate `approx_top_k`: since Spark 4.1."""
+    return version() >= (4, 1)

@@ -1,14 +1,14 @@
 """Taking an input in: conform it, watch it, and settle its account after the run: `read = passed + quarantined`."""
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from sparkkit.accounting import Count, Watch, observed_once, stops_short, tally, watch_verdict
+from sparkkit.accounting import Count, Watch, observed_once, stops_short, tally, watch, watch_verdict
 from sparkkit.errors import ContractError
 from sparkkit.formats.base import Finding
 from sparkkit.quarantine import HIDDEN, as_json
@@ -16,6 +16,9 @@ from sparkkit.schema.contract import Contract
 from sparkkit.schema.landing import BAD, FILE, LANDING, RAW, barrier
 from sparkkit.schema.types import quote
 from sparkkit.sources import Source, unreadable
+
+if TYPE_CHECKING:
+    from sparkkit.checks.rules import Check
 
 SOURCE_FILE = "_source_file"
 
@@ -28,7 +31,8 @@ Plans = Callable[[], list[str]]
 
 @dataclass
 class Intake:
-    """One input on its way: `passed` goes to `build`, `conformed` holds every row with its verdict, unwatched."""
+    """One input on its way: `passed` goes to `build`, `conformed` holds every row with its verdict, unwatched. What `checks` ask
+    of the rows that they took out is watched by `taken`, on the way to the quarantine."""
 
     source: Source
     conformed: DataFrame
@@ -36,25 +40,43 @@ class Intake:
     read: Watch
     verdict: Watch
     findings: list[Finding] = field(default_factory=list)
+    checks: tuple[Check, ...] = ()
+    others: Mapping[str, DataFrame] = field(default_factory=dict)
+    taken: Watch | None = None
 
 
-def take(source: Source) -> Intake:
-    """Conforms and watches a landed input, lazily."""
+def take(source: Source, checks: Sequence[Check] = (), found: Mapping[str, Source] | None = None) -> Intake:
+    """Conforms and watches a landed input, lazily; what its checks ask is watched too. `found` has those that they refer to."""
     landed, read = tally(source.frame)
-    judged, verdict = watch_verdict(judge(landed, source.contract))
+    others = {n: judge(s.frame, s.contract).where(F.col(BAD).isNull()) for n, s in (found or {}).items()
+              if any(c.inline and c.parent and c.parent[0] == n for c in checks)}
+    judged, verdict = watch_verdict(judge(landed, source.contract, checks, others), _asked(checks))
     columns = [quote(c) for c in judged.columns if c not in LANDING]
     keep = [F.col(FILE).alias(SOURCE_FILE)] if source.conf.keep_source else []
     passed = judged.where(F.col(BAD).isNull()).select(*columns, *keep)
-    return Intake(source, barrier(judge(source.frame, source.contract)), passed, read, verdict)
+    return Intake(source, barrier(judge(source.frame, source.contract, checks, others)), passed, read, verdict,
+                  checks=tuple(checks), others=others)
 
 
-def judge(frame: DataFrame, contract: Contract | None) -> DataFrame:
-    """The frame conformed to its contract; as it is where there is none."""
+def _asked(checks: Sequence[Check], *, taken: bool = False) -> dict[str, Column]:
+    if not checks:
+        return {}
+    from sparkkit.checks import onepass
+
+    asked = (onepass.taken if taken else onepass.asked)(checks, onepass.scope(checks, f"{BAD}.reason"))
+    return {short: F.expr(sql) for sql, short in onepass.names(asked).items()}
+
+
+def judge(
+    frame: DataFrame, contract: Contract | None, checks: Sequence[Check] = (), parents: Mapping[str, DataFrame] | None = None,
+) -> DataFrame:
+    """The frame conformed to its contract; as it is where there is none. Duplicates and orphans are told by its checks."""
     if contract is None:
         return frame
-    from sparkkit.schema.conform import conform  # here, so that a run without a contract does not pay for it
+    from sparkkit.checks.inline import flagged  # here, so that a run without a contract does not pay for them
+    from sparkkit.schema.conform import conform
 
-    return conform(frame, contract)
+    return flagged(conform(frame, contract), checks, parents or {})
 
 
 def rejects(intake: Intake, seen: frozenset[str] | None) -> DataFrame:
@@ -65,8 +87,14 @@ def rejects(intake: Intake, seen: frozenset[str] | None) -> DataFrame:
     """
     source = intake.source
     typed = source.format not in LINES
-    told = _told(source.frame, seen) if typed or seen is not None else source.frame
-    bad = barrier(judge(told, source.contract)).where(F.col(BAD).isNotNull()).select(FILE, RAW, BAD)
+    judged = intake.conformed
+    if typed or seen is not None:
+        judged = barrier(judge(_told(source.frame, seen), source.contract, intake.checks, intake.others))
+    bad = judged.where(F.col(BAD).isNotNull())
+    asked = _asked(intake.checks, taken=True)
+    if asked:
+        bad, intake.taken = watch(bad, **asked)
+    bad = bad.select(FILE, RAW, BAD)
     single = source.land.single_header
     rows = single(bad) if single else bad
     apart = F.lit(typed) if seen is None else F.col(RAW) != HIDDEN

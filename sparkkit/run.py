@@ -9,8 +9,9 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from sparkkit import compat, failures, guards, intake, sinks, sources
-from sparkkit.accounting import plan_of
+from sparkkit import compat, failures, guards, intake, sinks, sources, verdicts
+from sparkkit.accounting import Count, plan_of
+from sparkkit.checks.results import refuse
 from sparkkit.conf import Conf, InputConf, OutputConf
 from sparkkit.errors import JobError, SparkkitError
 from sparkkit.identity import identity
@@ -46,23 +47,26 @@ def run(spark: SparkSession, request: Request, record: Record) -> dict[str, Stag
     """
     job, conf = request.job, request.conf
     contracts = contracts_of(request, record)
+    checks = verdicts.checks(contracts)
     place = place_of(spark, record.run_id)
     targets = {n: sinks.target(place, n, conf.outputs[n]) for n in job.outputs}
     record.outputs = {n: {**UNKNOWN_OUTPUT, "path": t.path, "format": t.conf.format, "mode": t.conf.mode} for n, t in targets.items()}
     record.inputs = {n: dict(UNKNOWN_INPUT, paths=list(conf.inputs[n].path)) for n in job.inputs}
     guards.before(place, conf, targets)
     with place.lock(targets) as held:
-        return _locked(spark, request, record, place, held, contracts)
+        return _locked(spark, request, record, place, held, contracts, checks)
 
 
 def _locked(
     spark: SparkSession, request: Request, record: Record, place: Place, targets: Mapping[str, Target], contracts: Mapping[str, Contract],
+    checks: verdicts.Checks,
 ) -> dict[str, Staged]:
     job, conf = request.job, request.conf
     quarantine = Quarantine(place, next(iter(targets.values())), request.date, contracts)
     with record.step("read"):
         found = {n: guards.named(sources.read(spark, n, conf.inputs[n], contracts.get(n))) for n in job.inputs}
-        taken = {n: intake.take(one) for n, one in found.items()}
+        taken = {n: intake.take(one, checks.get(n, ()), found) for n, one in found.items()}
+        others = verdicts.parents(checks, taken)
         _note_inputs(record, taken)
     who = identity(job, conf, record.params, request.date, {n: t.source for n, t in taken.items()}, code=record.code_version,
                    contracts=record.contracts, run_id=record.run_id)
@@ -75,12 +79,15 @@ def _locked(
         sinks.refuse_existing(place, target)
     with record.step("build"):
         built = build(job, {n: t.passed for n, t in taken.items()}, request.params)
-        judged = {n: intake.judge(f, contracts.get(n)) for n, f in built.items()}
+        judged = {n: intake.judge(f, contracts.get(n), checks.get(n, ()), others) for n, f in built.items()}
     with record.step("write"), naming(taken):
-        staged = {n: sinks.stage(place, targets[n], f, checked=n in contracts) for n, f in judged.items()}
+        more = {n: verdicts.observed(checks.get(n, ())) for n in judged}
+        staged = {n: sinks.stage(place, targets[n], f, checked=n in contracts, more=more[n]) for n, f in judged.items()}
     with record.step("checks"), naming(taken):
         plans = cache(lambda: [plan_of(frame) for frame in judged.values()])
-        _settle(quarantine, record, taken, staged, plans)
+        counts = _settle(quarantine, record, taken, staged, plans)
+        record.checks = verdicts.all_of(place, checks, taken, counts, staged, others)
+        refuse(job.name, record.checks)
         guards.verdict(place, staged)
     with record.step("publish"):
         generations = sinks.publish(place, staged, who, quarantine.ready(who.shelf))
@@ -151,7 +158,7 @@ def _note_inputs(record: Record, taken: Mapping[str, Intake]) -> None:
 
 def _settle(
     quarantine: Quarantine, record: Record, taken: Mapping[str, Intake], staged: Mapping[str, Staged], plans: intake.Plans,
-) -> None:
+) -> dict[str, Count]:
     """Every account, checked; what was rejected is in the staged quarantine, and was counted there."""
     accounts = {}
     for name, one in taken.items():
@@ -174,3 +181,4 @@ def _settle(
         intake.refuse_stopping(taken[name], count)
     for name, done in staged.items():
         done.count.check(f"output {name!r}", ("built", "written"))
+    return accounts

@@ -40,6 +40,7 @@ class Staged:
     kind: str
     schema: StructType
     rejects: DataFrame | None = None
+    seen: Watch | None = None
     files: int | None = None
     bytes: int | None = None
     published: list[str] = field(default_factory=list)
@@ -113,10 +114,12 @@ def refuse_existing(place: Place, target: Target) -> None:
         )
 
 
-def stage(place: Place, target: Target, built: DataFrame, *, checked: bool) -> Staged:
+def stage(
+    place: Place, target: Target, built: DataFrame, *, checked: bool, more: Mapping[str, str] | None = None,
+) -> Staged:
     """Writes a built frame to its staging place in one pass, good and rejected rows apart, and counts both from there.
 
-    `checked` says that the frame is a conformed one, with `BAD` for each row.
+    `checked` says that the frame is a conformed one, with `BAD` for each row; `more` is SQL of aggregates to observe then.
 
     Raises:
         UsageError: a column or an option that the format can't hold; nothing was computed then.
@@ -137,7 +140,7 @@ def stage(place: Place, target: Target, built: DataFrame, *, checked: bool) -> S
     split = F.concat_ws("|", F.col(f"{BAD}.reason"), F.substring_index(F.col(f"{BAD}.rule"), ":", 1))
     parted = built.withColumn(SPLIT, F.when(F.col(BAD).isNotNull(), split)).select(*columns, SPLIT)
     options = target.conf.options if form is final else {}
-    seen = _write(place, target, parted, form, options, target.staging, SPLIT)
+    seen = _write(place, target, parted, form, options, target.staging, SPLIT, more)
     return _counted(place, target, seen, data.schema, checked)
 
 
@@ -147,12 +150,13 @@ def _shaped(frame: DataFrame, form: Format, by: tuple[str, ...]) -> DataFrame:
 
 def _write(
     place: Place, target: Target, shaped: DataFrame, form: Format, options: Mapping[str, str], path: str, split: str = "",
+    more: Mapping[str, str] | None = None,
 ) -> Watch:
     """Writes a shaped frame in one pass; rows that the format can't hold are counted in the same pass, and refuse
     it."""
     conf = target.conf
     by = [c for c in (split, *(() if target.table else conf.partition_by)) if c]
-    frame, seen = watch(shaped)
+    frame, seen = watch(shaped, **{name: F.expr(sql) for name, sql in (more or {}).items()})
     unfit = writing.unfit(shaped, formats.known(conf.format) if not split else form, conf.partition_by)
     found = Observation(f"{seen.name}-unfit")
     if unfit:
@@ -197,7 +201,7 @@ def _counted(place: Place, target: Target, seen: Watch, schema: StructType, chec
     rejects = None if found is None else _rejects(found)
     by = {} if rejects is None else {r["reason"]: r["n"] for r in rejects.groupBy("reason").agg(F.count("*").alias("n")).toLocalIterator()}
     data, good = place.good(target, form)
-    return Staged(target, data, Count(total, good, by, counted_by="staged"), form.name, schema, rejects)
+    return Staged(target, data, Count(total, good, by, counted_by="staged"), form.name, schema, rejects, seen)
 
 
 def _rejects(frame: DataFrame) -> DataFrame:

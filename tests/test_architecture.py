@@ -51,6 +51,8 @@ CALLS = {
 WITH_ARGUMENTS = {"take": "action", "tail": "action", "foreach": "action", "randomSplit": "action"}
 
 ALLOWED: dict[tuple[str, str], str] = {
+    ("checks/expectations.py", "environment: import os"): "Great Expectations' analytics are turned off by the environment alone",
+    ("checks/expectations.py", "clock or environment: environ"): "the same",
     ("schema/odcs.py", "disk: import pathlib"): "load reads a contract's file, once, on the driver; the rest is pure",
     ("schema/odcs.py", "disk: read_text"): "the same",
     ("transforms/export.py", "action: toArrow"): "to_pandas is bounded by its limit, and is the ring's one way out",

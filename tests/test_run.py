@@ -104,7 +104,7 @@ def test_two_outputs_have_an_account_each(go: Callable[..., Record], lines: Path
 def test_a_planted_miscount_is_refused_and_nothing_is_published(
     go: Callable[..., Record], lines: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(intake, "judge", lambda frame, contract: frame.where("value not like '%3'"))
+    monkeypatch.setattr(intake, "judge", lambda frame, *_: frame.where("value not like '%3'"))
     with pytest.raises(AccountingError, match="read 1000 rows, but passed 900"):
         go(lambda text: text, {"text": lines})
     assert not [p for p in tmp_path.iterdir() if p.name != "job.toml" and p.name[0] != "."]

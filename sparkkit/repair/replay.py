@@ -4,7 +4,7 @@ by one decision; so whoever does it again finds nothing to do, and whoever is ki
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 
@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from sparkkit import guards, intake, run, sinks, sources
+from sparkkit import guards, intake, run, sinks, sources, verdicts
 from sparkkit.errors import AccountingError, UsageError
 from sparkkit.ledger import UNKNOWN_INPUT, UNKNOWN_OUTPUT, Record
 from sparkkit.publishing import Piece, mode_of, slice_of
@@ -126,6 +126,7 @@ class _Replay:
         self, place: Files, held: Mapping[str, Target], kept: Kept, every: DataFrame, asked: DataFrame, edges: Mapping[str, int],
     ) -> None:
         job, again, first = self.request.job, _again(self.request, kept), next(iter(held.values()))
+        self._refuse_between({*edges, *job.outputs}, again)
         name = next((n for n in edges if n in job.inputs), None)
         if name:
             self._refuse_others(name, every, again)
@@ -157,6 +158,14 @@ class _Replay:
             self._settle(quarantine, staged, carried)
         with self.record.step("publish"):
             self._publish(place, staged, slices, kept, quarantine)
+
+    def _refuse_between(self, edges: Collection[str], again: str) -> None:
+        """A duplicate, or a reference to nothing, can be told only beside the rows that were not rejected."""
+        checks = verdicts.checks(self.contracts)
+        between = sorted({c.name for n in edges for c in checks.get(n, ()) if c.inline and (c.parent or (c.ask and c.ask.keys))})
+        if between:
+            raise UsageError(f"the contract asks for {', '.join(between)}, which no row answers by itself", reason="not_row_by_row",
+                             hint=again)
 
     def _refuse_others(self, name: str, every: DataFrame, again: str) -> None:
         """Rows of two inputs that were rejected would have met each other, and those of the other input that were not."""

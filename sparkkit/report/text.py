@@ -4,6 +4,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sparkkit.checks.results import sentence
+
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
@@ -49,12 +51,18 @@ def summary(record: Mapping[str, Any], where: str) -> str:
              table(("", "rows", "kept", "quarantined", "files", "size"), rows)]
     lines += [record["message"]] if record["message"] else []
     lines += [f"quarantine: {edge}: {n:,} {reason}" for edge, reason, n in _reasons(record)]
+    lines += [f"warning: {one['meta']['of']}: {sentence(one)}" for one in record["checks"] if _warns(one)]
     lines += [f"not whole: {n}: {i['why']}" for n, i in record["inputs"].items() if i["complete"] is False]
     lines += [f"note: {f['reason']}: {f['file']} {f['detail']}".rstrip() for f in _findings(record)]
     lines += [f"output: {o['path']}" for o in record["outputs"].values()]
     if record["quarantine"]:
         lines.append(f"quarantine: {record['quarantine']}")
     return "\n".join([*lines, f"record: {where}"])
+
+
+def _warns(one: Mapping[str, Any]) -> bool:
+    """Whether a person should know of a check that did not end the run; rows in the quarantine are told by their reasons."""
+    return one["success"] is None or not one["success"] and one["expectation_config"]["meta"]["severity"] == "warn"
 
 
 def _row(name: str, edge: Mapping[str, Any], total: str, good: str) -> list[str]:

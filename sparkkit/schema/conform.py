@@ -116,7 +116,7 @@ def stopping(contract: Contract) -> frozenset[str]:
     """
     words = {"bad_value": BAD_VALUES, "null": ("null",), "unreadable_row": UNREADABLE, "unreadable_file": ("unreadable_file",)}
     found = {reason for what, reasons in words.items() if contract.on(what) == "stop" for reason in reasons}
-    return frozenset(found | {rule.name for rule in contract.rules if rule.on == "stop"})
+    return frozenset(found | {rule.name for rule in contract.rules if rule.on == "stop" and not rule.tolerance})
 
 
 def _by_place(landed: DataFrame) -> tuple[DataFrame, dict[str, _Source]]:

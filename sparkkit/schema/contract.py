@@ -49,19 +49,24 @@ class Column:
 
 @dataclass(frozen=True)
 class Rule:
-    """A row rule: a row where the SQL text `predicate` is not true gets the answer `on`, one of a policy's."""
+    """A row rule: a row where the SQL text `predicate` is not true gets the answer `on`, one of a policy's.
+
+    `tolerance` is how many such rows there may be, as the text of a `Bounds` (`<= 5 percent`); without one any number may
+    go to the quarantine, and none may pass a rule that stops.
+    """
 
     name: str
     predicate: str
     on: str = "quarantine"
     description: str = ""
+    tolerance: str = ""
 
 
 @dataclass(frozen=True)
 class Contract:
     """A data contract. `reader` holds the options of `sparkkit.reader.*` as text; `policy` what is not the default.
 
-    `quality` keeps the standard's quality items that speak of a whole table, as they stand; nothing runs them yet.
+    `quality` keeps the standard's quality items that speak of a whole table, as they stand; `sparkkit.checks` runs them.
     """
 
     name: str

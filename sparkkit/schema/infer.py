@@ -204,7 +204,9 @@ def _rules(contract: Contract) -> list[dict[str, Any]]:
     derived = {rule for column in contract.columns for rule in rules(column, on)}
     return [_some({
         "name": rule.name, "type": "custom", "engine": ENGINE, "implementation": rule.predicate,
-        "description": rule.description, "customProperties": [{"property": "sparkkit.on", "value": rule.on}]})
+        "description": rule.description, "customProperties": [
+            {"property": "sparkkit.on", "value": rule.on},
+            *([{"property": "sparkkit.tolerance", "value": rule.tolerance}] if rule.tolerance else [])]})
         for rule in contract.rules if rule not in derived]
 
 

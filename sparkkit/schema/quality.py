@@ -1,8 +1,13 @@
 """Row rules out of the standard: limits of columns and of what is nested in them, and quality items of one row.
 
 A quality item is a row rule where it says so: `type: custom, engine: sparkkit, implementation: <SQL predicate>`, or
-`type: sql` whose query is a predicate (no SELECT, no mustBe…), or `metric: invalidValues` with `mustBe: 0`. In a
-predicate `${column}` stands for the item's own column. All others speak of a table, and are kept as they are.
+`type: sql` whose query is a predicate (no SELECT, no mustBe…), or one of the metrics `nullValues`, `missingValues` and
+`invalidValues` of a column, with `mustBe: 0` or the severity `quarantine`. In a predicate `${column}` stands for the item's
+own column. All others speak of a table, and are kept for `sparkkit.checks`.
+
+What follows from a broken rule is its `sparkkit.on` (`quarantine`, `stop`, `allow`), or else the standard's `severity`
+by `SEVERITIES`, or else the policy `bad_value` for a row rule, `stop` for others. `sparkkit.tolerance` is how many rows
+may break it (`100`, `"5%"` of all rows).
 """
 from __future__ import annotations
 
@@ -13,14 +18,22 @@ from typing import Any
 from pyspark.sql import types as t
 
 from sparkkit.errors import UsageError
+from sparkkit.schema import bounds
 from sparkkit.schema.contract import Column, Rule
-from sparkkit.schema.limits import predicates, rules
+from sparkkit.schema.limits import predicates, rules, text
 from sparkkit.schema.logical import spark_type, stated
 from sparkkit.schema.reader import ANSWERS
 from sparkkit.schema.types import parse, quote
 
-ENGINE = "sparkkit"
-"""The `engine` of a custom quality item that is a row rule."""
+ENGINE, GREAT = "sparkkit", "greatExpectations"
+"""The `engine` of a custom quality item that is ours, and of one that is an expectation."""
+
+SEVERITIES = {
+    **dict.fromkeys(("info", "low", "minor", "warn", "warning"), "allow"),
+    "quarantine": "quarantine",
+    **dict.fromkeys(("medium", "error", "fail", "high", "major", "critical", "blocker"), "stop"),
+}
+"""The standard's `severity`, which it leaves open, as answers: `allow` goes on and warns, `stop` ends the run."""
 
 _SELECT = re.compile(r"\s*\(*\s*(select|with)\b", re.IGNORECASE)
 
@@ -42,9 +55,9 @@ def read(
         found += _placed(_below(prop, on), f"{where}, column {prop.name!r}")
     kept: list[dict[str, Any]] = []
     for column_name, name, entry, place in _items(item, where):
-        rule = _rule(entry, column_name, on, place, name)
+        plain = _plain(entry, place)
+        rule = _rule(plain, column_name, on, place, name)
         found += [rule] if rule else []
-        plain = entry.model_dump(mode="json", exclude_none=True)
         kept += [] if rule else [plain | ({"column": column_name} if column_name else {})]
     _refuse_twins(found, where)
     return tuple(found), tuple(kept)
@@ -113,37 +126,88 @@ def _own(prop: Any, value: str, path: str) -> Iterator[tuple[str, str]]:
         yield f"{path}.{limit}", predicate
 
 
-def _rule(quality: Any, column: str | None, on: str, where: str, default: str) -> Rule | None:
+def _rule(item: Mapping[str, Any], column: str | None, on: str, where: str, default: str) -> Rule | None:
     """The row rule of a quality item, or None where it speaks of the whole table."""
-    predicate = _predicate(quality, column, where)
+    stated_on = answer(item, where)
+    predicate = _predicate(item, column, where, stated_on)
     if predicate is None:
         return None
-    said = [c.value for c in quality.customProperties or () if c.property == "sparkkit.on"]
-    if said and said[0] not in ANSWERS:
-        raise UsageError(
-            f"{where}: sparkkit.on is {said[0]!r}", reason="bad_contract", hint=f"one of {', '.join(ANSWERS)}"
-        )
-    return Rule(quality.name or quality.id or default, predicate, said[0] if said else on, quality.description or "")
+    name = item.get("name") or item.get("id") or default
+    return Rule(name, predicate, stated_on or on, item.get("description") or "", _tolerance(item, where))
 
 
-def _predicate(quality: Any, column: str | None, where: str) -> str | None:
-    if quality.type == "custom" and quality.engine == ENGINE:
-        if not isinstance(quality.implementation, str) or not quality.implementation.strip():
-            raise UsageError(f"{where}: implementation must be a SQL predicate", reason="bad_contract")
-        return _filled(quality.implementation, column)
-    compared = any(value is not None for key, value in vars(quality).items() if key.startswith("must"))
-    if quality.type == "sql" and quality.query and not compared and not _SELECT.match(quality.query):
-        return _filled(quality.query, column)
-    return _invalid_values(quality, column)
+def answer(item: Mapping[str, Any], where: str) -> str | None:
+    """What an item says to do where it is broken: `quarantine`, `stop` or `allow`; None where it says nothing.
+
+    Raises:
+        UsageError: a word that is not known (reason `bad_contract`).
+
+    >>> answer({"severity": "warning"}, "t.yaml"), answer({"metric": "rowCount"}, "t.yaml")
+    ('allow', None)
+    """
+    said, severity = custom(item, "sparkkit.on"), item.get("severity")
+    if said is not None and said not in ANSWERS:
+        raise UsageError(f"{where}: sparkkit.on is {said!r}", reason="bad_contract", hint=f"one of {', '.join(ANSWERS)}")
+    if said is None and severity is not None and str(severity).lower() not in SEVERITIES:
+        raise UsageError(f"{where}: severity is {severity!r}", reason="bad_contract",
+                         hint=f"one of {', '.join(SEVERITIES)}, or set sparkkit.on")
+    return said or (SEVERITIES[str(severity).lower()] if severity is not None else None)
 
 
-def _invalid_values(quality: Any, column: str | None) -> str | None:
-    arguments: Mapping[str, Any] = quality.arguments or {}
+def custom(item: Mapping[str, Any], name: str) -> Any:
+    """The value of an item's custom property; None where it has none of that name."""
+    return next((c.get("value") for c in item.get("customProperties") or () if c.get("property") == name), None)
+
+
+def lacking(item: Mapping[str, Any], column: str) -> str | None:
+    """The predicate that a value of a column passes, for a metric that counts values; None for other metrics."""
+    arguments, name = item.get("arguments") or {}, quote(column)
+    if item.get("metric") == "nullValues" and not arguments:
+        return f"{name} is not null"
+    if item.get("metric") == "missingValues" and set(arguments) <= {"missingValues"}:
+        words = [text(str(value)) for value in arguments.get("missingValues") or () if value is not None]
+        return f"({name} is not null" + (f" and cast({name} as string) not in ({', '.join(words)}))" if words else ")")
     known = {"validValues": "enum", "pattern": "pattern"}
-    if column is None or quality.metric != "invalidValues" or quality.mustBe != 0 or not set(arguments) <= set(known):
+    if item.get("metric") != "invalidValues" or not set(arguments) <= set(known):
         return None
     limits = {known[k]: [str(x) for x in v] if isinstance(v, list) else v for k, v in arguments.items()}
-    return " and ".join(predicates(f"cast({quote(column)} as string)", t.StringType(), limits).values()) or None
+    return " and ".join(predicates(f"cast({name} as string)", t.StringType(), limits).values()) or None
+
+
+def _tolerance(item: Mapping[str, Any], where: str) -> str:
+    said = custom(item, "sparkkit.tolerance")
+    found = bounds.read(said, where) if said is not None else bounds.of(item, where)
+    return "" if found is None or {test for test, _ in found.tests} <= {"=", "<="} and not any(b for _, b in found.tests) else str(found)
+
+
+def _predicate(item: Mapping[str, Any], column: str | None, where: str, on: str | None) -> str | None:
+    if item.get("type") == "custom" and item.get("engine") == ENGINE:
+        said = item.get("implementation")
+        if isinstance(said, dict) and "references" in said:
+            return None
+        if not isinstance(said, str) or not said.strip():
+            raise UsageError(f"{where}: implementation must be a SQL predicate, or {{references: table.column}}", reason="bad_contract")
+        return _filled(said, column)
+    compared = bounds.of(item, where)
+    query = item.get("query")
+    if item.get("type") == "sql" and query and compared is None and not _SELECT.match(query):
+        return _filled(query, column)
+    none = compared is not None and compared.tests == (("=", 0),)
+    return lacking(item, column) if column and (none or compared is not None and on == "quarantine") else None
+
+
+def _plain(entry: Any, where: str) -> dict[str, Any]:
+    """A quality item as a mapping; the expectation of Great Expectations, which may be YAML in a text, as a mapping too."""
+    item: dict[str, Any] = entry.model_dump(mode="json", exclude_none=True)
+    said = item.get("implementation")
+    if item.get("type") == "custom" and item.get("engine") == GREAT and isinstance(said, str):
+        import yaml
+
+        try:
+            item["implementation"] = yaml.safe_load(said)
+        except yaml.YAMLError as error:
+            raise UsageError(f"{where}: implementation is not readable as YAML ({error})", reason="bad_contract") from None
+    return item
 
 
 def _filled(predicate: str, column: str | None) -> str:

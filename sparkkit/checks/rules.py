@@ -1,0 +1,235 @@
+"""The checks of a contract: its row rules and its quality items, each with a severity and a tolerance, as frozen data.
+
+`warn` lets the run go on, `quarantine` takes the rows that break a rule out, `fail` ends the run before anything is
+published. Rows that break a row rule with `quarantine` or `fail` never pass; more of them than the tolerance end the run
+(without one: any number for `quarantine`, none for `fail`). A tolerance in percent is of all rows.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sparkkit.checks import expect
+from sparkkit.checks.expect import Ask
+from sparkkit.errors import UsageError, nearest
+from sparkkit.schema import bounds
+from sparkkit.schema.bounds import Bounds
+from sparkkit.schema.contract import Contract
+from sparkkit.schema.quality import ENGINE, GREAT, answer, custom, lacking
+from sparkkit.schema.types import quote
+
+SEVERITY = {"allow": "warn", "quarantine": "quarantine", "stop": "fail"}
+QUERY = "unexpected_rows_expectation"
+_FOLDS = re.compile(r"\s*select\s+(count|sum|avg|min|max|stddev|variance|count_if)\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)(?:\s+as\s+\w+)?"
+                    r"\s+from\s+(\S+)(?:\s+where\s+(.+?))?\s*;?\s*", re.IGNORECASE | re.DOTALL)
+_KEEP = re.compile(r"none|(first|last) by (.+)")
+_OBJECT = re.compile(r"\$\{(object|table|model|schema)\}|\{batch\}")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check. `kind` and `kwargs` are its expectation, in the words of Great Expectations.
+
+    `ask` is its question where our own pass answers it; else `query` is a SELECT of one figure, of the table `{batch}`,
+    with `tolerance` as its bounds; else `engine` says who answers: `gx`, or `none` where nobody does (and `why`).
+    `keep` says which of several rows with the same keys stays; `parent` is the frame, and its columns, that `columns`
+    must be found in. `inline` says that rows which break it are taken out on the way, and carry its name as their reason.
+    """
+
+    name: str
+    kind: str
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    severity: str = "fail"
+    ask: Ask | None = None
+    query: str = ""
+    tolerance: Bounds | None = None
+    keep: str = ""
+    columns: tuple[str, ...] = ()
+    parent: tuple[str, tuple[str, ...]] | None = None
+    inline: bool = False
+    engine: str = "native"
+    why: str = ""
+
+
+def of(contract: Contract, *, keys: bool = False) -> tuple[Check, ...]:
+    """The checks of a contract: its row rules first, then its quality items; with `keys` its keys and unique columns too.
+
+    Raises:
+        UsageError: an item that makes no sense; names the contract and the item.
+
+    >>> from sparkkit.schema.contract import Rule
+    >>> [(c.name, c.severity) for c in of(Contract("t", (), rules=(Rule("pos", "a > 0"),)))]
+    [('pos', 'quarantine')]
+    """
+    found = [_of_rule(rule) for rule in contract.rules]
+    for item in contract.quality:
+        found.append(_of_item(item, contract))
+    if keys:
+        found += _of_keys(contract)
+    names = [check.name for check in found]
+    return tuple(replace(check, name=f"{check.name}#{names[:i].count(check.name) + 1}") if check.name in names[:i] else check
+                 for i, check in enumerate(found))
+
+
+def _of_rule(rule: Any) -> Check:
+    bad = f"not coalesce(({rule.predicate}), true)"
+    tolerance = bounds.read(rule.tolerance, rule.name) if rule.tolerance else None
+    return _counted(rule.name, Ask(bad, nonmissing=False), SEVERITY[rule.on], tolerance, inline=rule.on != "allow")
+
+
+def _of_keys(contract: Contract) -> Iterator[Check]:
+    unique = [(c.name,) for c in contract.columns if c.unique and (c.name,) != contract.keys]
+    for keys in ([contract.keys] if contract.keys else []) + unique:
+        yield _expected(f"{'+'.join(keys)}.unique", *_uniqueness(keys), "fail")
+
+
+def _of_item(item: Mapping[str, Any], contract: Contract) -> Check:
+    column, kind = item.get("column"), item.get("metric") or item.get("rule") or item.get("type") or "library"
+    name = item.get("name") or item.get("id") or f"{column or contract.name}.{kind}"
+    where = f"contract {contract.name!r}, quality {name!r}"
+    severity = SEVERITY[answer(item, where) or "stop"]
+    check = _read(item, column, name, severity, where, contract)
+    _known(check, contract, where)
+    if severity == "quarantine" and not check.inline:
+        raise UsageError(f"{where}: no rows can go to the quarantine for a rule of the whole table", reason="bad_contract",
+                         hint="set its severity to warn or error")
+    return check
+
+
+def _read(item: Mapping[str, Any], column: str | None, name: str, severity: str, where: str, contract: Contract) -> Check:
+    must, metric, said = bounds.of(item, where), item.get("metric") or item.get("rule"), item.get("implementation")
+    if item.get("type") == "custom" and item.get("engine") == GREAT:
+        return _expectation(said, column, name, severity, where)
+    if item.get("type") == "custom" and item.get("engine") == ENGINE and isinstance(said, dict):
+        return _reference(said, column, name, severity, where, custom(item, "sparkkit.tolerance"))
+    if item.get("type") in ("text", "custom") or item.get("type") == "sql" and must is None:
+        why = f"engine {item.get('engine')!r} is not ours" if item.get("type") == "custom" else "it compares nothing"
+        return Check(name, item.get("type") or "", {}, "warn", engine="none", why=why)
+    if must is None:
+        raise UsageError(f"{where}: no mustBe…", reason="bad_contract", hint="say what the figure must be, such as mustBe: 0")
+    if item.get("type") == "sql":
+        return _sql(str(item.get("query") or ""), must, column, name, severity, contract.name)
+    if metric == "rowCount" and column is None:
+        return _row_count(must, name, severity)
+    if metric == "duplicateValues":
+        return _duplicates(item, must, column, name, severity, where)
+    good = lacking(item, column) if column else None
+    if good is None:
+        raise UsageError(f"{where}: the metric {metric!r} is not understood here", reason="bad_contract",
+                         hint="rowCount of a table; nullValues, missingValues, invalidValues and duplicateValues of a column")
+    return _counted(name, Ask(f"not coalesce({good}, true)", nonmissing=False), severity, must)
+
+
+def _known(check: Check, contract: Contract, where: str) -> None:
+    """Refuses a column that the contract does not have."""
+    said = [*check.columns, *(check.ask.keys if check.ask else ()), *_kept_by(check.keep)]
+    said += [check.kwargs[k] for k in ("column", "column_A", "column_B") if k in check.kwargs]
+    for column in [*said, *check.kwargs.get("column_list", ())]:
+        if column not in contract.names:
+            close = nearest(str(column), contract.names)
+            raise UsageError(f"{where}: there is no column {column!r}", reason="bad_contract",
+                             hint=f"did you mean {close!r}?" if close else None)
+
+
+def _kept_by(keep: str) -> list[str]:
+    return [word.strip() for word in keep.partition(" by ")[2].split(",") if word.strip()]
+
+
+def _expected(name: str, kind: str, kwargs: Mapping[str, Any], severity: str, **more: Any) -> Check:
+    asked = expect.ask(kind, kwargs)
+    return Check(name, kind, kwargs, severity, asked, engine="native" if asked else "gx", **more)
+
+
+def _expectation(said: Any, column: str | None, name: str, severity: str, where: str) -> Check:
+    kind = said.get("type") or said.get("expectation_type") if isinstance(said, dict) else None
+    if not isinstance(said, dict) or not kind or not isinstance(said.get("kwargs", {}), dict):
+        raise UsageError(f"{where}: implementation must be {{type: expect_…, kwargs: {{…}}}}", reason="bad_contract")
+    kwargs = {k if k in ("column_A", "column_B") else re.sub(r"(?<=[a-z])([A-Z])", r"_\1", k).lower(): v
+              for k, v in said.get("kwargs", {}).items()}
+    return _expected(name, str(kind), ({"column": column} if column else {}) | kwargs, severity)
+
+
+def _uniqueness(keys: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
+    if len(keys) == 1:
+        return "expect_column_values_to_be_unique", {"column": keys[0]}
+    return "expect_compound_columns_to_be_unique", {"column_list": list(keys)}
+
+
+def _duplicates(item: Mapping[str, Any], must: Bounds, column: str | None, name: str, severity: str, where: str) -> Check:
+    """Counted are all rows whose keys stand more than once, as Great Expectations does; nulls are not duplicates."""
+    keys = tuple((item.get("arguments") or {}).get("properties") or ([column] if column else []))
+    keep = str(custom(item, "sparkkit.keep") or "")
+    if not keys:
+        raise UsageError(f"{where}: duplicates of what?", reason="bad_contract", hint="arguments: {properties: [a, b]}")
+    if severity == "quarantine" and not _KEEP.fullmatch(keep):
+        raise UsageError(f"{where}: sparkkit.keep is {keep or 'missing'}", reason="bad_contract",
+                         hint="say which row stays: first by COLUMN, last by COLUMN, or none")
+    check = _expected(name, *_uniqueness(keys), severity, keep=keep, inline=severity == "quarantine")
+    assert check.ask is not None
+    if must.tests == (("=", 0),):
+        return check
+    groups = f"select count(*) as n from {{batch}} where not ({check.ask.skip}) group by {', '.join(map(quote, keys))}"
+    copies = f"(select coalesce(sum(n), 0) from ({groups}) where n > 1)"
+    figure = copies if must.unit == "rows" else f"100.0D * {copies} / (select count(*) from {{batch}})"
+    return replace(check, kind=QUERY, kwargs=_unless(f"select {figure} as value", must), tolerance=must)
+
+
+def _row_count(must: Bounds, name: str, severity: str) -> Check:
+    tests, asked = dict(must.tests), Ask(figure=("count_if", "true"), bounds=must)
+    if set(tests) == {"="}:
+        return Check(name, "expect_table_row_count_to_equal", {"value": tests["="]}, severity, asked)
+    if set(tests) <= {">=", "<="}:
+        kwargs = {word: tests[sign] for sign, word in ((">=", "min_value"), ("<=", "max_value")) if sign in tests}
+        return Check(name, "expect_table_row_count_to_be_between", kwargs, severity, asked)
+    return Check(name, QUERY, _unless("select count(*) as value from {batch}", must), severity, asked)
+
+
+def _counted(name: str, asked: Ask, severity: str, tolerance: Bounds | None, *, inline: bool = False) -> Check:
+    """A count of rows: as it stands for Great Expectations the rows themselves, or with a tolerance a query of it."""
+    bad = asked.bad.replace("{", "{{").replace("}", "}}")
+    figure = f"count_if({bad})" if tolerance is None or tolerance.unit == "rows" else f"100.0D * count_if({bad}) / count(*)"
+    kwargs = {"unexpected_rows_query": f"select * from {{batch}} where {bad}"}
+    if tolerance is not None:
+        kwargs = _unless(f"select {figure} as value from {{batch}}", tolerance)
+    return Check(name, QUERY, kwargs, severity, asked, tolerance=tolerance, inline=inline)
+
+
+def _unless(query: str, must: Bounds) -> dict[str, str]:
+    return {"unexpected_rows_query": f"select value from ({query}) where not coalesce({must.sql('value')}, false)"}
+
+
+def _sql(query: str, must: Bounds, column: str | None, name: str, severity: str, table: str) -> Check:
+    """A query of one figure. A plain aggregation of the table itself is answered in our own pass."""
+    named = re.sub(r"\$\{(column|property|field)\}", lambda _: quote(column or "column"), query.strip().rstrip(";"))
+    batch = re.sub(rf"(?i)(\b(?:from|join)\s+){re.escape(table)}\b", r"\1{batch}", _OBJECT.sub("{batch}", named))
+    plain = batch.replace("{batch}", "\0").replace("{", "{{").replace("}", "}}").replace("\0", "{batch}")
+    kwargs = _unless(f"select * from ({plain}) as given(value)", must)
+    folds = _FOLDS.fullmatch(batch)
+    if folds and folds[3] == "{batch}" and not re.match(r"\s*distinct\b|.*(\bselect\b|\bgroup\s+by\b|\bhaving\b|\border\s+by\b)",
+                                                        f"{folds[2]} {folds[4] or ''}", re.IGNORECASE | re.DOTALL):
+        asked = Ask(figure=_figure(folds[1].lower(), folds[2].strip(), folds[4]), bounds=must)
+        return Check(name, QUERY, kwargs, severity, asked)
+    return Check(name, QUERY, kwargs, severity, query=batch, tolerance=must)
+
+
+def _figure(function: str, argument: str, where: str | None) -> tuple[str, str]:
+    if argument == "*" or function == "count_if":
+        return "count_if", " and ".join(f"({t})" for t in (argument if argument != "*" else None, where) if t) or "true"
+    return function, f"case when {where} then {argument} end" if where else argument
+
+
+def _reference(said: Mapping[str, Any], column: str | None, name: str, severity: str, where: str, tolerance: Any) -> Check:
+    """`{references: regions.code}` of a column, or `{columns: [a, b], references: regions, to: [x, y]}`; nulls refer to nothing."""
+    table, _, field_name = str(said.get("references") or "").partition(".")
+    columns = tuple(said.get("columns") or ([column] if column else []))
+    to = tuple(said.get("to") or ([field_name] if field_name else columns))
+    if not table or not columns or len(to) != len(columns) or set(said) - {"columns", "references", "to"}:
+        raise UsageError(f"{where}: a reference is {{references: table.column}}, or {{columns: […], references: table, to: […]}}",
+                         reason="bad_contract")
+    on = " and ".join(f"child.{quote(a)} = parent.{quote(b)}" for a, b in zip(columns, to, strict=True))
+    full = " and ".join(f"child.{quote(a)} is not null" for a in columns)
+    query = f"select child.* from {{batch}} as child left anti join {quote(table)} as parent on {on} where {full}"
+    return Check(name, QUERY, {"unexpected_rows_query": query}, severity, Ask(nonmissing=False), columns=columns, parent=(table, to),
+                 tolerance=bounds.read(tolerance, where) if tolerance is not None else None, inline=severity == "quarantine")

@@ -1,0 +1,116 @@
+"""What a figure must be: the standard's comparisons (`mustBe`, `mustBeLessThan`, …) as data, judged in Python and in SQL."""
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sparkkit.errors import UsageError
+
+WORDS = {"mustBe": "=", "mustNotBe": "!=", "mustBeGreaterThan": ">", "mustBeGreaterOrEqualTo": ">=",
+         "mustBeLessThan": "<", "mustBeLessOrEqualTo": "<="}
+UNITS = ("rows", "percent")
+_TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq, "!=": operator.ne, ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
+_SHORT = re.compile(r"(\d+(?:\.\d+)?)\s*(%|rows?|percent)?")
+_TEST = re.compile(r"(=|!=|>=|>|<=|<) (\S+)")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Comparisons of one figure: all must hold, or with `either` one of them. The figure is in rows, or in percent of all."""
+
+    tests: tuple[tuple[str, Any], ...]
+    either: bool = False
+    unit: str = "rows"
+
+    def hold(self, value: Any) -> bool:
+        """Whether a figure is as it must be; one that is not known is not.
+
+        >>> Bounds(((">=", 1), ("<", 5))).hold(4), Bounds((("=", 1),)).hold(None)
+        (True, False)
+        """
+        if value is None:
+            return False
+        found = [_TESTS[sign](value, _like(value, bound)) for sign, bound in self.tests]
+        return any(found) if self.either else all(found)
+
+    def sql(self, value: str) -> str:
+        """The same as a SQL predicate on an expression."""
+        return (" or " if self.either else " and ").join(f"({value}) {sign} {_literal(bound)}" for sign, bound in self.tests)
+
+    def __str__(self) -> str:
+        return (" or " if self.either else " and ").join(f"{sign} {bound}" for sign, bound in self.tests) + f" {self.unit}"
+
+
+def of(item: Mapping[str, Any], where: str) -> Bounds | None:
+    """The comparisons of a quality item; None where it has none.
+
+    Raises:
+        UsageError: a unit that is not known (reason `bad_contract`).
+
+    >>> str(of({"mustBeLessThan": 5, "unit": "percent"}, "t.yaml"))
+    '< 5 percent'
+    """
+    unit = str(item.get("unit") or "rows")
+    if unit not in UNITS:
+        raise UsageError(f"{where}: unit is {unit!r}", reason="bad_contract", hint=f"one of {', '.join(UNITS)}")
+    low, high = item.get("mustNotBeBetween") or (None, None)
+    if low is not None:
+        return Bounds((("<", low), (">", high)), True, unit)
+    tests = [(sign, item[word]) for word, sign in WORDS.items() if item.get(word) is not None]
+    low, high = item.get("mustBeBetween") or (None, None)
+    tests += [(">=", low), ("<=", high)] if low is not None else []
+    return Bounds(tuple(tests), False, unit) if tests else None
+
+
+def read(said: Any, where: str) -> Bounds:
+    """A tolerance as people write it (`100`, `"5%"`), or the text of a `Bounds`.
+
+    Raises:
+        UsageError: anything else (reason `bad_contract`).
+
+    >>> str(read("5%", "t.yaml")), str(read(100, "t.yaml")), str(read("< 5 percent", "t.yaml"))
+    ('<= 5 percent', '<= 100 rows', '< 5 percent')
+    """
+    text = str(said).strip()
+    short = _SHORT.fullmatch(text)
+    if short:
+        return Bounds((("<=", _number(short[1])),), False, "percent" if short[2] in ("%", "percent") else "rows")
+    tests, _, unit = text.rpartition(" ")
+    either = " or " in tests
+    parts = [_TEST.fullmatch(part) for part in tests.split(" or " if either else " and ")]
+    try:
+        made = Bounds(tuple((part[1], _number(part[2])) for part in parts if part), either, unit)
+    except ValueError:
+        made = Bounds(())
+    if unit not in UNITS or str(made) != text:
+        raise UsageError(f"{where}: the tolerance {said!r} is not understood", reason="bad_contract",
+                         hint="a number of rows such as 100, or a share such as '5%'")
+    return made
+
+
+def _number(text: str) -> int | float:
+    return int(text) if re.fullmatch(r"-?\d+", text) else float(text)
+
+
+def _like(value: Any, bound: Any) -> Any:
+    """A bound that is a text, as the date or time that it is compared with."""
+    if isinstance(value, datetime) and isinstance(bound, str):
+        return datetime.fromisoformat(bound)
+    if isinstance(value, str) and isinstance(bound, date):
+        return bound.isoformat()
+    return date.fromisoformat(bound) if isinstance(value, date) and isinstance(bound, str) else bound
+
+
+def _literal(bound: Any) -> str:
+    from sparkkit.schema.limits import text
+
+    if isinstance(bound, bool) or bound is None:
+        return str(bound).lower() if bound is not None else "null"
+    if isinstance(bound, float):
+        return f"{bound!r}D"
+    return text(str(bound)) if isinstance(bound, (str, date)) else str(bound)

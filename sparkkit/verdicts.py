@@ -1,0 +1,175 @@
+"""The verdict on a run's quality, before anything is published: out of the observations of the run's own pass where they can
+be trusted, and else out of one aggregation of what was staged (outputs) or is stored (inputs)."""
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkkit.accounting import Count
+from sparkkit.checks import onepass
+from sparkkit.checks.rules import Check, of
+from sparkkit.intake import Intake
+from sparkkit.schema.contract import Contract
+from sparkkit.schema.landing import BAD, LANDING
+from sparkkit.schema.types import quote
+from sparkkit.sinks import Place, Staged
+from sparkkit.staging import SPLIT
+
+Checks = Mapping[str, tuple[Check, ...]]
+"""The checks of each input and output that has a contract."""
+
+Found = list[dict[str, Any]]
+REASON = f"substring_index({SPLIT}, '|', 1)"
+"""SQL text: why a staged row was taken out."""
+
+
+def checks(contracts: Mapping[str, Contract]) -> Checks:
+    """The checks of each input and output that has a contract.
+
+    Raises:
+        UsageError: a quality item that makes no sense.
+    """
+    return {name: of(contract) for name, contract in contracts.items()}
+
+
+def observed(some: Sequence[Check]) -> dict[str, str]:
+    """SQL text by name of what is to be observed while an output is staged."""
+    return _named(onepass.asked(some, onepass.scope(some, REASON)))
+
+
+def parents(some: Checks, taken: Mapping[str, Intake]) -> dict[str, DataFrame]:
+    """The good rows of the inputs that checks refer to."""
+    wanted = {check.parent[0] for own in some.values() for check in own if check.parent}
+    return {name: good(one) for name, one in taken.items() if name in wanted}
+
+
+def good(one: Intake) -> DataFrame:
+    """The rows of an input that passed, unwatched."""
+    columns = [quote(c) for c in one.conformed.columns if c not in LANDING]
+    return one.conformed.where(F.col(BAD).isNull()).select(*columns)
+
+
+def all_of(
+    place: Place, some: Checks, taken: Mapping[str, Intake], counts: Mapping[str, Count], staged: Mapping[str, Staged],
+    others: Mapping[str, DataFrame],
+) -> Found:
+    """The results of all checks of a run, after its accounts are settled and before anything is published."""
+    found = [one for n, own in taken.items() for one in of_input(n, own, counts[n], some.get(n, ()), others)]
+    return found + [one for n, done in staged.items() for one in of_output(n, place, done, some.get(n, ()), others)]
+
+
+def of_input(name: str, one: Intake, count: Count, some: Sequence[Check], others: Mapping[str, DataFrame]) -> Found:
+    """The results of an input's checks, after its account is settled."""
+    if not some:
+        return []
+    within = onepass.scope(some, f"{BAD}.reason")
+    asked = onepass.asked(some, within)
+    if count.counted_by == "observed":
+        found: Any = one.verdict.figures()
+    elif set(_named(asked).values()) == {f"count_if({within.good})"}:
+        found = dict.fromkeys(_named(asked), count.good)
+    else:
+        found = _aggregated(one.conformed, asked)
+    seen = one.taken.figures() if one.taken and one.taken.once() else None
+    known = _with_taken(some, within, onepass.answers(asked, found), count, seen, lambda: one.conformed)
+    return _told(f"input {name}", results(good(one), some, known, others, within.inline))
+
+
+def of_output(name: str, place: Place, staged: Staged, some: Sequence[Check], others: Mapping[str, DataFrame]) -> Found:
+    """The results of an output's checks, after it was staged."""
+    if not some:
+        return []
+    within = onepass.scope(some, REASON)
+    asked = onepass.asked(some, within)
+    found = staged.seen.figures() if staged.seen and staged.seen.once() else None
+    if found is None or found["rows"] != staged.count.total:
+        asked = onepass.asked(some, onepass.Scope("", within.inline))
+        found = _aggregated(_good(place, staged), asked)
+    known = _with_taken(some, within, onepass.answers(asked, found), staged.count, None, lambda: _rejects(place, staged))
+    return _told(f"output {name}", results(_good(place, staged), some, known, others, within.inline))
+
+
+def _with_taken(
+    some: Sequence[Check], within: onepass.Scope, known: onepass.Answers, count: Count, seen: Mapping[str, Any] | None,
+    rows: Callable[[], DataFrame],
+) -> onepass.Answers:
+    """Answers about good rows, with what is to be said of those that were taken out by checks: as it was seen on their way to
+    the quarantine, or else asked of `rows`, but not where there are none."""
+    asked = onepass.taken(some, within)
+    if not set(within.inline) & set(count.quarantined_by):
+        found: Mapping[str, Any] = dict.fromkeys(_named(asked), 0)
+    else:
+        found = seen if seen is not None else _aggregated(rows().where(within.ruled), asked)
+    return onepass.together(known, onepass.answers(asked, found))
+
+
+def results(
+    frame: DataFrame, some: Sequence[Check], known: onepass.Answers, others: Mapping[str, DataFrame], inline: Sequence[str] = (),
+) -> Found:
+    """The results of checks in their order: what one pass could not answer is asked of the good rows, a question each, but for
+    checks whose rows were taken out on the way (`inline`)."""
+    answers = {name: dict(figures) for name, figures in known.items()}
+    for check in some:
+        if check.name not in inline:
+            answers.setdefault(check.name, {}).update(_asked_apart(check, frame, others))
+    ours = onepass.verdicts(some, answers)
+    rest = [check for check in some if check.engine == "gx"]
+    if rest:
+        from sparkkit.checks import expectations
+
+        ours += expectations.run(frame, rest)
+    order = {check.name: place for place, check in enumerate(some)}
+    return sorted(ours, key=lambda one: order[one["expectation_config"]["meta"]["name"]])
+
+
+def of_frame(frame: DataFrame, some: Sequence[Check], others: Mapping[str, DataFrame] | None = None) -> Found:
+    """The results of checks on a frame that stands by itself: one aggregation, and a shuffle for each check that needs one."""
+    asked = onepass.asked(some, onepass.Scope())
+    return results(frame, some, onepass.answers(asked, _aggregated(frame, asked)), others or {})
+
+
+def _asked_apart(check: Check, frame: DataFrame, others: Mapping[str, DataFrame]) -> dict[str, Any]:
+    if check.query:
+        view = "sparkkit_checked"
+        frame.createOrReplaceTempView(view)
+        try:
+            row = frame.sparkSession.sql(check.query.replace("{batch}", view)).first()
+        finally:
+            frame.sparkSession.catalog.dropTempView(view)
+        return {"value": None if row is None else row[0]}
+    one = onepass.shuffled(check, frame, others.get(check.parent[0]) if check.parent else None)
+    row = None if one is None else one.first()
+    return {} if row is None else row.asDict()
+
+
+def _named(asked: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    return {short: sql for sql, short in onepass.names(asked).items()}
+
+
+def _aggregated(frame: DataFrame, asked: Mapping[str, Mapping[str, str]]) -> Mapping[str, Any]:
+    named = _named(asked)
+    row = frame.selectExpr(*[f"{sql} as {short}" for short, sql in named.items()]).first() if named else None
+    return {} if row is None else row.asDict()
+
+
+def _good(place: Place, staged: Staged) -> DataFrame:
+    if not place.any(staged.data):
+        return place.spark.createDataFrame([], staged.schema)
+    return place.read(staged.data, staged.schema)
+
+
+def _rejects(place: Place, staged: Staged) -> DataFrame:
+    """The staged rows that were taken out, with their types and why."""
+    bad = place.rejects(staged.target, staged.schema)
+    assert bad is not None  # they were counted
+    columns = [F.col(quote(f.name)).cast(f.dataType).alias(f.name) for f in staged.schema.fields]
+    return bad.select(*columns, F.col(SPLIT).cast("string"))
+
+
+def _told(edge: str, found: Found) -> Found:
+    for one in found:
+        one["meta"]["of"] = edge
+    return found

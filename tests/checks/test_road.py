@@ -1,0 +1,158 @@
+"""Quality on the road: judged in the run's own pass, before anything is published, and told in the record."""
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from sparkkit import verdicts
+from sparkkit.job import Job
+from sparkkit.testing import Outcome
+
+DEEP = pytest.mark.e2e
+"""A run of its own for each case: minutes on a busy machine, so not in the unit suite."""
+
+Go = Callable[..., Outcome]
+ROWS = [(1, "a", 10), (1, "b", 11), (2, "c", -1), (3, None, None), (None, "e", 200)]
+HEAD = "kind: DataContract\napiVersion: v3.1.0\nid: t\nversion: 1.0.0\nstatus: active\nschema:\n- name: t\n  properties:\n"
+COLUMNS = ("a", "b", "n")
+
+
+def ours(name: str, test: str, more: str = "") -> str:
+    """A row rule of a column, in YAML."""
+    return f"{{type: custom, engine: sparkkit, name: {name}, implementation: '${{column}} {test}'{more}}}"
+
+
+def tolerating(said: str) -> str:
+    return f", customProperties: [{{property: sparkkit.tolerance, value: {said}}}]"
+
+
+def once(keep: str) -> str:
+    """A quality item of a column: its duplicates go to the quarantine."""
+    return ("{metric: duplicateValues, mustBe: 0, name: twice, severity: quarantine,"
+            f" customProperties: [{{property: sparkkit.keep, value: {keep}}}]}}")
+
+
+@pytest.fixture
+def go(spark: SparkSession, tmp_path: Path, run_job: Callable[..., Outcome]) -> Go:
+    """Runs rows through a build with a contract on the output or the input: its quality items by column, `t` for the table."""
+
+    def call(quality: Mapping[str, list[str]], edge: str = "outputs.output", rows: Any = ROWS, build: Any = None, **more: Any) -> Outcome:
+        lines = [f"  - {{name: {c}, physicalType: {'string' if c == 'b' else 'int'}, quality: [{', '.join(quality.get(c, []))}]}}\n"
+                 for c in COLUMNS]
+        (tmp_path / "t.yaml").write_text(HEAD + "".join(lines) + f"  quality: [{', '.join(quality.get('t', []))}]\n", encoding="utf-8")
+        job = Job(build or _same, name="judged")
+        frame = spark.createDataFrame(rows, "a int, b string, n int").coalesce(1)
+        return run_job(job, {"rows": frame, **more}, [f"--set={edge}.contract={tmp_path / 't.yaml'}"])
+
+    return call
+
+
+def _same(rows: DataFrame) -> DataFrame:
+    return rows
+
+
+def told(done: Outcome) -> dict[str, tuple[Any, Any]]:
+    """Verdict and figure of each check in the record."""
+    return {one["expectation_config"]["meta"]["name"]: (one["success"], one["result"].get("unexpected_count", one["result"].get(
+        "observed_value"))) for one in done.record["checks"]}
+
+
+MIXED = {
+    "a": ["{metric: nullValues, mustBeLessThan: 50, unit: percent, name: holes}"],
+    "n": [ours("above", "> 0"), ours("below", "< 100", ", severity: warning")],
+    "t": ["{metric: rowCount, mustBe: 4, name: rows}", "{type: sql, query: 'select sum(n) from t', mustBe: 221, name: total}",
+          "{type: sql, query: 'select count(*) from t x join t y using (a)', mustBe: 5, name: pairs}",
+          "{type: text, description: fine, name: said}"],
+}
+
+
+@pytest.mark.parametrize("edge", ["outputs.output", pytest.param("inputs.rows", marks=DEEP)])
+def test_rules_and_aggregates_are_judged_on_the_rows_that_pass(go: Go, edge: str) -> None:
+    done = go(MIXED, edge)
+    assert told(done) == {"holes": (True, 1), "above": (False, 1), "below": (False, 1), "rows": (True, 4), "total": (True, 221),
+                          "pairs": (True, 5), "said": (None, None)}
+    assert (done.exit_code, done.output.count(), done.quarantine.count() if done.quarantine else 0) == (0, 4, 1)
+    assert {one["meta"]["of"] for one in done.record["checks"]} == {"output output" if edge[0] == "o" else "input rows"}
+
+
+@DEEP
+@pytest.mark.parametrize("edge", ["outputs.output", "inputs.rows"])
+def test_without_an_observation_that_can_be_trusted_the_figures_are_recounted(
+    go: Go, edge: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fast = go(MIXED, edge)
+    monkeypatch.setattr("sparkkit.accounting.Watch.once", lambda self: False)
+    slow = go(MIXED, edge)
+    assert (told(slow), slow.exit_code) == (told(fast), 0)
+
+
+@DEEP
+@pytest.mark.parametrize(("quality", "message"), [
+    ({"n": [ours("above", "> 0", ", severity: error")]}, "check 'above' is not met: 1 of 5 rows"),
+    ({"n": [ours("above", "> 20", tolerating("1"))]},
+     "check 'above' is not met: 3 of 5 rows"),
+    ({"t": ["{metric: rowCount, mustBeGreaterThan: 5, name: rows}"]}, "check 'rows' is not met: 5 found"),
+    ({"a": ["{metric: duplicateValues, mustBe: 0, name: twice}"]}, "check 'twice' is not met: 2 of 5 rows"),
+    ({"n": ["{type: custom, engine: greatExpectations, name: middle, implementation: {type: expect_column_median_to_be_between, "
+            "kwargs: {minValue: 50}}}"]}, "check 'middle' is not met: 10.5 found"),
+])
+def test_a_broken_check_that_fails_ends_the_run_with_4_and_nothing_is_published(
+    go: Go, tmp_path: Path, quality: dict[str, list[str]], message: str,
+) -> None:
+    if "greatExpectations" in str(quality):
+        pytest.importorskip("great_expectations", reason="Great Expectations is in the environment of Spark 4.2 only")
+    done = go(quality)
+    assert (done.exit_code, done.record["reason"]) == (4, "quality") and message in done.message
+    assert [p for p in tmp_path.rglob("*") if p.name.startswith("output") or p.suffix == ".parquet" and ".output" in str(p)] == []
+    assert [one["success"] for one in done.record["checks"]] == [False]
+
+
+@DEEP
+def test_within_its_tolerance_a_quarantine_goes_on(go: Go) -> None:
+    done = go({"n": [ours("above", "> 20", tolerating("60%"))]})
+    assert (done.exit_code, told(done), done.record["outputs"]["output"]["written"]) == (0, {"above": (True, 3)}, 2)
+
+
+@DEEP
+@pytest.mark.parametrize(("keep", "left"), [("first by n", {"a", "c", None, "e"}), ("last by n", {"b", "c", None, "e"}),
+                                            ("none", {"c", None, "e"})])
+@pytest.mark.parametrize("edge", ["outputs.output", "inputs.rows"])
+def test_the_duplicate_that_is_declared_stays_and_the_others_go_to_the_quarantine(go: Go, keep: str, left: set[Any], edge: str) -> None:
+    done = go({"a": [once(keep)]}, edge)
+    assert {row.b for row in done.output.collect()} == left
+    taken = 5 - len(left)
+    assert (told(done), [row.reason for row in done.quarantine.collect()] if done.quarantine else []) == (
+        {"twice": (False, taken)}, ["twice"] * taken)
+
+
+@DEEP
+def test_a_reference_to_nothing_goes_to_the_quarantine_or_ends_the_run(go: Go, spark: SparkSession) -> None:
+    def build(rows: DataFrame, regions: DataFrame) -> DataFrame:
+        return rows
+
+    regions = spark.createDataFrame([(1,), (2,), (2,)], "code int")
+    refers = "{type: custom, engine: sparkkit, implementation: {references: regions.code}, name: region, severity: %s}"
+    done = go({"a": [refers % "quarantine"]}, build=build, regions=regions)
+    assert (done.exit_code, told(done), sorted(row.a or 0 for row in done.output.collect())) == (0, {"region": (False, 1)}, [0, 1, 1, 2])
+    ended = go({"a": [refers % "error"]}, build=build, regions=regions)
+    assert (ended.exit_code, told(ended)) == (4, {"region": (False, 1)})
+
+
+@DEEP
+@pytest.mark.parametrize("ties", [1, 2])
+def test_equal_duplicates_are_told_apart_the_same_way_each_time(go: Go, ties: int) -> None:
+    done = go({"a": [once("first by n")]}, "inputs.rows", rows=[(i % 50, f"{i % (50 * ties)}", 1) for i in range(400)])
+    assert (done.exit_code, done.record["inputs"]["rows"]["passed"], done.output.count()) == (0, 50, 50)
+
+
+def test_what_is_asked_is_asked_once() -> None:
+    from sparkkit.checks.rules import of
+    from sparkkit.schema.contract import Column, Contract, Rule
+
+    twenty = Contract("t", (Column("a", "int"),), rules=tuple(Rule(f"r{i}", f"a > {i}") for i in range(14)), quality=tuple(
+        {"type": "sql", "query": f"select {f}(a) from t", "mustBeLessThan": 5} for f in ("min", "max", "sum", "avg", "count", "max")))
+    assert len(verdicts.observed(of(twenty))) == 5 + 1

@@ -1,0 +1,159 @@
+"""What a contract's quality items become: checks with a severity, a tolerance and a question; and what is refused."""
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sparkkit.checks.expect import NATIVE, ask
+from sparkkit.checks.rules import Check, of
+from sparkkit.errors import UsageError
+from sparkkit.schema import bounds, odcs
+from sparkkit.schema.contract import Column, Contract, Rule
+from sparkkit.schema.infer import to_yaml
+
+COLUMNS = (Column("a", "int"), Column("b", "string", unique=True), Column("at", "timestamp"))
+
+
+def one(item: dict[str, Any]) -> Check:
+    (check,) = of(Contract("t", COLUMNS, quality=(item,)))
+    return check
+
+
+def keep(word: str) -> list[dict[str, str]]:
+    return [{"property": "sparkkit.keep", "value": word}]
+
+
+@pytest.mark.parametrize(("item", "kind", "engine"), [
+    ({"metric": "rowCount", "mustBe": 3}, "expect_table_row_count_to_equal", "native"),
+    ({"metric": "rowCount", "mustBeBetween": [1, 3]}, "expect_table_row_count_to_be_between", "native"),
+    ({"metric": "rowCount", "mustBeGreaterThan": 3}, "unexpected_rows_expectation", "native"),
+    ({"metric": "duplicateValues", "column": "a", "mustBe": 0}, "expect_column_values_to_be_unique", "native"),
+    ({"metric": "duplicateValues", "arguments": {"properties": ["a", "b"]}, "mustBe": 0}, "expect_compound_columns_to_be_unique", "native"),
+    ({"metric": "nullValues", "column": "a", "mustBeLessThan": 5, "unit": "percent"}, "unexpected_rows_expectation", "native"),
+    ({"type": "sql", "query": "select max(a) from t", "mustBe": 5}, "unexpected_rows_expectation", "native"),
+    ({"type": "custom", "engine": "greatExpectations", "column": "b", "implementation": {
+        "type": "expect_column_values_to_be_dateutil_parseable"}}, "expect_column_values_to_be_dateutil_parseable", "gx"),
+    ({"type": "custom", "engine": "soda", "implementation": "x"}, "custom", "none"),
+    ({"type": "text", "description": "good"}, "text", "none"),
+])
+def test_each_kind_of_item_becomes_an_expectation(item: dict[str, Any], kind: str, engine: str) -> None:
+    assert (one(item).kind, one(item).engine) == (kind, engine)
+
+
+@pytest.mark.parametrize(("said", "severity"), [
+    ({}, "fail"), ({"severity": "warning"}, "warn"), ({"severity": "HIGH"}, "fail"),
+    ({"severity": "error", "customProperties": [{"property": "sparkkit.on", "value": "allow"}]}, "warn"),
+])
+def test_the_severity_is_ours_or_else_the_standard_s_or_else_to_fail(said: dict[str, Any], severity: str) -> None:
+    assert one({"metric": "rowCount", "mustBe": 3, **said}).severity == severity
+
+
+@pytest.mark.parametrize(("query", "figure"), [
+    ("SELECT COUNT(*) FROM ${object} WHERE a > 3;", ("count_if", "(a > 3)")),
+    ("select sum( a + length(b) ) as x from t", ("sum", "a + length(b)")),
+    ("select max(${column}) from {batch} where b = 'x'", ("max", "case when b = 'x' then `a` end")),
+    ("select count(distinct a) from t", None),
+    ("select count(*) from t group by a", None),
+    ("select max(a) from (select a from t)", None),
+    ("select count(*) from other", None),
+])
+def test_a_plain_aggregation_is_folded_into_the_pass_and_others_are_not(query: str, figure: tuple[str, str] | None) -> None:
+    check = one({"type": "sql", "query": query, "mustBe": 5, "column": "a"})
+    assert (check.ask.figure if check.ask else None) == figure
+    assert bool(check.query) == (figure is None)
+
+
+@pytest.mark.parametrize(("item", "words"), [
+    ({"metric": "rowCount"}, "no mustBe"),
+    ({"metric": "rowCount", "mustBe": 3, "unit": "parts"}, "unit is 'parts'"),
+    ({"metric": "rowCount", "mustBe": 3, "severity": "quarantine"}, "no rows can go to the quarantine"),
+    ({"metric": "rowCount", "mustBe": 3, "severity": "grave"}, "severity is 'grave'"),
+    ({"metric": "nullRows", "mustBe": 3}, "the metric 'nullRows' is not understood"),
+    ({"metric": "duplicateValues", "mustBe": 0}, "duplicates of what"),
+    ({"metric": "duplicateValues", "column": "a", "mustBe": 0, "severity": "quarantine"}, "sparkkit.keep is missing"),
+    ({"metric": "duplicateValues", "column": "a", "mustBe": 0, "severity": "quarantine", "customProperties": keep("first by att")},
+     "there is no column 'att': did you mean 'at'?"),
+    ({"type": "custom", "engine": "greatExpectations", "implementation": {"kwargs": {}}}, "implementation must be"),
+    ({"type": "custom", "engine": "greatExpectations", "implementation": {"type": "expect_column_max_to_be_between", "kwargs": {
+        "column": "aa", "min_value": 1}}}, "there is no column 'aa'"),
+    ({"type": "custom", "engine": "sparkkit", "implementation": {"references": "u.x", "colums": ["a"]}}, "a reference is"),
+])
+def test_what_makes_no_sense_is_refused_by_name(item: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError) as error:
+        one({"name": "rule one", **item})
+    assert "contract 't', quality 'rule one'" in str(error.value) and words in str(error.value)
+
+
+def test_two_checks_of_one_name_are_told_apart() -> None:
+    item = {"metric": "rowCount", "mustBe": 3}
+    assert [check.name for check in of(Contract("t", COLUMNS, quality=(item, item)))] == ["t.rowCount", "t.rowCount#2"]
+
+
+def test_keys_and_unique_columns_are_checks_where_they_are_asked_for() -> None:
+    keyed = Contract("t", (Column("k", "int", key=1), Column("l", "int", key=2), *COLUMNS))
+    assert ([check.name for check in of(keyed)], [check.kwargs for check in of(keyed, keys=True)]) == (
+        [], [{"column_list": ["k", "l"]}, {"column": "b"}])
+
+
+@pytest.mark.parametrize(("kind", "kwargs"), [
+    ("expect_column_values_to_be_between", {"column": "a", "min_value": 3, "max_value": 1}),
+    ("expect_column_values_to_be_between", {"column": "a"}),
+    ("expect_column_values_to_be_between", {"column": "a", "min_value": 3, "row_condition": "b = 1"}),
+    ("expect_column_values_to_match_regex", {"column": "a"}),
+    ("expect_column_values_to_match_regex_list", {"column": "a", "regex_list": []}),
+    ("expect_compound_columns_to_be_unique", {"column_list": ["a"]}),
+])
+def test_arguments_that_are_not_plain_are_left_to_great_expectations(kind: str, kwargs: dict[str, Any]) -> None:
+    assert kind in NATIVE and ask(kind, kwargs) is None
+
+
+@pytest.mark.parametrize(("item", "value", "holds"), [
+    ({"mustBe": 3}, 3, True), ({"mustBe": 3}, None, False), ({"mustNotBe": 3}, 3, False),
+    ({"mustBeGreaterThan": 3}, 3, False), ({"mustBeGreaterOrEqualTo": 3}, 3, True),
+    ({"mustBeLessThan": 3}, 3, False), ({"mustBeLessOrEqualTo": 3}, 3, True),
+    ({"mustBeBetween": [1, 3]}, 3, True), ({"mustBeBetween": [1, 3]}, 4, False),
+    ({"mustNotBeBetween": [1, 3]}, 3, False), ({"mustNotBeBetween": [1, 3]}, 0, True),
+    ({"mustBeGreaterThan": 1, "mustBeLessThan": 3}, 3, False),
+])
+def test_each_comparison_of_the_standard_means_what_it_says(item: dict[str, Any], value: Any, holds: bool) -> None:
+    must = bounds.of(item, "t.yaml")
+    assert must is not None and must.hold(value) == holds
+
+
+@pytest.mark.parametrize("said", ["some", "5 parts", "<= x rows", "<= 1 and > 0", -1])
+def test_a_tolerance_that_is_not_understood_is_refused(said: Any) -> None:
+    with pytest.raises(UsageError, match="is not understood"):
+        bounds.read(said, "t.yaml")
+
+
+YAML = """
+{kind: DataContract, apiVersion: v3.1.0, id: t, version: 1.0.0, status: active, schema: [{name: t, properties: [
+  {name: a, logicalType: integer, quality: [
+    {metric: nullValues, mustBe: 0, name: full, severity: warning},
+    {metric: missingValues, mustBe: 0, name: said, arguments: {missingValues: [null, '', n/a]}},
+    {metric: invalidValues, mustBeLessThan: 5, unit: percent, severity: quarantine, name: odd, arguments: {validValues: [1]}},
+    {type: custom, engine: sparkkit, implementation: '${column} > 0', name: some,
+     customProperties: [{property: sparkkit.tolerance, value: 5%}]},
+    {type: custom, engine: greatExpectations, name: gx, implementation: "type: expect_column_max_to_be_between\\nkwargs: {maxValue: 3}"}
+  ]}]}]}
+"""
+
+
+def test_metrics_that_count_values_are_row_rules_where_rows_can_be_taken_out() -> None:
+    contract = odcs.parse(YAML, "t.yaml")
+    assert contract.rules == (
+        Rule("full", "`a` is not null", "allow"),
+        Rule("said", "(`a` is not null and cast(`a` as string) not in ('', 'n/a'))"),
+        Rule("odd", "(cast(`a` as string) is null or cast(`a` as string) in ('1'))", tolerance="< 5 percent"),
+        Rule("some", "`a` > 0", tolerance="<= 5 percent"))
+    assert [(c.name, c.severity, str(c.tolerance or "")) for c in of(contract)] == [
+        ("full", "warn", ""), ("said", "quarantine", ""), ("odd", "quarantine", "< 5 percent"), ("some", "quarantine", "<= 5 percent"),
+        ("gx", "fail", "")]
+    assert of(contract)[-1].kwargs == {"column": "a", "max_value": 3}
+
+
+def test_a_contract_s_yaml_gives_the_same_contract_back() -> None:
+    contract = odcs.parse(YAML, "t.yaml")
+    assert odcs.parse(to_yaml(contract), "t.yaml") == contract
+    assert Contract.from_json(contract.to_json()) == contract
