@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 from sparkkit import conf as confs
 from sparkkit import publishing, run
 from sparkkit.errors import InfrastructureError, LockedError
+from sparkkit.formats import delta_adopt
 from sparkkit.job import Job
 from sparkkit.ledger import Record
 from sparkkit.project import Project
@@ -175,6 +176,30 @@ def test_an_owner_that_slept_while_another_published_is_refused(go: Go, held: An
     with pytest.raises(LockedError, match="another took over: it published nothing") as error:
         go(["b"], "2026-01-02", build)
     assert (error.value.exit_code, held()) == (5, ["a", "c"])
+
+
+def test_an_owner_that_slept_after_its_decision_leaves_what_another_finished(
+    go: Go, held: Any, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    go(["a"], "2026-01-01")
+    monkeypatch.setattr(publishing, "Patience", lambda: Patience(interval=1000, missed=1, sleep=lambda _: None))
+    place = (delta_adopt.Adoption, "said") if KIND == "delta" else (journal, "put_whole")
+    honest, slept = getattr(*place), list[str]()
+
+    def sleeps(*args: Any) -> Any:
+        if not slept:
+            slept.append("")
+            go(["c"], "2026-01-03")
+        return honest(*args)
+
+    monkeypatch.setattr(*place, sleeps)
+    if KIND == "delta":
+        with pytest.raises(LockedError, match="another took over: it finished what this one had decided"):
+            go(["b"], "2026-01-02")
+    else:
+        assert go(["b"], "2026-01-02").status == "done"  # each step finds itself made
+    assert held() == ["a", "b", "c"]
+    assert (go(["b"], "2026-01-02").status, held()) == ("already_done", ["a", "b", "c"])
 
 
 def test_what_was_private_stays_private(go: Go, tmp_path: Path) -> None:

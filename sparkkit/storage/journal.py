@@ -98,6 +98,14 @@ class Run:
             return bool(self.held) and not self.decided and fate(self.store, self.home.entry)[0] == "abort"
         return False
 
+    def relieved(self) -> bool:
+        """Whether another run has the lock after this one had decided: it finished what this one published. False where the storage
+        does not tell."""
+        with suppress(OSError, SparkkitError):
+            last = [held.log.last()[1] for held in self.held.values()] if self.decided else []
+            return any(entry is not None and entry.run_id != self.run_id for entry in last)
+        return False
+
     @guarded
     def recover(self) -> None:
         """Puts in place what others had decided, and throws away what they had not."""
@@ -307,6 +315,9 @@ def running(
     except Exception as error:
         if run.lost():
             raise _overtaken(run_id) from error
+        if run.relieved():
+            raise LockedError(f"run {run_id} was silent for too long, and another took over: it finished what this one had decided",
+                              reason="lock_lost", hint="see what the other run did") from error
         raise
     finally:
         run.close()

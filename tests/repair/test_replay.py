@@ -37,6 +37,17 @@ def test_lines_that_a_mended_contract_lets_pass_are_fed_back_once(world: World) 
     assert (world.rows(), str(record.message)) == ([1, 2, 3], "3 rejected rows: 2 readmitted, 1 still rejected")
 
 
+def test_duplicates_are_not_fed_back_by_themselves(world: World) -> None:
+    twice = {"metric": "duplicateValues", "column": "id", "mustBe": 0, "name": "twice", "severity": "quarantine",
+             "customProperties": [{"property": "sparkkit.keep", "value": "first by age"}]}
+    world.put("a.csv", "id,name,age\n1,Ann,36\n1,Bo,40\n")
+    world.people = replace(world.people, quality=(twice,))
+    world.go("2026-01-01")
+    with pytest.raises(UsageError, match="the contract asks for twice, which no row answers by itself"):
+        world.replay()
+    assert (world.rows(), len(world.bad())) == ([1], 1)
+
+
 def test_mended_rows_are_fed_back_once_though_it_is_killed_and_a_retry_of_the_run_stays_one(
     world: World, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
