@@ -17,6 +17,7 @@ from the project is code of the job, and the run that comes after is to be the s
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import json
 import os
@@ -39,6 +40,7 @@ from sparkkit.storage.local import LocalStore
 from sparkkit.storage.lock import Patience
 from sparkkit.submission.local import load_job
 
+PR_SET_PDEATHSIG = 1
 CALLS = ("put_if_absent", "rename", "exchange", "link", "delete", "make_folder", "persist")
 INNER = ((deltalog.Transaction, ("write", "count", "commit")), (delta_kept.Kept, ("add",)), (delta_adopt.Adoption, ("_move",)))
 
@@ -168,6 +170,7 @@ def patch(events: Events) -> None:
 
 def main() -> None:
     """Patches what makes events, and runs the job."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # what is stopped would stay for ever
     order, argv = json.loads(sys.argv[1]), sys.argv[2:]
     events = Events(order)
     patch(events)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from tests.e2e.kills.processes import Attempt, Reader, Tally, Worker, heed_term, settled, worker
+from tests.e2e.kills.processes import DONE, Attempt, Reader, Tally, Worker, heed_term, settled, worker
 from tests.e2e.kills.world import CASES, Case, write_inputs
 
 LOCAL_CLUSTER = "local-cluster[1,1,1024]"
@@ -29,6 +29,9 @@ WRITING = ("task file", "table file")
 
 DEATHS = ("kill", "kill", "kill", "orphan", "jvm")
 """What dies, and how often: most often all that a driver is."""
+
+ENDS = {"kill": (-9,), "orphan": (-9,), "jvm": (0, 6), "executor": range(7)}
+"""How an attempt may end after that."""
 
 COMMITTING = ("Transaction", "Kept", "commit", "table file", "log entry")
 """Words of the events from a commit to a table on."""
@@ -56,7 +59,7 @@ class Scene:
         shutil.rmtree(self.folder, ignore_errors=True)
         write_inputs(self.folder, self.case)
         code = self.worker.run(self.case.arguments(self.folder, "1"))
-        settled(self.folder, self.case, [self.case.expected("1")], [code], self.tally, "first day")
+        settled(self.folder, self.case, [self.case.expected("1")], [(code, DONE)], self.tally, "first day")
         self.folder.rename(self.saved)
 
     def fault(self, at: str, do: str) -> tuple[bool, list[str]]:
@@ -71,13 +74,12 @@ class Scene:
         with Attempt(folder, case.arguments(folder, "2"), at=at, do=do, master=master) as attempt:
             code = attempt.wait(reader)
             hit = attempt.hit.exists()
-            ends = {"kill": (-9,), "orphan": (-9,), "jvm": (0, 6), "executor": range(7)}.get(do, (0,)) if hit else (0,)
-            codes = [0 if code in ends else code or -1, self.worker.run(case.arguments(folder, "2"), reader)]
+            codes = [(code, ENDS[do] if hit else DONE), (self.worker.run(case.arguments(folder, "2"), reader), DONE)]
         tally.faults += hit
         settled(folder, case, [case.expected("1", "2")], codes, tally, where)
         if case.keyed and (not at or any(word in at for word in COMMITTING)):  # what such a table does not show must be right too
             code = self.worker.run(case.arguments(folder, "3"))
-            settled(folder, case, [case.expected("1", "2", "3")], [code], tally, f"{where}, the day after")
+            settled(folder, case, [case.expected("1", "2", "3")], [(code, DONE)], tally, f"{where}, the day after")
         if tally.bad() > bad:
             print(f"  again by: scripts/faults.sh {self.verb} --only '{case.name}' --at '{at}' --do {do}", file=sys.stderr)
         return hit, attempt.events()

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.e2e.kills.processes import PAUSE, Reader, Tally, Worker, heed_term, settled, worker
+from tests.e2e.kills.processes import DONE, PAUSE, Reader, Tally, Worker, heed_term, settled, worker
 from tests.e2e.kills.world import Case, write_inputs
 
 CASES = (Case("parquet", "append"), Case("delta", "append"), Case("delta", "merge"))
@@ -63,7 +63,8 @@ class Pair:
                     del left[i]
             reader.look()
         bad = self.tally.bad()
-        best = settled(self.folder, self.case, [self.case.expected(*order) for order in orders], codes, self.tally, where)
+        right, ends = [self.case.expected(*order) for order in orders], [(code, DONE) for code in codes]
+        best = settled(self.folder, self.case, right, ends, self.tally, where)
         self.done = orders[best]
         if self.tally.bad() > bad:
             print(f"  {where}: {names} after {self.done[:-2]}", file=sys.stderr)

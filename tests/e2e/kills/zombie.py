@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.e2e.kills.processes import Attempt, Reader, Tally, Worker, heed_term, settled, worker
+from tests.e2e.kills.processes import DONE, Attempt, Reader, Tally, Worker, heed_term, settled, worker
 from tests.e2e.kills.world import Case, write_inputs
 
 CASES = (Case("parquet", "append"), Case("delta", "append"), Case("parquet", "overwrite_partitions"), Case("delta", "merge"))
@@ -59,15 +59,16 @@ class Scene:
         with Attempt(folder, case.arguments(folder, "2"), at=at, do="stop", beat=(BEAT, MISSED)) as owner:
             stopped = owner.stopped()
             code = self.other.run(case.arguments(folder, name), reader)
-            settled(folder, case, right, [code, 0 if stopped else -1], tally, where)
+            settled(folder, case, right, [(code, DONE)], tally, where)
             owner.go_on()
             code = owner.wait(reader)
         tally.faults += stopped
+        tally.wrong_exit += not stopped
         tally.points[at] += stopped
-        settled(folder, case, right, [0 if code in ((0, 5) if decided else (5,)) else code or -1], tally, f"{where}, went on")
+        settled(folder, case, right, [(code, (0, 5) if decided else (5,))], tally, f"{where}, went on")
         whole = decided and name == "3"  # its own publication stands
         code = self.other.run(case.arguments(folder, "2"), reader if whole else None)
-        settled(folder, case, [case.expected(*mine, *(() if whole else ("2",)))], [code], tally, f"{where}, again")
+        settled(folder, case, [case.expected(*mine, *(() if whole else ("2",)))], [(code, DONE)], tally, f"{where}, again")
         if tally.bad() > bad:
             print(f"  again by: scripts/faults.sh zombie --only '{case.name}' --at '{at}' --other {name}", file=sys.stderr)
 
@@ -75,7 +76,7 @@ class Scene:
         """The inputs, and the first day's run."""
         write_inputs(self.folder, self.case)
         code = self.other.run(self.case.arguments(self.folder, "1"))
-        settled(self.folder, self.case, [self.case.expected("1")], [code], self.tally, "first day")
+        settled(self.folder, self.case, [self.case.expected("1")], [(code, DONE)], self.tally, "first day")
         self.folder.rename(self.folder.with_name("day1"))
 
 
