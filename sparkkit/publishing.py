@@ -146,6 +146,11 @@ class Journals:
         """Whether a path is on a store whose rename is one step, so that plain files can be published there."""
         return _system(path) == "file:" or HadoopStore.knows(self.hadoop, path)
 
+    def log(self, path: str) -> Log | None:
+        """The log of a path, to be read without a lock; None where there is no journal."""
+        system = _system(path)
+        return Log(self._store(system), self.key(path)) if self.journaled(system) else None
+
     def _clear(self, paths: Iterable[str]) -> None:
         for path in paths:
             self.hadoop.delete(self.workspace(path))

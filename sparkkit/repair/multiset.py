@@ -26,20 +26,24 @@ class Unlike:
     samples: tuple[tuple[int, dict[str, Any]], ...] = ()
 
 
-def compare(first: DataFrame, second: DataFrame, *, scratch: str, keys: Sequence[str] = (), show: int = 3) -> Unlike | None:
-    """What is unlike; None where both hold the same rows, each as often. One shuffle of both; the rows that differ are kept in a
-    folder `scratch`.
+def compare(first: DataFrame, second: DataFrame, *, keys: Sequence[str] = (), show: int = 3) -> Unlike | None:
+    """What is unlike; None where both hold the same rows, each as often. One shuffle of both; the rows that differ are cached.
 
     >>> some, other = spark.sql("select 1 a, 'x' b"), spark.sql("select 1 a, 'y' b")
-    >>> folder = getfixture("tmp_path")
-    >>> compare(some, other, scratch=f"{folder}/1").columns, compare(some, some, scratch=f"{folder}/2")
+    >>> compare(some, other).columns, compare(some, some)
     (('b',), None)
     """
     names = [c for c in first.columns if c in second.columns]
     lost = [c for c in (*first.columns, *second.columns) if c not in names]
     both = _side(first, names, 1).unionAll(_side(second, names, -1))
-    both.groupBy(*_at(names)).agg(F.sum(TIMES).alias(TIMES)).where(f"{TIMES} != 0").write.parquet(scratch)
-    found = first.sparkSession.read.parquet(scratch)
+    found = both.groupBy(*_at(names)).agg(F.sum(TIMES).alias(TIMES)).where(f"{TIMES} != 0").persist()
+    try:
+        return _told(found, names, lost, keys, show)
+    finally:
+        found.unpersist()
+
+
+def _told(found: DataFrame, names: Sequence[str], lost: Sequence[str], keys: Sequence[str], show: int) -> Unlike | None:
     sides = (("gone", 1), ("more", -1))
     sums = found.agg(*[F.sum(F.when(F.col(TIMES) * sign > 0, F.abs(TIMES))).alias(name) for name, sign in sides]).first()
     gone, more = (int(sums[name] or 0) for name in ("gone", "more")) if sums else (0, 0)
@@ -57,11 +61,11 @@ def _at(names: Sequence[str]) -> list[str]:
 
 
 def _side(frame: DataFrame, names: Sequence[str], times: int) -> DataFrame:
-    values = [_comparable(F.col(quote(n)), frame.schema[n].dataType).alias(f"c{i}") for i, n in enumerate(names)]
+    values = [comparable(F.col(quote(n)), frame.schema[n].dataType).alias(f"c{i}") for i, n in enumerate(names)]
     return frame.select(*values, F.lit(times).cast("bigint").alias(TIMES))
 
 
-def _comparable(value: Column, dtype: t.DataType) -> Column:
+def comparable(value: Column, dtype: t.DataType) -> Column:
     """A value that Spark can group by: maps, and what holds them, as JSON in the order of their keys."""
     if isinstance(dtype, t.MapType):
         return F.to_json(F.array_sort(F.map_entries(value)))

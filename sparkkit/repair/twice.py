@@ -95,10 +95,10 @@ def verify(spark: SparkSession, want: Asked, *, scratch: str | None = None, shuf
         verdicts = []
         for name in want.job.outputs:
             keys = _keys(want, conf.outputs[name], name)
-            verdicts.append(_verdict(name, first[name], _view(spark, conf, name), keys, show, f"{folder}/unlike/{name}"))
+            verdicts.append(_verdict(name, first[name], _view(spark, conf, name), keys, show))
             if not verdicts[-1].same:
                 verdicts[-1].causes = [cause for pattern, cause in CAUSES.items() if re.search(pattern, plans[name])]
-        rejected = _verdict("quarantine", first[""], _view(spark, conf, ""), (), show, f"{folder}/unlike/_")
+        rejected = _verdict("quarantine", first[""], _view(spark, conf, ""), (), show)
         return [*verdicts, *([] if rejected.same and not rejected.first else [rejected])]
 
 
@@ -200,5 +200,5 @@ def _keys(want: Asked, conf: OutputConf, name: str) -> tuple[str, ...]:
     return tuple(conf.keys) or (want.home.contract(contract).keys if contract else ())
 
 
-def _verdict(name: str, first: DataFrame, second: DataFrame, keys: Sequence[str], show: int, scratch: str) -> Verdict:
-    return Verdict(name, first.count(), second.count(), compare(first, second, keys=keys, show=show, scratch=scratch))
+def _verdict(name: str, first: DataFrame, second: DataFrame, keys: Sequence[str], show: int) -> Verdict:
+    return Verdict(name, first.count(), second.count(), compare(first, second, keys=keys, show=show))

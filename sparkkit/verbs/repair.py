@@ -21,6 +21,7 @@ PASS_ON = {
     "quarantine": ("JOB [--run ID] [--rule R] [--show N] [--export FILE] [job options]", "list a job's rejected rows by reason"),
     "replay": ("JOB [--run ID] [--rule R] [--repaired FILE] [job options]", "feed rejected rows back, exactly once"),
     "verify-idempotent": ("JOB [--same-order] [--scratch PATH] [job options]", "run a job twice on a copy and compare the outputs"),
+    "plan": ("JOB [--quick] [job options]", "what a run would read and change; nothing is written"),
 }
 """The verbs here: usage, and what they do."""
 
@@ -100,4 +101,23 @@ def verify(argv: Sequence[str], given: SparkSession | None = None, job: Job | No
     return 0 if same else ContractError.exit_code
 
 
-VERBS: dict[str, Callable[..., int]] = {"quarantine": quarantine, "replay": replay, "verify-idempotent": verify}
+def plan(argv: Sequence[str], given: SparkSession | None = None, job: Job | None = None) -> int:
+    """Says what a run with these options would do, and writes nothing."""
+    from sparkkit.repair.asked import asked
+
+    def options(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--quick", action="store_true", help="leave out what needs the rows to be computed")
+
+    want = asked("plan", argv, options, job)
+    if want is None:
+        return 0
+    from sparkkit.repair import plan as plans
+    from sparkkit.report import plan as report
+
+    with want.spark(given) as spark:
+        told = plans.plan(spark, want, quick=want.own.quick)
+    print(json.dumps(told, ensure_ascii=False, default=str) if want.args.json else report.page(told))
+    return 0
+
+
+VERBS: dict[str, Callable[..., int]] = {"quarantine": quarantine, "replay": replay, "verify-idempotent": verify, "plan": plan}

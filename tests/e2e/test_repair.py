@@ -14,7 +14,7 @@ import pytest
 from sparkkit import jars
 
 pytestmark = pytest.mark.e2e
-CASES = ("parquet overwrite_partitions", "delta append", "delta merge", "masked", "outputs", "summed", "twice")
+CASES = ("parquet overwrite_partitions", "delta append", "delta merge", "masked", "outputs", "summed", "twice", "planned")
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,16 @@ def test_what_an_output_rejected_goes_back_into_what_its_run_wrote_and_nowhere_e
 
 def test_a_job_that_appends_to_what_it_reads_is_found_and_its_table_left_alone(found: dict[str, Any]) -> None:
     assert found["twice"] == {"code": 4, "rows": [6, 9, 0, [1, 2, 3]]}
+
+
+@pytest.mark.parametrize(("mode", "by", "removed"), [("append", None, 2), ("merge", ["id"], 0)])
+def test_what_a_run_would_change_in_a_table_is_told_and_the_table_left_alone(
+    found: dict[str, Any], mode: str, by: list[str] | None, removed: int,
+) -> None:
+    generation, refused, rows, changes, same = found["planned"][mode]
+    assert (generation, refused, rows, same) == (2, None, 3, True)
+    expected = {"added": 1, "changed": 1, "removed": 0} if by else {"added": 2, "changed": None, "removed": removed}
+    assert {k: changes[k] for k in ("added", "changed", "removed")} == expected and changes["by"] == by
 
 
 def test_a_job_that_sums_takes_no_rows_by_themselves(found: dict[str, Any]) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from sparkkit import conf as confs
 from sparkkit import run
+from sparkkit.command import command
 from sparkkit.conf import Conf
 from sparkkit.job import Job
 from sparkkit.ledger import Record
@@ -88,13 +92,19 @@ class World:
 
     def verb(self, verb: Callable[..., int], *words: str) -> int:
         """Calls a verb of the command line with this job, its settings and the tests' session."""
+        (self.root / "people.json").write_text(self.people.to_json())
         return verb(["job", *self.settings(), *words], self.spark, self.job)
+
+    def command(self, *words: str) -> int:
+        """A run from the command line, with its record and its ledger in the folder."""
+        with redirect_stdout(StringIO()):
+            return command(self.job, [*self.settings(), f"--record={self.root / 'record.json'}", *words], spark=self.spark)
 
     def settings(self) -> list[str]:
         """The settings as options."""
         found = {"inputs.people.path": str(self.root / "in"), "inputs.people.contract": str(self.root / "people.json"),
                  "outputs.output.path": str(self.root / "out"), "outputs.output.mode": "append"} | self.over
-        return [f"--set={key}={str(value).lower() if isinstance(value, bool) else value}" for key, value in found.items()]
+        return [f"--set={key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in found.items()]
 
     def pii(self, *names: str) -> None:
         """Marks columns of the contract as personal."""
