@@ -14,6 +14,7 @@ from sparkkit.accounting import plan_of
 from sparkkit.conf import Conf, InputConf, OutputConf
 from sparkkit.errors import JobError, SparkkitError
 from sparkkit.identity import identity
+from sparkkit.incremental import news
 from sparkkit.intake import Intake
 from sparkkit.job import Job
 from sparkkit.ledger import UNKNOWN_INPUT, UNKNOWN_OUTPUT, Record
@@ -34,12 +35,13 @@ class Request:
     params: Mapping[str, Any] = field(default_factory=dict)
     date: str | None = None
     again: bool = False
+    full: bool = False
 
 
 def run(spark: SparkSession, request: Request, record: Record) -> dict[str, Staged]:
     """Takes a job down the road and fills the record; what was staged is published only when every figure adds up.
 
-    Nothing, where the same run has been to its end before (`already_done`).
+    Nothing, where the same run has been to its end before (`already_done`), or no incremental input has new rows (`nothing_new`).
 
     Raises:
         SparkkitError: with the exit code of what went wrong; nothing was published then.
@@ -61,14 +63,19 @@ def _locked(
     job, conf = request.job, request.conf
     quarantine = Quarantine(place, next(iter(targets.values())), request.date)
     with record.step("read"):
-        found = {n: guards.named(sources.read(spark, n, conf.inputs[n], contracts.get(n))) for n in job.inputs}
-        taken = {n: intake.take(one) for n, one in found.items()}
+        new = news.begin(place, targets, job.name, job.inputs, conf, record, again=request.again, full=request.full)
+        taken = {n: intake.take(guards.named(one)) for n, one in new.read(spark, contracts).items()}
         _note_inputs(record, taken)
+        new.note(record, taken)
+    if new.nothing:
+        record.status, record.message = "nothing_new", new.nothing
+        return {}
     who = identity(job, conf, record.params, request.date, {n: t.source for n, t in taken.items()}, code=record.code_version,
-                   contracts=record.contracts, run_id=record.run_id)
+                   contracts=record.contracts, run_id=record.run_id, label=new.label)
     record.logical_id = who.logical_id
     done_by = None if request.again else place.done_by(who, targets)
     if done_by:
+        record.status = "already_done"
         record.message = f"run {done_by} has done this: the same inputs, parameters, settings and code; --again runs it nevertheless"
         return {}
     for target in targets.values():
@@ -82,8 +89,9 @@ def _locked(
         plans = cache(lambda: [plan_of(frame) for frame in judged.values()])
         _settle(quarantine, record, taken, staged, plans)
         guards.verdict(place, staged)
+        new.verdict(place, staged, record)
     with record.step("publish"):
-        generations = sinks.publish(place, staged, who, quarantine.ready(who.shelf))
+        generations = sinks.publish(place, staged, who, quarantine.ready(who.shelf), new.states())
         for name, done in staged.items():
             record.outputs[name] |= {"files": done.files, "bytes": done.bytes, "partitions": done.published or None,
                                      "generation": generations.get(name)}
