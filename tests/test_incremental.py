@@ -18,7 +18,9 @@ from sparkkit.job import Job
 from sparkkit.ledger import Record
 from sparkkit.project import Project
 from sparkkit.storage import journal
+from sparkkit.storage.local import LocalStore
 from sparkkit.storage.lock import Patience
+from sparkkit.storage.versions import rollback
 
 Go = Callable[..., Record]
 FILES: dict[str, Any] = {"inputs.data.format": "text", "inputs.data.incremental": "files"}
@@ -45,7 +47,7 @@ def put(tmp_path: Path) -> Callable[..., None]:
     """`put("a", "b")`: text files of one line, which is the name; `put(x=["2026-01-01 10:00:00"])`: a Parquet file with the columns
     `at` and `value` (`x0`, `x1`, …)."""
 
-    def call(*texts: str, **stamps: list[str]) -> None:
+    def call(*texts: str, **stamps: list[str | None]) -> None:
         (tmp_path / "in").mkdir(exist_ok=True)
         for text in texts:
             (tmp_path / "in" / text).write_text(f"{text}\n")
@@ -54,7 +56,7 @@ def put(tmp_path: Path) -> Callable[..., None]:
             import pyarrow.compute as pc
             import pyarrow.parquet as pq
 
-            at = pc.strptime(pa.array(found), "%Y-%m-%d %H:%M:%S", "us").cast(pa.timestamp("us", "UTC"))
+            at = pc.strptime(pa.array(found, pa.string()), "%Y-%m-%d %H:%M:%S", "us").cast(pa.timestamp("us", "UTC"))
             path = tmp_path / "in" / f"{name}.parquet"
             path.parent.mkdir(exist_ok=True)
             pq.write_table(pa.table({"at": at, "value": [f"{path.stem}{i}" for i in range(len(found))]}), path)
@@ -110,6 +112,16 @@ def test_only_new_files_are_read_and_a_retry_says_that_there_is_nothing_new(go: 
     assert [r.status for r in (first, second, third)] == ["done", "done", "nothing_new"]
     assert [r.inputs["data"]["read"] for r in (first, second, third)] == [2, 1, 0]
     assert (third.message, held()) == ("nothing new since run job-2", ["a", "b", "c"])
+
+
+def test_a_rollback_takes_the_state_back_too(go: Go, put: Any, held: Any, tmp_path: Path) -> None:
+    put("a")
+    go()
+    put("b")
+    go()
+    rollback(LocalStore(), str(tmp_path / "out"), "job-1", "back-1")
+    assert held() == ["a"]
+    assert (go().inputs["data"]["read"], held()) == (1, ["a", "b"])
 
 
 def test_a_run_that_died_before_its_decision_leaves_the_state_and_one_that_died_after_it_does_not(
@@ -254,11 +266,10 @@ def test_late_rows_are_found_as_far_as_lateness_reaches_and_bring_their_whole_da
     assert (go(None, days, **DAYS).inputs["data"]["late"], go(None, days, **DAYS).status) == ({"2026-01-03": 1}, "nothing_new")
 
 
-def test_a_row_without_a_watermark_is_refused_and_one_that_is_no_watermark(go: Go, put: Any) -> None:
-    put(x=["2026-01-01 10:00:00"])
+def test_a_row_without_a_watermark_is_refused_and_a_column_that_is_none(go: Go, put: Any) -> None:
+    put(x=[DAY, None])
+    assert refused(lambda: go(**COLUMN), ContractError) == "null_watermark"
     assert refused(lambda: go(**COLUMN | {"inputs.data.watermark": "nope"}), UsageError) == "wrong_conf"
-    none = COLUMN | {"inputs.data.watermark": "gone", "inputs.data.filter": "true"}
-    assert refused(lambda: go(**none), UsageError) == "wrong_conf"
 
 
 @pytest.mark.parametrize(("over", "reason"), [

@@ -3,17 +3,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from sparkkit import formats
 from sparkkit.errors import ContractError, UsageError
 from sparkkit.formats.base import Finding
+from sparkkit.formats.footers import highest
 from sparkkit.incremental.line import Line
 from sparkkit.incremental.spec import Part, Reader, Spec
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.types import quote
 from sparkkit.sources import Source, narrowed, read
+from sparkkit.storage.hadoop import File, Hadoop
 from sparkkit.storage.increments import Cut, State, cut, joined, late, owned
 
 PRUNED = ("parquet", "orc", "delta", "table")
@@ -64,7 +68,8 @@ class Column(Reader):
             spec.refuse_other(paths=spec.conf.path)
         reach = self._reach()
         filters = [f"({f})" for f in (spec.conf.filter, reach) if f]
-        source = read(spark, spec.name, replace(spec.conf, filter=" AND ".join(filters) or None), contract)
+        source = read(spark, spec.name, replace(spec.conf, filter=" AND ".join(filters) or None), contract,
+                      partial(self._near, spark) if reach else None)
         line = self.line = self._line(source)
         seen = self._look(source.frame)
         self.top = max((text for text in (self.mark, seen.top) if text), key=line.value, default="")
@@ -101,6 +106,16 @@ class Column(Reader):
                 return None
             parts += [line.between(one) for one in self.own]
         return " OR ".join(parts)
+
+    def _near(self, spark: SparkSession, files: tuple[File, ...]) -> tuple[File, ...]:
+        """The files that may have rows to look at, by the footers of Parquet; at least one, to tell the columns by."""
+        lows = [self.start, *(low for low, _ in self.own if low is not None)]
+        if None in [low for low, _ in self.own] or formats.of_path(files[-1].path) != "parquet":
+            return files
+        least = self.line.value(self.line.least(*lows))
+        tops = highest(Hadoop.of(spark), [f.path for f in files], self.line.column) if self.line.type != "string" else {}
+        kept = tuple(f for f in files if not isinstance(top := tops.get(f.path), type(least)) or top >= least)
+        return kept or files[-1:]
 
     def _mine(self) -> str:
         """SQL: the rows of the stretches that are the slice's once this run is committed."""

@@ -87,7 +87,7 @@ class State:
         head = decode(line, where)
         try:
             owners, many = head.pop("owners"), head.pop("files")
-            files = dict(_file(text, owners) for text in zlib.decompress(rest).decode().splitlines())
+            files = dict(_file(text, owners) for text in zlib.decompress(rest).decode().split("\n")[:-1])
             if len(files) != many:
                 raise ValueError(many)
             cuts = tuple(Cut(**c) for c in head.pop("cuts"))
