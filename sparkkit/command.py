@@ -116,6 +116,7 @@ def parser(job: Job, prog: str | None = None) -> Parser:
     every.add_argument("--allow-empty", action="store_true", help="let an empty result replace rows")
     every.add_argument("--date", type=dt.date.fromisoformat, metavar="DATE", help="the logical date, YYYY-MM-DD")
     every.add_argument("--again", action="store_true", help="run even where these inputs, parameters and code have run to their end")
+    every.add_argument("--full", action="store_true", help="read incremental inputs from their beginning")
     every.add_argument("--env", metavar="NAME", help="lay conf/env/NAME.toml over the job's conf")
     every.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="set one key, such as inputs.x.format=csv")
     every.add_argument("--record", metavar="FILE", help="where the run's record goes (default runs/<run_id>.json)")
@@ -217,11 +218,11 @@ def _go(
     from sparkkit import formats, run
     from sparkkit.report import progress
 
-    request = run.Request(job, conf, home, params, record.date, args.again)
+    request = run.Request(job, conf, home, params, record.date, args.again, args.full)
     stopper.spark, record.between_steps = spark, stopper.check
     with stopper.heeding(), progress.line(spark):  # once more: a starting SparkContext takes SIGINT for itself
         staged = (road or run.run)(spark, request, record)
-    _end(record, "done" if staged else "already_done", 0, None, record.message)
+    _end(record, "done" if staged else record.status, 0, None, record.message)
     if args.show:
         for name, edge in record.outputs.items():  # what stands, whichever run wrote it
             rows = formats.view(spark, edge["format"], edge["path"], conf.outputs[name].options)

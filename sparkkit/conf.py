@@ -16,13 +16,25 @@ KEYED = ("merge", "cdc", "scd2")
 EVOLUTIONS = ("strict", "add_columns", "widen")
 """How a Delta table's schema may change, each with what the one before allows."""
 
-INPUT_KEYS: Mapping[str, type] = {"path": list, "format": str, "contract": str, "filter": str, "keep_source": bool}
+INCREMENTAL = ("none", "files", "column", "version", "changes")
+"""What tells the new rows of an input from those that an earlier run has read; `none` reads all each time."""
+
+INPUT_KEYS: Mapping[str, type] = {
+    "path": list, "format": str, "contract": str, "filter": str, "keep_source": bool,
+    "incremental": str, "watermark": str, "lateness": object, "changed": str,
+}
 OUTPUT_KEYS: Mapping[str, type] = {
     "path": str, "format": str, "mode": str, "contract": str, "quarantine": str, "partition_by": list, "target_file_size": str,
     "unmasked_quarantine": bool, "allow_empty": bool, "allow_overlap": bool, "allow_static_overwrite": bool,
     "keys": list, "sequence_by": str, "apply_as_deletes": str, "valid_from": str, "valid_to": str, "is_current": str, "track": list,
     "leave_out": list, "schema_evolution": str,
 }
+WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("inputs", "incremental"): INCREMENTAL, ("inputs", "changed"): ("refuse", "again"),
+    ("outputs", "mode"): MODES, ("outputs", "schema_evolution"): EVOLUTIONS,
+}
+"""The keys that have a few words for values."""
+
 ROOT_KEYS: Mapping[str, type] = {"read": list, "write": list}
 RUN_KEYS: Mapping[str, type] = {"records": str, "event_log": bool, "profile": str}
 LEDGER_KEYS: Mapping[str, type] = {"path": str}
@@ -32,13 +44,21 @@ FREE = ("options",)
 
 @dataclass(frozen=True)
 class InputConf:
-    """Where one input is and how to read it. `filter` is SQL that reaches the scan, before the accounting."""
+    """Where one input is and how to read it. `filter` is SQL that reaches the scan, before the accounting.
+
+    For incremental ones `watermark` is the column that tells how far they were read, `lateness` how far back rows may still come
+    (such as `2 days`, or a number), `changed` whether a file that was changed is refused or read `again`.
+    """
 
     path: tuple[str, ...] = ()
     format: str | None = None
     contract: str | None = None
     filter: str | None = None
     keep_source: bool = False
+    incremental: str = "none"
+    watermark: str | None = None
+    lateness: str | int | float | None = None
+    changed: str = "refuse"
     options: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -240,7 +260,7 @@ def _typed(value: Any, kind: type, path: str, origin: str) -> Any:
     if wrong:
         expected = "a text or a list of texts" if kind is list else {"str": "a text", "bool": "true or false"}[kind.__name__]
         raise UsageError(f"{origin}: {path} is {value!r}, expected {expected}", reason="wrong_conf")
-    words = {"mode": MODES, "schema_evolution": EVOLUTIONS}.get(path.rpartition(".")[2], ()) if path.startswith("outputs.") else ()
+    words = WORDS.get((path.partition(".")[0], path.rpartition(".")[2]), ())
     if words and value not in words:
         close = nearest(value, words)
         raise UsageError(f"{origin}: {path} is {value!r}, expected one of {', '.join(words)}", reason="wrong_conf",

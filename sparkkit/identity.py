@@ -16,7 +16,7 @@ from sparkkit.sources import Source
 
 def identity(
     job: Job, conf: Conf, params: Mapping[str, Any], date: str | None, sources: Mapping[str, Source], *, code: str | None,
-    contracts: Mapping[str, Any], run_id: str,
+    contracts: Mapping[str, Any], run_id: str, label: str | None = None,
 ) -> Identity:
     """The identity of a run.
 
@@ -36,10 +36,10 @@ def identity(
         "spark": {k: v for k, v in conf.spark.items() if k.startswith("spark.sql.")},
     }
     logical_id = _hash({"job": job.name, "date": date, "code": code or run_id, "contracts": contracts, "settings": settings, **given})
-    key = date or f"inputs {_hash(given)}"
+    key = label or date or f"inputs {_hash(given)}"
     slices = {n: slice_of(conf.outputs[n], f"{job.name}/{n}@{key}") for n in job.outputs}
     added = any(conf.outputs[n].mode not in ("overwrite", "error") for n in job.outputs)
-    return Identity(logical_id, slices, f"{job.name}@{key if added or date else ''}")
+    return Identity(logical_id, slices, f"{job.name}@{key if added or label or date else ''}")
 
 
 def _hash(what: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from sparkkit.options import Option, options_of
 
 RESERVED = (
     "input", "output", "output_format", "mode", "date", "env", "set", "record", "show", "json", "verbose", "help", "again",
-    "ledger", "allow_empty",
+    "ledger", "allow_empty", "full",
 )
 """Names of the options that every job has; a parameter of the same name is refused."""
 

@@ -25,6 +25,7 @@ STEPS = ("start", "read", "conform", "build", "checks", "write", "publish")
 UNKNOWN_INPUT: Mapping[str, Any] = {
     "paths": None, "format": None, "files": None, "bytes": None, "read": None, "passed": None, "quarantined": None,
     "quarantined_by": None, "complete": None, "why": None, "counted_by": None, "findings": [],
+    "incremental": None, "late": None,
 }
 UNKNOWN_OUTPUT: Mapping[str, Any] = {
     "path": None, "format": None, "mode": None, "files": None, "bytes": None, "built": None, "written": None,

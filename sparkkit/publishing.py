@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -28,7 +28,7 @@ from sparkkit.storage.journal import Staged as Placed
 from sparkkit.storage.local import LocalStore, real_path
 from sparkkit.storage.lock import Patience
 from sparkkit.storage.log import Log, Part, decode
-from sparkkit.storage.records import WHOLE, last_of
+from sparkkit.storage.records import WHOLE, Record, last_of
 from sparkkit.storage.seam import Store
 
 FORMAT = 1
@@ -189,8 +189,9 @@ class Journals:
         last = last_of(Log(run.store, key), "slices", name)
         return last is not None and bool(last.fields["files"])
 
-    def publish(self, logical_id: str, pieces: Sequence[Piece]) -> dict[str, Part]:
-        """Publishes in the order given, by one decision for each filesystem; what was published, by path.
+    def publish(self, logical_id: str, pieces: Sequence[Piece], states: Mapping[str, bytes] | None = None) -> dict[str, Part]:
+        """Publishes in the order given, by one decision for each filesystem; what was published, by path. The states are decided
+        with the filesystem of the last piece, which is the last.
 
         Raises:
             LockedError: another run took over: nothing was published.
@@ -201,11 +202,14 @@ class Journals:
             if piece.path in self.bare and piece.commit:
                 self._commit_now(piece.commit, piece.folder, None)
         pieces = [p for p in pieces if p.path not in self.bare]
-        for run in {id(self.runs[p.path][0]): self.runs[p.path][0] for p in pieces}.values():
+        last = self.runs[pieces[-1].path][0] if pieces else None
+        runs = {id(self.runs[p.path][0]): self.runs[p.path][0] for p in pieces}
+        for run in sorted(runs.values(), key=lambda run: run is last):
             mine = {self.runs[p.path][1]: p for p in pieces if self.runs[p.path][0] is run}
             run.slices = {**run.slices, **{key: piece.slice for key, piece in mine.items()}}
             placed = [self._placed(run, key, piece) for key, piece in mine.items()]
-            published |= {mine[part.target].path: part for part in run.publish(logical_id, placed)}
+            told = [_of(run.next_state(name, data), placed) for name, data in (states or {}).items() if run is last]
+            published |= {mine[part.target].path: part for part in run.publish_with(logical_id, placed, told)}
         return published
 
     def _placed(self, run: Run, key: str, piece: Piece) -> Placed:
@@ -241,6 +245,11 @@ class Journals:
         if done.rows != todo.rows and not done.already:
             raise AccountingError(f"{todo.rows} good rows, but the commit to {todo.path} accounts for {done.rows}",
                                   hint="look at the table's history")
+
+
+def _of(state: Record, placed: Sequence[Placed]) -> Record:
+    """A state's record, which goes with the outputs that are published, and not with all that are locked."""
+    return replace(state, fields={**state.fields, "outputs": [one.target for one in placed]})
 
 
 def mode_of(conf: OutputConf) -> str:

@@ -15,6 +15,7 @@ from sparkkit.checks.results import refuse
 from sparkkit.conf import Conf, InputConf, OutputConf
 from sparkkit.errors import JobError, SparkkitError
 from sparkkit.identity import identity
+from sparkkit.incremental import news
 from sparkkit.intake import Intake
 from sparkkit.job import Job
 from sparkkit.ledger import UNKNOWN_INPUT, UNKNOWN_OUTPUT, Record
@@ -35,12 +36,13 @@ class Request:
     params: Mapping[str, Any] = field(default_factory=dict)
     date: str | None = None
     again: bool = False
+    full: bool = False
 
 
 def run(spark: SparkSession, request: Request, record: Record) -> dict[str, Staged]:
     """Takes a job down the road and fills the record; what was staged is published only when every figure adds up.
 
-    Nothing, where the same run has been to its end before (`already_done`).
+    Nothing, where the same run has been to its end before (`already_done`), or no incremental input has new rows (`nothing_new`).
 
     Raises:
         SparkkitError: with the exit code of what went wrong; nothing was published then.
@@ -64,15 +66,21 @@ def _locked(
     job, conf = request.job, request.conf
     quarantine = Quarantine(place, next(iter(targets.values())), request.date, contracts)
     with record.step("read"):
-        found = {n: guards.named(sources.read(spark, n, conf.inputs[n], contracts.get(n))) for n in job.inputs}
+        new = news.begin(place, targets, job.name, job.inputs, conf, record, again=request.again, full=request.full)
+        found = {n: guards.named(one) for n, one in new.read(spark, contracts).items()}
         taken = {n: intake.take(one, checks.get(n, ()), found) for n, one in found.items()}
         others = verdicts.parents(checks, taken)
         _note_inputs(record, taken)
+        new.note(record, taken)
+    if new.nothing:
+        record.status, record.message = "nothing_new", new.nothing
+        return {}
     who = identity(job, conf, record.params, request.date, {n: t.source for n, t in taken.items()}, code=record.code_version,
-                   contracts=record.contracts, run_id=record.run_id)
+                   contracts=record.contracts, run_id=record.run_id, label=new.label)
     record.logical_id = who.logical_id
     done_by = None if request.again else place.done_by(who, targets)
     if done_by:
+        record.status = "already_done"
         record.message = f"run {done_by} has done this: the same inputs, parameters, settings and code; --again runs it nevertheless"
         return {}
     for target in targets.values():
@@ -89,8 +97,9 @@ def _locked(
         record.checks = verdicts.all_of(place, checks, taken, counts, staged, others)
         refuse(job.name, record.checks)
         guards.verdict(place, staged)
+        new.verdict(place, staged, record)
     with record.step("publish"):
-        generations = sinks.publish(place, staged, who, quarantine.ready(who.shelf))
+        generations = sinks.publish(place, staged, who, quarantine.ready(who.shelf), new.states())
         for name, done in staged.items():
             record.outputs[name] |= {"files": done.files, "bytes": done.bytes, "partitions": done.published or None,
                                      "generation": generations.get(name)}

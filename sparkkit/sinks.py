@@ -214,8 +214,12 @@ def _rejects(frame: DataFrame) -> DataFrame:
     )
 
 
-def publish(place: Place, staged: Mapping[str, Staged], identity: Identity, shelved: Sequence[Piece] = ()) -> dict[str, int]:
-    """Brings what was staged into place by the outputs' modes, and the rejected rows with it; the generation of each output.
+def publish(
+    place: Place, staged: Mapping[str, Staged], identity: Identity, shelved: Sequence[Piece] = (),
+    states: Mapping[str, bytes] | None = None,
+) -> dict[str, int]:
+    """Brings what was staged into place by the outputs' modes, and the rejected rows and states with it; the generation of each
+    output.
 
     Nothing is published before every verdict is known, and then all is by one decision, which a run that comes after makes
     good should this one die in the middle. Over Spark Connect each table is committed by itself.
@@ -235,7 +239,7 @@ def publish(place: Place, staged: Mapping[str, Staged], identity: Identity, shel
             place.drop(one.target.staging)
         return {}
     pieces = {n: piece(one, place.run_id, identity.slices[n]) for n, one in staged.items()}
-    parts = place.journals.publish(identity.logical_id, [*shelved, *pieces.values()])
+    parts = place.journals.publish(identity.logical_id, [*shelved, *pieces.values()], states)
     for name, one in staged.items():
         one.committed = place.journals.committed.get(one.target.path)
         one.published = list(one.committed.partitions) if one.committed else _folders(one, parts[pieces[name].path])

@@ -4,7 +4,7 @@ format."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame, SparkSession
@@ -14,6 +14,7 @@ from sparkkit import compat, formats
 from sparkkit.conf import InputConf
 from sparkkit.errors import ContractError, NotReadyError, SparkkitError, UsageError
 from sparkkit.formats.base import Finding, Land, Scan
+from sparkkit.formats.columnar import stored_rows
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, LANDING, RAW
 from sparkkit.storage.hadoop import File, Hadoop, is_hidden
@@ -24,7 +25,10 @@ MARKERS = ("_SUCCESS", ".crc", "_committed", "_started", ".DS_Store", "_metadata
 
 @dataclass(frozen=True)
 class Source:
-    """One input as it was found: its files, its landed rows, and what a person should know about it."""
+    """One input as it was found: its files, its landed rows, and what a person should know about it.
+
+    `slice` says what part of it is read, where that is not what its files or version say.
+    """
 
     name: str
     conf: InputConf
@@ -33,6 +37,7 @@ class Source:
     files: tuple[File, ...]
     land: Land
     findings: tuple[Finding, ...] = ()
+    slice: str | None = None
 
     @property
     def frame(self) -> DataFrame:
@@ -43,6 +48,8 @@ class Source:
     def fingerprint(self) -> str | None:
         """What tells this state of the input from every other: its files with sizes and times, or a table's version; None for a table
         that has none."""
+        if self.slice is not None:
+            return self.slice
         if not self.files:
             return self.land.version
         said = "\n".join(f"{f.path} {f.size} {f.modified}" for f in self.files)
@@ -54,8 +61,12 @@ class Source:
         return sum(f.size for f in self.files) if self.files else None
 
 
-def read(spark: SparkSession, name: str, conf: InputConf, contract: Contract | None) -> Source:
-    """Lands one input, lazily.
+Choice = Callable[[tuple[File, ...]], tuple[File, ...]]
+"""Which of the files that were found are to be read."""
+
+
+def read(spark: SparkSession, name: str, conf: InputConf, contract: Contract | None, choose: Choice | None = None) -> Source:
+    """Lands one input, lazily; of its files those that are chosen.
 
     Raises:
         NotReadyError: if a path is not there, or holds no file.
@@ -74,6 +85,7 @@ def read(spark: SparkSession, name: str, conf: InputConf, contract: Contract | N
     kind = conf.format or ("delta" if _is_delta(listed) else format_of(name, conf.path, visible))
     if kind == "delta":
         return _table(spark, name, replace(conf, format="delta", path=(hadoop.qualified(conf.path[0]), *conf.path[1:])), contract)
+    visible = choose(visible) if choose else visible
     findings = tuple(_hidden(listed)) + tuple(Finding(f.path, "empty_file", "0 bytes") for f in visible if f.size == 0)
     options = {**(contract.reader if contract else {}), **conf.options}
     scan = Scan(spark, visible, root, contract, options, conf.filter, hadoop)
@@ -81,6 +93,20 @@ def read(spark: SparkSession, name: str, conf: InputConf, contract: Contract | N
     told = {f.file for f in land.findings if f.reason == "empty_file"} | {f.file for f in land.unreadable}
     findings = tuple(f for f in findings if f.reason != "empty_file" or f.file not in told)
     return Source(name, conf, contract, kind, visible, land, findings + land.findings)
+
+
+def nothing(source: Source) -> Source:
+    """The same input without a row."""
+    land = source.land
+    none = replace(land, frame=land.frame.where(F.lit(False)), rows=lambda: 0, promised=lambda: 0, headers=0, findings=(), unreadable=(),
+                   single_header=None, wrong_files=None)
+    return replace(source, files=(), land=none, findings=(), slice="nothing")
+
+
+def narrowed(source: Source, predicate: str) -> Source:
+    """The same input with those of its rows that are so."""
+    frame = source.frame.where(predicate)
+    return replace(source, land=replace(source.land, frame=frame, rows=lambda: stored_rows(frame), promised=None))
 
 
 def _landed(kind: str, scan: Scan, name: str) -> Land:

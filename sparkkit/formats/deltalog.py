@@ -150,6 +150,15 @@ class Transaction:
     def _whole(self, path: str) -> str:
         return path if ":/" in path or path.startswith("/") else f"{self.root}/{path}"
 
+    def named(self) -> str:
+        """What tells this table from another one at its path."""
+        return str(self._txn.metadata().id())
+
+    def told(self, actions: Iterable[str]) -> list[Stored]:
+        """The files of actions as a commit's file has them, a line of JSON each."""
+        reader: Any = getattr(getattr(self._delta.actions, "Action$"), "MODULE$")
+        return [self._stored(reader.fromJson(line)) for line in actions]
+
     def rows_of(self, files: Sequence[Stored]) -> DataFrame:
         """The rows of some files, without those that a deletion vector hides."""
         some = self._seq([f.action for f in files])
@@ -267,6 +276,16 @@ def noted(spark: SparkSession, path: str, app: str, generation: int) -> tuple[in
             tags = next((a["commitInfo"].get("tags") or {} for a in actions if "commitInfo" in a), {})
             return version, str(tags.get(NOTE, "{}"))
     return None
+
+
+def actions(spark: SparkSession, path: str, version: int) -> list[tuple[str, Mapping[str, Any], str]] | None:
+    """What a commit did, in its order: kind, content and the line itself; None where the log has it no longer."""
+    hadoop = Hadoop.of(spark)
+    at = f"{path.rstrip('/')}/_delta_log/{version:020d}.json"
+    if not hadoop.exists(at):
+        return None
+    lines = [(json.loads(line), line) for line in _lines(hadoop, at) if line.strip()]
+    return [(kind, content, line) for found, line in lines for kind, content in found.items()]
 
 
 def _lines(hadoop: Hadoop, at: str) -> list[str]:

@@ -43,6 +43,10 @@ def plan(spark: SparkSession, want: Asked, *, quick: bool = False) -> dict[str, 
         NotReadyError: an input is not there.
         SparkkitError: the job fails on these rows.
     """
+    some = next((n for n, one in want.conf.inputs.items() if one.incremental != "none"), None)
+    if some and not quick:
+        raise UsageError(f"input {some!r} is incremental, and what of it is new is known to a run alone", reason="plan_incremental",
+                         hint=f"add --quick, or --set inputs.{some}.incremental=none to see what reading all would do")
     place = run.place_of(spark, "plan")
     if not isinstance(place, Files):
         raise UsageError("a run over Spark Connect has no journal to look into", reason="connect_no_plan", hint="run on a classic session")

@@ -77,6 +77,7 @@ def replay(spark: SparkSession, request: Request, record: Record, wish: Wish) ->
         sums.notes += [f"{rest:,} rows of {wish.mended} are not in the quarantine, or not any more"] if rest else []
     if not sums.before:
         record.message = "; ".join(["no such row is in the quarantine: nothing to feed back", *sums.notes])
+        record.status = "already_done"
         return None
     if sums.changed and not sums.readmitted:
         raise sums.changed[0]

@@ -134,7 +134,7 @@ def _redirected(place: Files, conf: Conf, folder: str) -> Conf:
                for n, o in conf.outputs.items()}
     inputs = {}
     for name, one in conf.inputs.items():
-        inputs[name] = one
+        inputs[name] = one = replace(one, incremental="none", watermark=None, lateness=None)  # all, both times
         for n, path in real.items():
             if one.format != "table" and any(paths.meet(place.hadoop.qualified(p), path) for p in one.path):
                 if place.hadoop.exists(path) and not place.hadoop.exists(f"{folder}/out/{n}"):

@@ -29,7 +29,10 @@ def page(record: Mapping[str, Any]) -> str:
     rows += [_edge(f"wrote {n}", o, "built", "written") for n, o in (record.get("outputs") or {}).items()]
     if rows:
         lines.append(table(("", "rows", "kept", "quarantined", "files", "size"), rows))
-    lines += [f"input {n}: {', '.join(i['paths'] or ())}" for n, i in (record.get("inputs") or {}).items()]
+    lines += [f"input {n}: {', '.join(i['paths'] or ())}" + (f" ({i['incremental']})" if i.get("incremental") else "")
+              for n, i in (record.get("inputs") or {}).items()]
+    lines += [f"late {n}: " + ", ".join(f"{rows:,} rows of {day or 'before the mark'}" for day, rows in i["late"].items())
+              for n, i in (record.get("inputs") or {}).items() if i.get("late")]
     lines += [f"output {n}: {o['path']}" for n, o in (record.get("outputs") or {}).items()]
     return "\n".join(lines)
 

@@ -53,6 +53,8 @@ def summary(record: Mapping[str, Any], where: str) -> str:
     lines += [f"quarantine: {edge}: {n:,} {reason}" for edge, reason, n in _reasons(record)]
     lines += [f"warning: {one['meta']['of']}: {sentence(one)}" for one in record["checks"] if _warns(one)]
     lines += [f"not whole: {n}: {i['why']}" for n, i in record["inputs"].items() if i["complete"] is False]
+    lines += [f"late: {n}: {rows:,} rows of {day or 'before the mark'}" for n, i in record["inputs"].items()
+              for day, rows in (i.get("late") or {}).items()]
     lines += [f"note: {f['reason']}: {f['file']} {f['detail']}".rstrip() for f in _findings(record)]
     lines += [f"output: {o['path']}" for o in record["outputs"].values()]
     if record["quarantine"]:

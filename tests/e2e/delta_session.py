@@ -26,6 +26,7 @@ from sparkkit.job import Job
 from sparkkit.ledger import Record, new_run_id
 from sparkkit.project import Project
 from tests.e2e import delta_oracle as oracle
+from tests.e2e.delta_increments import increments
 
 FOLDER, ROOT = Path(sys.argv[1]), Path(__file__).parents[2]
 SAID = "k int, seq int, gone boolean, v int, w string"
@@ -308,7 +309,7 @@ def main() -> None:
         "scd2": lambda: random_batches(spark, "scd2", SCD2, lambda t: t.rows("k, v, w, seq, valid_to, is_current"), oracle.history),
     }
     more = (appending, overwriting, racing, failing, ties, evolving, feeding, road)
-    cases |= {case.__name__: partial(case, spark) for case in more}
+    cases |= {case.__name__: partial(case, spark) for case in more} | {"increments": lambda: increments(spark, FOLDER)}
     found: dict[str, Any] = {}
     try:
         for name in sys.argv[2:] or cases:

@@ -54,6 +54,26 @@ def test_changes_in_any_order_and_twice_leave_what_duckdb_computes(found: dict[s
     assert (set(done["again"]) <= {"unchanged", "superseded"}, done["versions"]) == (True, [0])
 
 
+def test_added_versions_are_read_once_and_a_table_that_lost_rows_is_refused(found: dict[str, Any]) -> None:
+    told = found["increments"]["versions"]
+    assert told["runs"] == [["done", 2], ["done", 1], ["nothing_new", 0], ["done", 1], ["done", 2], ["already_done", None]]
+    assert told["held"] == ["1a", "2a", "3a", "4a", "5a"]
+    assert told["refused"] == [[4, "rows_removed"], [2, "state_differs"], [2, "state_differs"]]
+    assert told["whole"] == [["done", 4], ["2a", "3a", "4a", "5a"]]
+
+
+def test_a_change_feed_leaves_the_newest_of_each_key_however_often_it_is_read(found: dict[str, Any]) -> None:
+    told = found["increments"]["feeds"]
+    runs = [["done", 3], ["done", 3], ["nothing_new", 0], ["done", 3]]
+    assert (told["runs"], told["held"]) == ([[2, "no_change_feed"], *runs], ["1b", "3a", "4a"])
+
+
+def test_ties_and_late_rows_are_merged_once(found: dict[str, Any]) -> None:
+    told = found["increments"]["marks"]
+    assert told["runs"] == [["done", 2], ["done", 5, {"2026-01-02": 1, "2026-01-03": 1}], ["nothing_new", 0]]
+    assert told["held"] == ["1a", "2a", "3late", "4tie", "5new"]
+
+
 def test_ties_and_nulls_are_refused_and_what_is_said_twice_is_not(found: dict[str, Any]) -> None:
     for mode, same in (("cdc", {"superseded": 1, "unchanged": 2}), ("scd2", {"unchanged": 3})):
         told = found["ties"][mode]
