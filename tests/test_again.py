@@ -194,7 +194,7 @@ def test_an_owner_that_slept_after_its_decision_leaves_what_another_finished(
 
     monkeypatch.setattr(*place, sleeps)
     if KIND == "delta":
-        with pytest.raises(LockedError, match="another took over: it finished what this one had decided"):
+        with pytest.raises(LockedError, match="another took over: it finishes what was published"):
             go(["b"], "2026-01-02")
     else:
         assert go(["b"], "2026-01-02").status == "done"  # each step finds itself made

@@ -60,6 +60,11 @@ def _overtaken(run_id: str) -> LockedError:
                        hint="see what the other run did; then run again")
 
 
+def _relieved(run_id: str) -> LockedError:
+    return LockedError(f"run {run_id} was silent for too long after its decision, and another took over: it finishes what was published",
+                       reason="lock_lost", hint="see what the other run did")
+
+
 def _no_tables(part: Part, _folder: str) -> None:
     raise UsageError(f"{part.target} is a table, and nothing here can commit to it", reason="wrong_use")
 
@@ -99,11 +104,10 @@ class Run:
         return False
 
     def relieved(self) -> bool:
-        """Whether another run has the lock after this one had decided: it finished what this one published. False where the storage
-        does not tell."""
+        """Whether another run took over after this one had decided, and finishes what it published; False where the storage does not
+        tell."""
         with suppress(OSError, SparkkitError):
-            last = [held.log.last()[1] for held in self.held.values()] if self.decided else []
-            return any(entry is not None and entry.run_id != self.run_id for entry in last)
+            return self.decided and any(last and last.run_id != self.run_id for _, last in (held.log.last() for held in self.held.values()))
         return False
 
     @guarded
@@ -302,7 +306,8 @@ def running(
     `slices` says by target what a re-run replaces.
 
     Raises:
-        LockedError: another run is at work on an output; or it took over from this one, whatever went wrong in the block then.
+        LockedError: another run is at work on an output; or it took over from this one, whatever went wrong in the block then, also
+            where this one had decided, and the other finishes its publication.
         UsageError: a newer sparkkit wrote the journal.
     """
     patience = patience or Patience()
@@ -315,9 +320,8 @@ def running(
     except Exception as error:
         if run.lost():
             raise _overtaken(run_id) from error
-        if run.relieved():
-            raise LockedError(f"run {run_id} was silent for too long, and another took over: it finished what this one had decided",
-                              reason="lock_lost", hint="see what the other run did") from error
+        if run.relieved() and not isinstance(error, LockedError):  # its workspace was taken from under it
+            raise _relieved(run_id) from error
         raise
     finally:
         run.close()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sparkkit.errors import InfrastructureError, SparkkitError, UsageError
+from sparkkit.errors import InfrastructureError, LockedError, SparkkitError, UsageError
 from sparkkit.storage import resolve as reading
 from sparkkit.storage.journal import Staged, running
 from sparkkit.storage.lock import Patience, follow
@@ -276,6 +276,23 @@ def test_a_table_is_committed_by_itself_once_and_in_the_same_publication() -> No
         if ended == 1:
             break
     assert 10 < at < 99
+
+
+def test_a_run_whose_publication_another_finishes_says_so_whatever_went_wrong_then() -> None:
+    store, done = MemoryStore({}), list[str]()
+
+    def slow(part: Part, folder: str) -> None:
+        with running(store, "b", {T: "s2"}, AT_ONCE, lambda part, folder: done.append(part.run_id)):
+            raise InfrastructureError(f"{folder} is gone")
+
+    def first() -> None:
+        with running(store, "a", {T: "s"}, AT_ONCE, slow) as a:
+            store.make_folder(f"{a.workspace(T)}/out")
+            a.publish("a", [Staged(T, f"{a.workspace(T)}/out", "append", table=True)])
+
+    with pytest.raises(LockedError, match="another took over: it finishes what was published"):
+        first()
+    assert done == ["a"]
 
 
 def test_plain_files_are_refused_where_there_is_no_rename() -> None:
