@@ -47,7 +47,7 @@ def run(spark: SparkSession, request: Request, record: Record) -> dict[str, Stag
     """
     job, conf = request.job, request.conf
     contracts = _contracts(request, record)
-    checks = verdicts.checks(contracts)
+    checks = verdicts.checks(contracts, {n: conf.outputs[n] for n in job.outputs})
     place = _place(spark, record.run_id)
     targets = {n: sinks.target(place, n, conf.outputs[n]) for n in job.outputs}
     record.outputs = {n: {**UNKNOWN_OUTPUT, "path": t.path, "format": t.conf.format, "mode": t.conf.mode} for n, t in targets.items()}
