@@ -63,7 +63,7 @@ def _asked(checks: Sequence[Check], *, taken: bool = False) -> dict[str, Column]
         return {}
     from sparkkit.checks import onepass
 
-    asked = (onepass.taken if taken else onepass.asked)(checks, onepass.scope(checks, f"{BAD}.reason"))
+    asked = (onepass.taken if taken else onepass.asked)(checks, onepass.scope(checks, BAD, f"{BAD}.reason"))
     return {short: F.expr(sql) for sql, short in onepass.names(asked).items()}
 
 

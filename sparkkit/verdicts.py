@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from sparkkit.accounting import Count
 from sparkkit.checks import onepass
 from sparkkit.checks.rules import Check, of
+from sparkkit.conf import OutputConf
 from sparkkit.intake import Intake
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.landing import BAD, LANDING
@@ -26,18 +27,19 @@ REASON = f"substring_index({SPLIT}, '|', 1)"
 """SQL text: why a staged row was taken out."""
 
 
-def checks(contracts: Mapping[str, Contract]) -> Checks:
-    """The checks of each input and output that has a contract.
+def checks(contracts: Mapping[str, Contract], outputs: Mapping[str, OutputConf]) -> Checks:
+    """The checks of each input and output that has a contract; of outputs the keys and unique columns too, but not in the modes
+    of Delta that write by keys: what is staged there are changes.
 
     Raises:
         UsageError: a quality item that makes no sense.
     """
-    return {name: of(contract) for name, contract in contracts.items()}
+    return {name: of(contract, keys=name in outputs and not outputs[name].keys) for name, contract in contracts.items()}
 
 
 def observed(some: Sequence[Check]) -> dict[str, str]:
     """SQL text by name of what is to be observed while an output is staged."""
-    return _named(onepass.asked(some, onepass.scope(some, REASON)))
+    return _named(onepass.asked(some, onepass.scope(some, SPLIT, REASON)))
 
 
 def parents(some: Checks, taken: Mapping[str, Intake]) -> dict[str, DataFrame]:
@@ -65,7 +67,7 @@ def of_input(name: str, one: Intake, count: Count, some: Sequence[Check], others
     """The results of an input's checks, after its account is settled."""
     if not some:
         return []
-    within = onepass.scope(some, f"{BAD}.reason")
+    within = onepass.scope(some, BAD, f"{BAD}.reason")
     asked = onepass.asked(some, within)
     if count.counted_by == "observed":
         found: Any = one.verdict.figures()
@@ -82,11 +84,11 @@ def of_output(name: str, place: Place, staged: Staged, some: Sequence[Check], ot
     """The results of an output's checks, after it was staged."""
     if not some:
         return []
-    within = onepass.scope(some, REASON)
+    within = onepass.scope(some, SPLIT, REASON)
     asked = onepass.asked(some, within)
     found = staged.seen.figures() if staged.seen and staged.seen.once() else None
     if found is None or found["rows"] != staged.count.total:
-        asked = onepass.asked(some, onepass.Scope("", within.inline))
+        asked = onepass.asked(some, onepass.Scope(inline=within.inline))
         found = _aggregated(_good(place, staged), asked)
     known = _with_taken(some, within, onepass.answers(asked, found), staged.count, None, lambda: _rejects(place, staged))
     return _told(f"output {name}", results(_good(place, staged), some, known, others, within.inline))

@@ -5,7 +5,7 @@
 Each way reads the same files by Spark's own reader and writes the same rows by Spark's own writer; with rules, every row is judged and
 the aggregates are observed on the way, and the rows that break a rule go to a partition of their own. `--road` adds whole runs of a
 job, by a contract with the rules and by the same one without (conform, quarantine, staging, accounting and publishing are in both);
-`--gx` adds Great Expectations, which only looks at the same files. Writes benchmarks/results/quality.json.
+`--gx` adds Great Expectations, which only looks, at the Parquet files. Writes benchmarks/results/quality.json.
 """
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def bare(frame: DataFrame, form: str, to: str) -> None:
 
 def ruled(spark: SparkSession, kind: str, form: str, to: str, folder: Path) -> None:
     """The same write, with every row judged and the aggregates observed; rows that break a rule are parted, and looked at again."""
-    within = onepass.scope(CHECKS, verdicts.REASON)
+    within = onepass.scope(CHECKS, SPLIT, verdicts.REASON)
     asked, taken = onepass.asked(CHECKS, within), onepass.taken(CHECKS, within)
     judged = judge(read(spark, kind, folder), CONTRACT).withColumn(SPLIT, F.col(f"{BAD}.reason")).select(*CONTRACT.names, SPLIT)
     seen, observation = watch(judged, **{short: F.expr(sql) for sql, short in onepass.names(asked).items()})
@@ -104,7 +104,7 @@ def ruled(spark: SparkSession, kind: str, form: str, to: str, folder: Path) -> N
     known = onepass.together(onepass.answers(asked, figures), onepass.answers(taken, counted.asDict()))
     found = verdicts.results(bad, CHECKS, known, {}, within.inline)
     broken = {one["expectation_config"]["meta"]["name"]: one["result"]["unexpected_count"] for one in found if not one["success"]}
-    assert len(found) == 20 and list(broken) == ["amount_high"] and broken["amount_high"] > 0
+    assert len(found) == 20 and broken == ({"amount_high": counted[0]} if counted[0] else {})
 
 
 def whole(spark: SparkSession, contract: Contract, kind: str, form: str, to: str, folder: Path) -> None:
@@ -137,7 +137,7 @@ def ways(spark: SparkSession, folder: Path, asked: argparse.Namespace) -> dict[s
         if asked.road:
             found[f"{pair} road without"] = partial(whole, spark, PLAIN, kind, form, folder=folder)
             found[f"{pair} road rules"] = partial(whole, spark, CONTRACT, kind, form, folder=folder)
-        if asked.gx:
+        if asked.gx and kind == "parquet":  # it reads its input many times, which says little of texts
             found[f"{pair} great expectations"] = partial(lambda kind, to: theirs(read(spark, kind, folder)), kind)
     return found
 

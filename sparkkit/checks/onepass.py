@@ -23,16 +23,12 @@ Answers = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Scope:
-    """The rows of a frame that count. `reason` is SQL text of why a row was taken out, null for a good one; empty where the
+    """The rows of a frame that count. `good` is SQL text of whether a row passed, `reason` of why it did not; empty where the
     frame holds good rows only. `inline` names the checks whose rows were taken out on the way: these count them too (`taken`)."""
 
+    good: str = "true"
     reason: str = ""
     inline: tuple[str, ...] = ()
-
-    @property
-    def good(self) -> str:
-        """SQL text: whether a row passed."""
-        return f"{self.reason} is null" if self.reason else "true"
 
     @property
     def ruled(self) -> str:
@@ -41,9 +37,9 @@ class Scope:
         return f"({self.reason} is not null and {self.reason} in ({names}))" if self.reason and self.inline else "false"
 
 
-def scope(checks: Iterable[Check], reason: str) -> Scope:
-    """The scope of a frame whose rows carry their reasons."""
-    return Scope(reason, tuple(check.name for check in checks if check.inline))
+def scope(checks: Iterable[Check], carrier: str, reason: str) -> Scope:
+    """The scope of a frame whose rows carry why they were taken out; in a good row the carrier is null."""
+    return Scope(f"{carrier} is null", reason, tuple(check.name for check in checks if check.inline))
 
 
 def asked(checks: Iterable[Check], within: Scope) -> dict[str, dict[str, str]]:
@@ -74,7 +70,7 @@ def taken(checks: Iterable[Check], within: Scope) -> dict[str, dict[str, str]]:
     check's name and the figure's. They can be asked of any frame that has these rows.
 
     >>> from sparkkit.checks.expect import Ask
-    >>> taken([Check("r", "", ask=Ask("a < 0"), inline=True)], Scope("why", ("r",)))["r"]["unexpected"]
+    >>> taken([Check("r", "", ask=Ask("a < 0"), inline=True)], Scope("false", "why", ("r",)))["r"]["unexpected"]
     "count_if((why is not null and why in ('r')) and not (false) and (a < 0))"
     """
     found = {}

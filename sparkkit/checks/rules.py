@@ -54,7 +54,8 @@ class Check:
 
 
 def of(contract: Contract, *, keys: bool = False) -> tuple[Check, ...]:
-    """The checks of a contract: its row rules first, then its quality items; with `keys` its keys and unique columns too.
+    """The checks of a contract: its row rules first, then its quality items; with `keys` its keys and unique columns too, but not
+    those that a quality item of its own speaks of.
 
     Raises:
         UsageError: an item that makes no sense; names the contract and the item.
@@ -67,7 +68,8 @@ def of(contract: Contract, *, keys: bool = False) -> tuple[Check, ...]:
     for item in contract.quality:
         found.append(_of_item(item, contract))
     if keys:
-        found += _of_keys(contract)
+        said = {frozenset(check.ask.keys) for check in found if check.ask}
+        found += [check for check in _of_keys(contract) if check.ask and frozenset(check.ask.keys) not in said]
     names = [check.name for check in found]
     return tuple(replace(check, name=f"{check.name}#{names[:i].count(check.name) + 1}") if check.name in names[:i] else check
                  for i, check in enumerate(found))

@@ -40,9 +40,11 @@ def once(keep: str) -> str:
 def go(spark: SparkSession, tmp_path: Path, run_job: Callable[..., Outcome]) -> Go:
     """Runs rows through a build with a contract on the output or the input: its quality items by column, `t` for the table."""
 
-    def call(quality: Mapping[str, list[str]], edge: str = "outputs.output", rows: Any = ROWS, build: Any = None, **more: Any) -> Outcome:
-        lines = [f"  - {{name: {c}, physicalType: {'string' if c == 'b' else 'int'}, quality: [{', '.join(quality.get(c, []))}]}}\n"
-                 for c in COLUMNS]
+    def call(
+        quality: Mapping[str, list[str]], edge: str = "outputs.output", rows: Any = ROWS, build: Any = None, unique: str = "", **more: Any,
+    ) -> Outcome:
+        lines = [f"  - {{name: {c}, physicalType: {'string' if c == 'b' else 'int'}, unique: {str(c == unique).lower()},"
+                 f" quality: [{', '.join(quality.get(c, []))}]}}\n" for c in COLUMNS]
         (tmp_path / "t.yaml").write_text(HEAD + "".join(lines) + f"  quality: [{', '.join(quality.get('t', []))}]\n", encoding="utf-8")
         job = Job(build or _same, name="judged")
         frame = spark.createDataFrame(rows, "a int, b string, n int").coalesce(1)
@@ -109,6 +111,35 @@ def test_a_broken_check_that_fails_ends_the_run_with_4_and_nothing_is_published(
     assert (done.exit_code, done.record["reason"]) == (4, "quality") and message in done.message
     assert [p for p in tmp_path.rglob("*") if p.name.startswith("output") or p.suffix == ".parquet" and ".output" in str(p)] == []
     assert [one["success"] for one in done.record["checks"]] == [False]
+
+
+@DEEP
+@pytest.mark.parametrize("trusted", [True, False])
+@pytest.mark.parametrize("edge", ["outputs.output", "inputs.rows"])
+def test_a_row_that_breaks_two_rules_counts_for_both_and_goes_once(
+    go: Go, edge: str, trusted: bool, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if not trusted:
+        monkeypatch.setattr("sparkkit.accounting.Watch.once", lambda self: False)
+    done = go({"n": [ours("above", "> 0"), ours("far", "> 10")], "b": [ours("early", "< 'd'")]}, edge)
+    assert told(done) == {"early": (False, 1), "above": (False, 1), "far": (False, 2)}
+    assert {one["result"]["element_count"] for one in done.record["checks"]} == {5}
+    assert sorted(row.reason for row in done.quarantine.collect()) == ["above", "early", "far"]
+
+
+@DEEP
+def test_an_output_whose_key_stands_twice_is_not_published_and_an_input_s_is_taken_as_it_is(go: Go) -> None:
+    done = go({}, unique="a")
+    assert (done.exit_code, done.record["reason"], told(done)) == (4, "quality", {"a.unique": (False, 2)})
+    assert (go({}, unique="n").exit_code, go({}, "inputs.rows", unique="a").exit_code) == (0, 0)
+
+
+@DEEP
+def test_an_expectation_that_needs_a_python_worker_is_answered(go: Go) -> None:
+    pytest.importorskip("great_expectations", reason="Great Expectations is in the environment of Spark 4.2 only")
+    parses = "{type: custom, engine: greatExpectations, name: dates, implementation: {type: expect_column_values_to_be_dateutil_parseable}}"
+    done = go({"b": [parses]}, rows=[(1, "2024-01-02", 1), (2, "b", 2), (3, "c", 3), (4, None, 4)])
+    assert (done.exit_code, told(done), done.record["checks"][0]["meta"]["engine"]) == (4, {"dates": (False, 2)}, "gx")
 
 
 @DEEP

@@ -96,6 +96,12 @@ def test_keys_and_unique_columns_are_checks_where_they_are_asked_for() -> None:
         [], [{"column_list": ["k", "l"]}, {"column": "b"}])
 
 
+def test_a_quality_item_about_the_keys_takes_their_place() -> None:
+    item = {"metric": "duplicateValues", "arguments": {"properties": ["l", "k"]}, "mustBe": 0, "severity": "warning"}
+    keyed = Contract("t", (Column("k", "int", key=1), Column("l", "int", key=2)), quality=(item,))
+    assert [check.severity for check in of(keyed, keys=True)] == ["warn"]
+
+
 @pytest.mark.parametrize(("kind", "kwargs"), [
     ("expect_column_values_to_be_between", {"column": "a", "min_value": 3, "max_value": 1}),
     ("expect_column_values_to_be_between", {"column": "a"}),
