@@ -51,6 +51,7 @@ def test_the_stretches_of_all_slices_are_the_line_without_a_gap(runs: list[tuple
         if top:
             cuts = cut(cuts, label, str(top))
     told = sorted((int(low or 0), int(high)) for label in "abc" for low, high in owned(cuts, label))
+    assert len({one.end for one in cuts}) == len(cuts)
     assert [n for low, high in told for n in range(low + 1, high + 1)] == list(range(1, top + 1))
 
 
