@@ -48,5 +48,6 @@ def test_a_person_without_a_name_or_with_a_broken_date_is_quarantined_not_lost(r
     result = run_job("names", {"people": tmp_path / "names.csv"})
     assert result.quarantine is not None
     rejected = {(row.reason, row.raw) for row in result.quarantine.collect()}
-    assert rejected == {("bad_value", "30,F,2001-02-29,Tamm,,Noor"), ("null", "30,M,,Varga,,")}
+    hidden = '{{"firstname":{},"middlename":null,"lastname":"***","dob":{},"gender":"***","salary":"30"}}'.format
+    assert rejected == {("bad_value", hidden('"***"', '"***"')), ("null", hidden("null", "null"))}
     assert [row.firstname for row in result.output.collect()] == ["Ilse"]
