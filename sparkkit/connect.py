@@ -104,7 +104,7 @@ class Tables:
         frame = self.spark.table(at)
         return frame.where(F.col(SPLIT).isNull()) if SPLIT in frame.columns else frame
 
-    def rejects(self, target: Target) -> DataFrame | None:
+    def rejects(self, target: Target, schema: StructType) -> DataFrame | None:
         """The rejected rows that were staged, with `SPLIT`; None where there are none."""
         found = self.spark.table(target.staging).where(F.col(SPLIT).isNotNull())
         return found if found.limit(1).count() else None

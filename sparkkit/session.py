@@ -135,7 +135,7 @@ def stop(spark: SparkSession) -> None:
             archive.in_background()
 
 
-def how_the_jvm_ended(seconds: float = 2) -> str | None:
+def how_the_jvm_ended(seconds: float = 5) -> str | None:
     """How the driver's JVM ended, where we started it and it ends in this time: 52 is Spark's code for no memory left."""
     if not _booted:
         return None

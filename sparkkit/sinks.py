@@ -160,12 +160,18 @@ def _write(
     if conf.target_file_size:
         size = writing.size_of(conf.target_file_size, f"outputs.{target.name}.target_file_size")
         with writing.setting(shaped.sparkSession, writing.ADVISED, f"{size}b"):
-            place.save(writing.sized(frame, by), form, options, by, path)
+            _save(place, target, writing.sized(frame, by), form, options, by, path)
     else:
-        place.save(frame, form, options, by, path)
+        _save(place, target, frame, form, options, by, path)
     if unfit:
         _refuse_unfit(target, shaped, unfit, Watch(found, seen.name))
     return seen
+
+
+def _save(place: Place, target: Target, frame: DataFrame, form: Format, options: Mapping[str, str], by: list[str], path: str) -> None:
+    stage = formats.known(target.conf.format).stage if isinstance(place, Files) else None
+    if not (stage and stage(frame, target.conf, target.path, path, SPLIT if SPLIT in by else "")):
+        place.save(frame, form, options, by, path)
 
 
 def _refuse_unfit(target: Target, shaped: DataFrame, unfit: list[Unfit], found: Watch) -> None:
@@ -187,7 +193,7 @@ def _counted(place: Place, target: Target, seen: Watch, schema: StructType, chec
             )
     if not checked:
         return Staged(target, target.staging, Count(total, total, counted_by="staged"), form.name, schema)
-    found = place.rejects(target)
+    found = place.rejects(target, schema)
     rejects = None if found is None else _rejects(found)
     by = {} if rejects is None else {r["reason"]: r["n"] for r in rejects.groupBy("reason").agg(F.count("*").alias("n")).toLocalIterator()}
     data, good = place.good(target, form)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import StructType
+from pyspark.sql.types import StringType, StructField, StructType
 
 from sparkkit import formats
 from sparkkit.conf import OutputConf
@@ -127,11 +127,13 @@ class Files:
         data = f"{target.staging}/{GOOD}"
         return data, form.count(self.spark, data, {}) if self.hadoop.exists(data) else 0
 
-    def rejects(self, target: Target) -> DataFrame | None:
-        """The rejected rows that were staged, with `SPLIT`; None where there are none."""
+    def rejects(self, target: Target, schema: StructType) -> DataFrame | None:
+        """The rejected rows that were staged, with `SPLIT`; None where there are none. A guess at partition values would make 1 of
+        `01`."""
         found = self.hadoop.glob(f"{target.staging}/{SPLIT}=*")
         folders = [s.getPath().toString() for s in found if s.getPath().getName() != GOOD]
-        return self.spark.read.option("basePath", target.staging).parquet(*folders) if folders else None
+        reader = self.spark.read.schema(StructType([*schema.fields, StructField(SPLIT, StringType())]))
+        return reader.option("basePath", target.staging).parquet(*folders) if folders else None
 
     def read(self, data: str, schema: StructType) -> DataFrame:
         """Good rows as they were staged; by their own schema, since a guess at partition values would make 1 of `01`."""

@@ -99,14 +99,21 @@ def made_up(spark: SparkSession, contract: Contract, n: int = 20, seed: int = 0)
     return frame(spark, rows(contract, n, seed), contract)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The plugin's settings."""
+    parser.addini("sparkkit_delta", "give the session of the tests Delta (which takes longer to start)", type="bool", default=False)
+
+
 @pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """One session for all tests, started quickly: the C1 compiler, few shuffle partitions, correct settings."""
+def spark(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[SparkSession]:
+    """One session for all tests, started quickly: the C1 compiler, few shuffle partitions, correct settings; with Delta where
+    `sparkkit_delta = true` stands in pytest's settings."""
     from sparkkit import session
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     found = session.start(
-        {"spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse"))}, app_name="tests", profile="test"
+        {"spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse"))}, app_name="tests", profile="test",
+        needs_delta=bool(pytestconfig.getini("sparkkit_delta")),
     )
     yield found
     session.stop(found)

@@ -1,8 +1,12 @@
-"""The same run again: a retry does nothing, a re-run replaces what it wrote before, another date touches nothing else."""
+"""The same run again: a retry does nothing, a re-run replaces what it wrote before, another date touches nothing else.
+
+For Parquet; tests/e2e/test_again_delta.py runs all of it for Delta.
+"""
 
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +26,7 @@ from sparkkit.storage.local import LocalStore
 from sparkkit.storage.lock import Patience
 
 Go = Callable[..., Record]
+KIND = os.environ.get("SPARKKIT_TEST_KIND", "parquet")
 
 
 def same(text: DataFrame) -> DataFrame:
@@ -42,7 +47,7 @@ def go(spark: SparkSession, tmp_path: Path) -> Go:
                 (tmp_path / "in").mkdir(exist_ok=True)
                 (tmp_path / "in" / f"{line}.txt").write_bytes(f"{line}\n".encode("latin-1"))
         settings = {"inputs.text.path": [str(tmp_path / "in" / f"{line}.txt") for line in lines], "inputs.text.format": "text",
-                    "outputs.output.path": str(tmp_path / "out"), "outputs.output.mode": "append"} | over
+                    "outputs.output.path": str(tmp_path / "out"), "outputs.output.mode": "append", "outputs.output.format": KIND} | over
         conf = confs.load(Project(tmp_path), "job", inputs=job.inputs, outputs=job.outputs, params=(), over=settings)
         record = Record(f"job-{next(number)}", "job", code_version=code)
         staged = run.run(spark, run.Request(job, conf, Project(tmp_path), date=date, again=again), record)
@@ -57,7 +62,8 @@ def held(spark: SparkSession, tmp_path: Path) -> Callable[..., list[str]]:
     """What the output holds, or its quarantine."""
 
     def call(name: str = "out", column: str = "value") -> list[str]:
-        return sorted(row[0] for row in spark.read.parquet(str(tmp_path / name)).select(column).collect())
+        kind = KIND if name == "out" else "parquet"
+        return sorted(row[0] for row in spark.read.format(kind).load(str(tmp_path / name)).select(column).collect())
 
     return call
 
@@ -123,13 +129,24 @@ def test_rejected_rows_are_replaced_with_the_rows_they_belong_to(go: Go, held: A
     assert (held(), len(held("out.quarantine", "raw"))) == (["a"], 1)
 
 
-def test_an_attempt_that_died_after_its_decision_is_finished_by_the_next(go: Go, held: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_attempt_that_died_after_its_decision_is_finished_by_the_next(
+    when: str, go: Go, held: Any, monkeypatch: pytest.MonkeyPatch,
+) -> None:
     go(["a"], "2026-01-01")
+    place = (publishing.Journals, "_commit_now") if KIND == "delta" else (journal, "put_whole")
+    honest = getattr(*place)
+
+    def dies(*args: Any) -> None:
+        if when == "after":
+            honest(*args)
+        raise InfrastructureError("died")
+
     with monkeypatch.context() as patch:
-        patch.setattr(journal, "put_whole", lambda *_: (_ for _ in ()).throw(InfrastructureError("died")))
+        patch.setattr(*place, dies)
         with pytest.raises(InfrastructureError, match="died"):
             go(["b"], "2026-01-02")
-    assert held() == ["a"]
+    assert held() == (["a"] if when == "before" else ["a", "b"])
     assert (go(["b"], "2026-01-02").status, held()) == ("already_done", ["a", "b"])
 
 

@@ -144,6 +144,15 @@ def test_a_server_that_does_not_answer_is_told_by_grpc_s_own_words() -> None:
     assert str(failures.explain(RuntimeError(text), "start")).startswith("failed to connect to all addresses in start: run again")
 
 
+def test_a_context_that_is_being_stopped_under_a_query_is_a_jvm_that_dies() -> None:
+    found = failures.explain(RuntimeError(
+        "An error occurred while calling o259.save.\n: org.apache.spark.SparkException: [INTERNAL_ERROR] Executed command failed.\n"
+        "\tat org.apache.spark.SparkException$.internalError(SparkException.scala:119)\n"
+        'Caused by: java.lang.NullPointerException: Cannot invoke "org.apache.spark.scheduler.DAGScheduler.cleanupQueryJobs(long)" because '
+        'the return value of "org.apache.spark.SparkContext.dagScheduler()" is null\n'), "write")
+    assert (found.exit_code, found.reason) == (6, "jvm_died")
+
+
 def test_an_error_whose_text_only_a_stopped_jvm_could_give_is_told_all_the_same() -> None:
     class CapturedError(Exception):
         _desc = "[CAST_INVALID_INPUT] The value is no int"

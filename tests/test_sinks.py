@@ -53,6 +53,26 @@ def test_only_the_partitions_in_the_data_are_replaced(write: Write, spark: Spark
     assert (stored(spark, tmp_path), staged.published) == ({(1, "01"), (4, "b/c"), (5, "d"), (6, None)}, replaced)
 
 
+@pytest.mark.parametrize(("kind", "mode", "by"), [("parquet", "append", ()), ("orc", "append", ()), ("csv", "append", ()),
+                                                   ("parquet", "overwrite_partitions", ("p",)), ("csv", "overwrite_partitions", ("p",))])
+def test_files_of_another_schema_are_not_put_beside_those_that_are_there(
+    write: Write, spark: SparkSession, tmp_path: Path, kind: str, mode: str, by: tuple[str, ...],
+) -> None:
+    write(parts(spark, (1, "a")), format=kind, partition_by=by)
+    before, given = files(tmp_path / "out"), {"format": kind, "mode": mode, "partition_by": by}
+    with pytest.raises(ContractError, match=r"column 'w'( \(int\))? is new; column 'v' is missing") as error:
+        write(parts(spark, (1, "a")).withColumnRenamed("v", "w"), **given)
+    assert (error.value.reason, error.value.exit_code, files(tmp_path / "out")) == ("schema_changed", 4, before)
+    write(parts(spark, (2, "b")).select("p", "v"), **given)
+    write(parts(spark, (1, "a")).withColumnRenamed("v", "w"), **(given | {"mode": "overwrite"}))
+
+
+def test_a_type_that_changed_is_told(write: Write, spark: SparkSession) -> None:
+    write(parts(spark, (1, "a")))
+    with pytest.raises(ContractError, match="column 'v' is bigint and was int"):
+        write(parts(spark, (1, "a")).withColumn("v", F.col("v").cast("bigint")), mode="append")
+
+
 def test_replacing_partitions_needs_partitions(write: Write, spark: SparkSession) -> None:
     with pytest.raises(UsageError, match="needs partition_by"):
         write(parts(spark, (1, "a")), mode="overwrite_partitions")

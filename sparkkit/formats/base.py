@@ -132,8 +132,8 @@ class Format:
     `shape(frame, partition_by)` makes columns that the format has no type for into text, or refuses them by name;
     `unfit(frame, partition_by)` finds rows of a shaped frame that it can't hold; `view` reads what was written, for a
     look. A format of tables has `check`, which refuses a target that can't be written before anything is read, `fits`,
-    which refuses a frame that can't go there before it is computed, and `commit`, which brings a frame into the table at a
-    name or path and gives an account of it.
+    which refuses a frame that can't go there before it is computed, `stage`, which may stage it in the table's own way,
+    and `commit`, which brings a frame into the table at a name or path and gives an account of it.
     """
 
     name: str
@@ -150,6 +150,7 @@ class Format:
     fits: Callable[[DataFrame, OutputConf, str], None] | None = None
     commit: Callable[[DataFrame, OutputConf, str, Commit], Committed] | None = None
     number: Callable[[SparkSession, str, str], int] | None = None
+    stage: Callable[[DataFrame, OutputConf, str, str, str], bool] | None = None
     save: Callable[[DataFrame, Mapping[str, str], Sequence[str], str], None] | None = None
 
 

@@ -18,6 +18,7 @@ from pyspark.sql import types as t
 from sparkkit.errors import ContractError, UsageError
 from sparkkit.formats import partitions
 from sparkkit.formats.base import Finding, Format, Land, Scan, Unfit, short, spark_path
+from sparkkit.formats.beside import fits_typed
 from sparkkit.formats.footers import Footer, footers
 from sparkkit.formats.writing import setting
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, RAW
@@ -265,5 +266,7 @@ def count(spark: SparkSession, path: str, options: Mapping[str, str], *, name: s
     return spark.read.format(name).option("recursiveFileLookup", "true").load(path).count()
 
 
-PARQUET = Format("parquet", (".parquet", ".pq"), partial(land, name="parquet"), write, partial(count, name="parquet"))
-ORC = Format("orc", (".orc",), partial(land, name="orc"), write, partial(count, name="orc"), unfit=unfit_orc)
+PARQUET = Format("parquet", (".parquet", ".pq"), partial(land, name="parquet"), write, partial(count, name="parquet"),
+                 fits=partial(fits_typed, name="parquet"))
+ORC = Format("orc", (".orc",), partial(land, name="orc"), write, partial(count, name="orc"), unfit=unfit_orc,
+             fits=partial(fits_typed, name="orc"))

@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from sparkkit.errors import UsageError
 from sparkkit.formats import csv, partitions, writing
 from sparkkit.formats.base import Finding, Format, Land, Scan, Unfit, short
+from sparkkit.formats.beside import fits_header
 from sparkkit.formats.headers import HEAD_BYTES
 from sparkkit.schema.landing import LANDING
 from sparkkit.schema.reader import OPTIONS
@@ -130,4 +131,5 @@ def count(spark: SparkSession, path: str, options: Mapping[str, str]) -> int:
     return reader.option("header", options.get("header", "true")).csv(path).count()
 
 
-FORMAT = Format("csv", (".csv", ".tsv"), land, write, count, frozenset(OPTIONS), shape=shape, unfit=unfit, view=view)
+FORMAT = Format("csv", (".csv", ".tsv"), land, write, count, frozenset(OPTIONS), shape=shape, unfit=unfit, view=view,
+                fits=fits_header)

@@ -23,6 +23,7 @@ from sparkkit.conf import KEYED, OutputConf
 from sparkkit.errors import AccountingError, ContractError, LockedError, UsageError
 from sparkkit.formats import delta_connect, delta_table, deltalog
 from sparkkit.formats.base import LAW, Commit, Committed, Format
+from sparkkit.formats.delta_adopt import Adoption, stage, writer_options
 from sparkkit.formats.delta_merge import DELETED, Batch, Change, cdc, merge, prepare, verify
 from sparkkit.formats.delta_scd2 import scd2
 from sparkkit.formats.delta_schema import Fit, fit, need_columns
@@ -143,6 +144,7 @@ class Attempt:
     def __init__(self, txn: Transaction, frame: DataFrame, conf: OutputConf, how: Commit) -> None:
         self.txn, self.frame, self.conf, self.how = txn, frame, conf, how
         self.made: list[Stored] = []
+        self.adoption = Adoption(txn, how.scratch)
         self.change: Change | None = None
         self.sent = False
         self.fresh = txn.version < 0
@@ -184,7 +186,8 @@ class Attempt:
         if conf.mode == "overwrite_partitions":
             delta_table.need_partitions(txn.path, by)
         earlier = self._earlier() if conf.mode in ("append", "overwrite_partitions") else []
-        self.made = txn.write(rows, self._options())
+        said = self.adoption.said()
+        self.made = txn.write(rows, writer_options(conf)) if said is None else self.adoption.files(said)
         wrote = txn.count(self.made)
         self._judge(wrote)
         if self.how.txn:
@@ -234,7 +237,7 @@ class Attempt:
         change = self.change = PLANS[self.conf.mode](batch)
         figures = {**dict.fromkeys((*LAW, "closed", "copied", "removed"), 0), **change.figures}
         self._judge(sum(figures[name] for name in LAW))
-        self.made, remove = prepare(batch, change, self._options())
+        self.made, remove = prepare(batch, change, writer_options(self.conf))
         verify(txn, change, self.made)
         figures |= {k: v for k, v in change.figures.items() if k == "copied"}
         if not (self.made or remove or change.numbers or self.how.txn or self.fresh or shape.added):
@@ -249,9 +252,6 @@ class Attempt:
         if self.how.rows is not None and rows != self.how.rows:
             raise AccountingError(f"{self.how.rows} rows were staged for {self.txn.path}, but {rows} are accounted for before the commit",
                                   hint="nothing was published")
-
-    def _options(self) -> dict[str, str]:
-        return {k: v for k, v in self.conf.options.items() if not k.startswith("delta.") and k != "userMetadata"}
 
     def _commit(
         self, add: Sequence[Stored], remove: Sequence[Stored], figures: Mapping[str, int], partitions: tuple[str, ...], operation: Any,
@@ -269,8 +269,10 @@ class Attempt:
         knows of them."""
         if self.sent and not _is_conflict(error):
             return _done(Transaction(self.txn.spark, self.txn.path), self.how.txn) if self.how.txn else None
-        hadoop = Hadoop.of(self.txn.spark)
-        for file in self.made:
+        hadoop, adopted = Hadoop.of(self.txn.spark), bool(self.adoption.moved)
+        if adopted and not _is_conflict(error):
+            self.adoption.undo()
+        for file in self.made if not adopted else ():
             hadoop.delete(self.txn.place(file.path))
         if self.change is not None and self.change.kept is not None:
             self.change.kept.drop()
@@ -341,4 +343,5 @@ def _widen(frame: DataFrame, conf: OutputConf, path: str) -> None:
                             hint="cast it in the job, or write the table anew at another path") from error
 
 
-FORMAT = Format("delta", (), delta_table.land, delta_table.write, files=False, check=check, fits=fits, commit=commit, number=number)
+FORMAT = Format("delta", (), delta_table.land, delta_table.write, files=False, check=check, fits=fits, commit=commit, number=number,
+                stage=stage)

@@ -67,15 +67,8 @@ class Kept:
             rows, parts = self._read(parts).unionByName(frame, allowMissingColumns=True).distinct(), []
         self.made = [f"{self.home}/{part}", f"{self.home}/{number}.json"]
         rows.coalesce(8).sortWithinPartitions(*[quote(k) for k in self.keys]).write.parquet(self.made[0])
-        self._put(self.made[1], json.dumps([*parts, part]))
+        self.hadoop.write(self.made[1], json.dumps([*parts, part]).encode())
         return {APP: number}
-
-    def _put(self, at: str, text: str) -> None:
-        stream = self.hadoop.system(at).create(self.hadoop.path(at), False)
-        try:
-            stream.write(bytearray(text.encode("utf-8")))
-        finally:
-            stream.close()
 
     def drop(self) -> None:
         """Deletes what was kept for a commit that did not come through."""

@@ -77,6 +77,19 @@ class Transaction:
         found = self._txn.metadata().configuration().get(key)
         return str(found.get()) if found.isDefined() else None
 
+    def properties(self) -> dict[str, str]:
+        """The table's properties."""
+        found = self._txn.metadata().configuration().iterator()
+        pairs = {}
+        while found.hasNext():
+            pair = found.next()
+            pairs[str(pair._1())] = str(pair._2())
+        return pairs
+
+    def stored(self, text: str) -> Stored:
+        """A file by the line of the log that would add it."""
+        return self._stored(getattr(getattr(self._delta.actions, "Action$"), "MODULE$").fromJson(text))
+
     def number(self, app: str) -> int:
         """The last number committed for an application id, -1 for none; a rival with the same id then conflicts."""
         return int(self._txn.txnVersion(app))

@@ -104,6 +104,14 @@ class Hadoop:
         """A small file, whole."""
         return self.head(file, 2**31 - 8)
 
+    def write(self, text: str, data: bytes) -> None:
+        """Makes a small file; an error of the filesystem's where one is there."""
+        stream = self.system(text).create(self.path(text), False)
+        try:
+            stream.write(bytearray(data))
+        finally:
+            stream.close()
+
     def each(self, files: Iterable[str], call: Callable[[str], T]) -> Mapping[str, T | Exception]:
         """`call` on every file, many at once; an error is that file's value, so that one bad file hides no other."""
         def guarded(file: str) -> T | Exception:

@@ -5,6 +5,7 @@ something. The others may be as weak as their docstrings say.
 """
 from __future__ import annotations
 
+import errno
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -127,7 +128,9 @@ def guarded(call: Callable[P, T]) -> Callable[P, T]:
         except PermissionError:
             raise
         except OSError as error:
-            raise InfrastructureError(f"the storage failed: {error}", reason="storage_failed",
-                                      hint="run again: what was decided is then finished, what was not is thrown away") from error
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            first, reason = ("free space, and ", "disk_full") if full else ("", "storage_failed")
+            raise InfrastructureError(f"the storage failed: {error}", reason=reason,
+                                      hint=f"{first}run again: what was decided is then finished, what was not is thrown away") from error
 
     return inner

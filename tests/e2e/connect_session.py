@@ -118,11 +118,11 @@ def go(spark: SparkSession, kind: str, build: Callable[..., Any], source: str, m
 def modes(spark: SparkSession, kind: str) -> Any:
     """Rows and partitions that each mode wrote, and what is there at the end."""
 
-    def write(sql: str, mode: str) -> Any:
+    def write(sql: str, mode: str, **over: Any) -> Any:
         def build(data: DataFrame) -> DataFrame:
             return data.selectExpr(*sql.split("; ")).where("v < 100")
 
-        done = go(spark, kind, build, "four", mode, outputs=("moded",), **{"outputs.moded.partition_by": ["p"]})
+        done = go(spark, kind, build, "four", mode, outputs=("moded",), **{"outputs.moded.partition_by": ["p"], **over})
         if done["error"]:
             return done["error"][:2]
         return [done["out"]["moded"][figure] for figure in ("written", "partitions", "files", "bytes")]
@@ -130,7 +130,8 @@ def modes(spark: SparkSession, kind: str) -> Any:
     first = [write("id v; 'a' p", "error"), write("id v; 'a' p", "error"), write("id + 10 v; '01' p", "append")]
     parts = [write("id + if(id < 2, 20, 100) v; 'b' p", "overwrite_partitions"), write("id + 30 v; '01' p", "overwrite_partitions")]
     held = rows(spark, kind, "moded")
-    emptied = write("id + 100 v; 'z' p", "overwrite")
+    none = "id + 100 v; 'z' p", "overwrite"
+    emptied = [write(*none), rows(spark, kind, "moded") == held, write(*none, **{"outputs.moded.allow_empty": "true"})]
     return {"wrote": first + parts, "held": held, "emptied": emptied, "then": rows(spark, kind, "moded"), "left": left(spark)}
 
 
@@ -219,16 +220,18 @@ def overwritten(spark: SparkSession, kind: str) -> Any:
     """A table that is read and overwritten by one run, with a word of its own in Delta's history."""
     save(spark.range(4).coalesce(1), kind, "same")
     over = {"outputs.same.options.userMetadata": "mine"} if kind == "delta" else {}
+    refused = go(spark, kind, lambda data: data.where("id > 1"), "same", outputs=("same",), **over)["error"]
+    over["outputs.same.allow_overlap"] = "true"
     done = go(spark, kind, lambda data: data.where("id > 1"), "same", outputs=("same",), **over)
-    return {"error": done["error"], "held": rows(spark, kind, "same")}
+    return {"refused": refused and refused[:2], "error": done["error"], "held": rows(spark, kind, "same")}
 
 
 def mixed(spark: SparkSession) -> Any:
     """Plain files where a quarantine, or an output of mode error, is to go; and a path of our own folder."""
     (FOLDER / "plain").mkdir()
     (FOLDER / "plain" / "a.txt").write_text("a\n")
-    over = {"inputs.people.contract": str(FOLDER / "people.json"), "outputs.out.quarantine": str(FOLDER / "plain")}
-    rejected = go(spark, "delta", lambda people: people, "people", outputs=("out",), **over)["error"]
+    over = {"inputs.people.contract": str(FOLDER / "people.json"), "outputs.apart.quarantine": str(FOLDER / "plain")}
+    rejected = go(spark, "delta", lambda people: people, "people", outputs=("apart",), **over)["error"]
     taken = go(spark, "delta", lambda data: data, "four", "error", outputs=("plain",))["error"]
     relative = go(spark, "delta", lambda data: data, "four", **{"outputs.out.path": "relative/path"})["error"]
     return {"rejected": rejected, "taken": taken, "relative": relative, "plain": os.listdir(FOLDER / "plain"), "left": left(spark)}

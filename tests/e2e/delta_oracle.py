@@ -7,8 +7,6 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-import duckdb
-
 Change = tuple[int, int, bool, int | None, str | None]
 """Key, place in the order, whether it deletes, and two values."""
 
@@ -37,6 +35,8 @@ def _said(seed: int, k: int, at: int) -> Change:
 
 
 def _asked(batches: Sequence[Sequence[Change]], sql: str) -> list[list[Any]]:
+    import duckdb  # here, so that pytest's look for doctests does not load it
+
     with duckdb.connect() as base:
         base.execute(f"CREATE TABLE said (n INTEGER, {COLUMNS})")
         rows = [(n, *row) for n, batch in enumerate(batches) for row in batch]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
 from sparkkit import conf as confs
@@ -185,7 +186,7 @@ def failing(spark: SparkSession) -> Any:
         found["lost"] = [table.refused(deletes), table.refused(deletes, mode="append", keys=(), sequence_by=None, apply_as_deletes=None)]
         deltalog.Transaction.write = honest  # type: ignore[method-assign]
         found["told"] = table.refused([(3, 1, False, 1, "b")], staged=2)
-        found["left"] = len([p for p in parquet(table) if p not in before])
+        found["left"] = len([p for p in parquet(table) if p not in before and pq.read_metadata(p).num_rows])  # Delta forgets empty ones
 
         def broken(txn: Any, *args: Any, **more: Any) -> int:
             raise ConnectionError("Concurrent nothing")
@@ -295,7 +296,7 @@ def road(spark: SparkSession) -> Any:
     except SparkkitError as error:
         found.append([error.exit_code, error.reason])
     word = spark.sql(f"DESCRIBE HISTORY delta.`{FOLDER}/road`").select("operation", "userMetadata").orderBy("version").first()
-    return {"runs": found, "left": sorted(p.name for p in FOLDER.glob(".road*")), "word": [word[0], word[1][:13]] if word else None}
+    return {"runs": found, "left": sorted(p.name for p in FOLDER.glob(".road*/stage/*")), "word": [word[0], word[1][:13]] if word else None}
 
 
 def main() -> None:

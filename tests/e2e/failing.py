@@ -155,7 +155,7 @@ def main(names: list[str]) -> int:
             right.append(failure.name)
         else:
             wrong[failure.name] = {"named": named, "expected": failure.cause, "exit": code, "expected_exit": failure.code}
-        if os.environ.get("KEEP"):
+        if not good or os.environ.get("KEEP"):
             print(f"  kept in {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)

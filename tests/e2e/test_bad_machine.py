@@ -63,10 +63,25 @@ def one_sentence(done: Outcome) -> bool:
 @pytest.mark.parametrize("kind", ["parquet", "csv"])
 def test_a_full_disk_loses_nothing(mode: str, kind: str, disk: Path, old: Path, tmp_path: Path, run_job: RunJob) -> None:
     (tmp_path / "a.txt").write_text("x\n")
-    before = state(disk)
+    before = state(old)
     done = run_job(Job(big, name="big"), {"rows": tmp_path / "a.txt"}, [f"--output={old}", f"--mode={mode}", f"--output-format={kind}"])
     assert (done.exit_code, done.record["reason"], one_sentence(done)) == (6, "disk_full", True), done.message
-    assert state(disk) == before
+    assert (state(old), list(disk.glob(".out*/stage/*"))) == (before, [])
+
+
+@pytest.mark.parametrize("room", [0, 4096, 3 * 4096, 6 * 4096])
+def test_a_disk_without_room_for_the_journal_loses_nothing_and_the_next_run_goes_on(
+    room: int, disk: Path, old: Path, tmp_path: Path, run_job: RunJob
+) -> None:
+    (tmp_path / "a.txt").write_text("x\n")
+    before, argv = state(old), [f"--output={old}", "--mode=overwrite", "--set=run.event_log=false"]
+    fill(disk / "filler", room)
+    done = run_job(Job(same, name="same"), {"rows": tmp_path / "a.txt"}, argv)
+    assert (done.exit_code, done.record["reason"], one_sentence(done)) == (6, "disk_full", True), done.message
+    assert state(old) == before
+    (disk / "filler").unlink()
+    assert run_job(Job(same, name="same"), {"rows": tmp_path / "a.txt"}, argv).exit_code == 0
+    assert state(old) != before
 
 
 def test_a_record_on_a_full_disk_does_not_undo_the_run(disk: Path, tmp_path: Path, spark: SparkSession) -> None:
@@ -79,11 +94,12 @@ def test_a_record_on_a_full_disk_does_not_undo_the_run(disk: Path, tmp_path: Pat
     assert (code, sorted(p.name for p in disk.iterdir()), bool(list((tmp_path / "out").glob("*.parquet")))) == (6, ["filler"], True)
 
 
-def fill(file: Path) -> None:
-    """Fills a disk to its last byte."""
+def fill(file: Path, room: int = 0) -> None:
+    """Fills a disk to its last byte, or to so many before it."""
     with open(file, "wb", buffering=0) as out, suppress(OSError):
         while True:
             out.write(b"x" * 4096)
+    os.truncate(file, file.stat().st_size - room)
 
 
 @pytest.mark.parametrize("mode", ["overwrite", "append"])

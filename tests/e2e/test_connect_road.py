@@ -44,7 +44,8 @@ def test_each_mode_writes_what_was_staged(found: dict[str, Any], kind: str) -> N
     assert modes["wrote"] == [
         [4, None, None, None], [2, "output_exists"], [4, None, None, None], [2, ["p=b"], None, None], [4, ["p=01"], None, None],
     ]
-    assert (modes["held"], modes["emptied"], modes["then"], modes["left"]) == (held, [0, None, None, None], [], [])
+    assert modes["emptied"] == [[4, "empty_result"], True, [0, None, None, None]]
+    assert (modes["held"], modes["then"], modes["left"]) == (held, [], [])
 
 
 @KINDS
@@ -93,7 +94,7 @@ def test_figures_that_do_not_add_up_publish_nothing(found: dict[str, Any], kind:
 
 
 def test_a_delta_table_is_read_and_overwritten_by_one_run(found: dict[str, Any]) -> None:
-    assert found["delta"]["overwritten"] == {"error": None, "held": [[2], [3]]}
+    assert found["delta"]["overwritten"] == {"refused": [2, "overlapping_paths"], "error": None, "held": [[2], [3]]}
 
 
 def test_plain_files_are_not_mixed_with_a_table(found: dict[str, Any]) -> None:

@@ -34,7 +34,7 @@ from typing import Any
 
 from sparkkit import formats, publishing
 from sparkkit.command import command
-from sparkkit.formats import delta_kept, deltalog
+from sparkkit.formats import delta_adopt, delta_kept, deltalog
 from sparkkit.ledger import Record
 from sparkkit.storage.local import LocalStore
 from sparkkit.storage.lock import Patience
@@ -42,7 +42,7 @@ from sparkkit.submission.local import load_job
 
 PR_SET_PDEATHSIG = 1
 CALLS = ("put_if_absent", "rename", "exchange", "link", "delete", "make_folder", "persist")
-INNER = ((deltalog.Transaction, ("write", "count", "commit")), (delta_kept.Kept, ("add", "_put")))
+INNER = ((deltalog.Transaction, ("write", "count", "commit")), (delta_kept.Kept, ("add",)), (delta_adopt.Adoption, ("_move",)))
 
 
 class Events:

@@ -1,0 +1,94 @@
+"""A frame beside the files that it is to be added to: files of two schemas in one folder are refused before anything is computed.
+
+Each of them would be read by the columns of whichever file a reader meets first. Tables know better, and have `schema_evolution`.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections.abc import Callable, Iterator
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
+
+from sparkkit.conf import OutputConf
+from sparkkit.errors import ContractError
+from sparkkit.formats.base import spark_path
+from sparkkit.storage.hadoop import File, Hadoop
+
+LOOK = 1000
+"""So many of the files that are there are looked at for the newest."""
+
+ADDING = ("append", "overwrite_partitions")
+
+
+def fits_typed(frame: DataFrame, conf: OutputConf, path: str, *, name: str) -> None:
+    """Refuses columns or types other than those of the newest file at a path.
+
+    Raises:
+        ContractError: `schema_changed`, with every difference.
+    """
+    def differences(spark: SparkSession, file: File) -> Iterator[str]:
+        there = spark.read.format(name).load(spark_path(file.path)).schema
+        yield from typed(_stored(frame.schema, conf), there)
+
+    _fits(frame, conf, path, differences)
+
+
+def fits_header(frame: DataFrame, conf: OutputConf, path: str) -> None:
+    """Refuses columns other than those in the header of the newest file at a path; without headers nothing can be told.
+
+    Raises:
+        ContractError: `schema_changed`, with every difference.
+    """
+    def differences(spark: SparkSession, file: File) -> Iterator[str]:
+        head = Hadoop.of(spark).head(file.path, 1 << 16).decode(conf.options.get("encoding", "utf-8"), errors="replace")
+        mark = {"delimiter": conf.options.get("delimiter", conf.options.get("sep", ",")), "quotechar": conf.options.get("quote", '"')}
+        there = next(csv.reader(head.splitlines(keepends=True), **mark), [])  # type: ignore[arg-type]
+        here = _stored(frame.schema, conf).names
+        yield from (f"column {name!r} is new" for name in here if name not in there)
+        yield from (f"column {name!r} is missing" for name in there if name not in here)
+
+    if conf.options.get("header", "true").lower() == "true":
+        _fits(frame, conf, path, differences)
+
+
+def typed(frame: StructType, there: StructType) -> Iterator[str]:
+    """The differences of two schemas in words; the order of columns and what may be null are none.
+
+    >>> list(typed(StructType.fromDDL("a int, c int"), StructType.fromDDL("a bigint, b int")))
+    ["column 'a' is int and was bigint", "column 'c' (int) is new", "column 'b' is missing"]
+    """
+    known = {f.name: f.dataType.simpleString() for f in there.fields}
+    for field in frame.fields:
+        said = field.dataType.simpleString()
+        if field.name not in known:
+            yield f"column {field.name!r} ({said}) is new"
+        elif known[field.name] != said:
+            yield f"column {field.name!r} is {said} and was {known[field.name]}"
+    yield from (f"column {name!r} is missing" for name in known if name not in frame.names)
+
+
+def _stored(schema: StructType, conf: OutputConf) -> StructType:
+    return StructType([f for f in schema.fields if f.name not in conf.partition_by])
+
+
+def _fits(frame: DataFrame, conf: OutputConf, path: str, differences: Callable[[SparkSession, File], Iterator[str]]) -> None:
+    if conf.mode not in ADDING:
+        return
+    spark = frame.sparkSession
+    file = _newest(Hadoop.of(spark), path)
+    try:
+        found = list(differences(spark, file)) if file else []
+    except Exception:
+        return  # a file that can't be read is not made worse by one beside it, and tells its reader so itself
+    if found:
+        raise ContractError(f"the frame does not fit the files at {path}: {'; '.join(found)}", reason="schema_changed",
+                            hint="change the job, overwrite the whole output, or keep it as a Delta table, which has schema_evolution")
+
+
+def _newest(hadoop: Hadoop, path: str) -> File | None:
+    """The newest file at and below a path, of those that hold anything."""
+    files = (f for status in hadoop.glob(path) for f in hadoop.walk(status) if not f.hidden and f.size)
+    return max(itertools.islice(files, LOOK), key=lambda f: f.modified, default=None)

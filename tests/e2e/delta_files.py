@@ -1,0 +1,177 @@
+"""Staged files that become a Delta table's own: run by test_again_delta.py, in a session that has Delta."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from sparkkit.errors import AccountingError, InfrastructureError
+from sparkkit.formats import delta_adopt, deltalog
+from sparkkit.intake import judge
+from sparkkit.schema.contract import Column, Contract, Rule
+from sparkkit.sinks import Staged
+from tests.conftest import Write
+
+CONTRACT = Contract("t", (Column("v", "int"), Column("p", "string"), Column("day", "date")), rules=(Rule("positive", "v > 0"),))
+ODD = ["01", "1", None, "a b/c=%", "ü", "a"]
+
+
+def rows(spark: SparkSession, *values: int) -> DataFrame:
+    made = [(v, ODD[i % len(ODD)], "2026-01-01" if v % 2 else "2026-01-02") for i, v in enumerate(values)]
+    return spark.createDataFrame(made, "v int, p string, day string").withColumn("day", F.col("day").cast("date")).repartition(2)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "out")
+
+
+@pytest.fixture
+def writes(monkeypatch: pytest.MonkeyPatch, path: str) -> list[str]:
+    """Which tables were written to: the staging place, or the table."""
+    honest, found = deltalog.Transaction.write, list[str]()
+
+    def write(txn: deltalog.Transaction, *args: Any) -> Any:
+        found.append("table" if txn.path.removeprefix("file:") == path else "staging")
+        return honest(txn, *args)
+
+    monkeypatch.setattr(deltalog.Transaction, "write", write)
+    return found
+
+
+def held(spark: SparkSession, path: str) -> list[tuple[Any, ...]]:
+    return sorted(tuple(map(str, row)) for row in spark.read.format("delta").load(path).select("v", "p", "day").collect())
+
+
+def expected(frame: DataFrame) -> list[tuple[Any, ...]]:
+    return sorted(tuple(map(str, row)) for row in frame.where("v > 0").select("v", "p", "day").collect())
+
+
+def added(path: str) -> Iterator[dict[str, Any]]:
+    for file in sorted(Path(path).glob("_delta_log/*.json")):
+        yield from (json.loads(line)["add"] for line in file.read_text().splitlines() if '"add"' in line)
+
+
+@pytest.mark.parametrize(("mode", "by"), [("append", ()), ("append", ("day", "p")), ("overwrite", ("p",)),
+                                          ("overwrite_partitions", ("day", "p"))])
+def test_rows_are_written_once_and_rejected_ones_apart(
+    mode: str, by: tuple[str, ...], write: Write, spark: SparkSession, path: str, writes: list[str],
+) -> None:
+    rejected = []
+
+    def look(staged: Staged) -> None:
+        assert staged.rejects is not None
+        rejected.extend(json.loads(r["raw"]) for r in staged.rejects.collect())
+
+    frames = rows(spark, 1, -2, 3, 4, 5, 6, 7), rows(spark, 8, 9, -10)
+    for frame in frames:
+        write(judge(frame, CONTRACT), checked=True, format="delta", mode=mode, partition_by=by, meanwhile=look)
+    first, second = expected(frames[0]), expected(frames[1])
+    kept = [r for r in first if _place(r, by) not in {_place(s, by) for s in second}]
+    right = {"append": sorted(first + second), "overwrite": second, "overwrite_partitions": sorted(kept + second)}[mode]
+    assert (held(spark, path), writes) == (right, ["staging"] * 2)
+    assert sorted((r["v"], r.get("p")) for r in rejected) == [(-10, None), (-2, "1")]
+    stats = [json.loads(add["stats"]) for add in added(path)]
+    assert all({"numRecords", "minValues", "maxValues", "nullCount"} <= set(s) for s in stats)
+    assert sum(s["numRecords"] for s in stats) == 8
+    assert not any("_sparkkit" in add["path"] for add in added(path))
+
+
+def _place(row: tuple[Any, ...], by: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(row[("v", "p", "day").index(c)] for c in by)
+
+
+def test_a_frame_without_a_contract_is_taken_in_too(write: Write, spark: SparkSession, path: str, writes: list[str]) -> None:
+    write(rows(spark, 1, 2), format="delta")
+    write(rows(spark, 3).select("p", "day", "v"), format="delta", mode="append")
+    assert ([row[0] for row in held(spark, path)], writes) == (["1", "2", "3"], ["staging"] * 2)
+
+
+@pytest.mark.parametrize("properties", [
+    {"delta.columnMapping.mode": "name"}, {"delta.enableChangeDataFeed": "true"}, {"delta.constraints.small": "v < 100"},
+    {"delta.dataSkippingNumIndexedCols": "1"},
+], ids=lambda p: next(iter(p)))
+def test_a_table_that_is_more_than_plain_is_written_by_its_own_writer(
+    properties: dict[str, str], write: Write, spark: SparkSession, path: str, writes: list[str],
+) -> None:
+    if "delta.constraints.small" in properties:
+        write(rows(spark, 1), format="delta")
+        spark.sql(f"ALTER TABLE delta.`{path}` ADD CONSTRAINT small CHECK (v < 100)")
+        writes.clear()
+    else:
+        spark.sql(f"CREATE TABLE delta.`{path}` (v int, p string, day date) USING delta TBLPROPERTIES ({_sql(properties)})")
+        write(rows(spark, 1), format="delta", mode="append")
+    write(rows(spark, 2), format="delta", mode="append")
+    assert ([row[0] for row in held(spark, path)], set(writes)) == (["1", "2"], {"table"})
+    if "delta.constraints.small" in properties:
+        with pytest.raises(Exception, match="(?i)constraint"):
+            write(rows(spark, 101), format="delta", mode="append")
+        assert [row[0] for row in held(spark, path)] == ["1", "2"]
+
+
+def _sql(properties: dict[str, str]) -> str:
+    return ", ".join(f"'{k}' = '{v}'" for k, v in properties.items())
+
+
+def test_a_table_that_changed_meanwhile_is_written_by_its_own_writer(
+    write: Write, spark: SparkSession, path: str, writes: list[str],
+) -> None:
+    write(rows(spark, 1), format="delta")
+    change = f"ALTER TABLE delta.`{path}` SET TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')"
+    write(rows(spark, 2), format="delta", mode="append", meanwhile=lambda staged: spark.sql(change))
+    assert ([row[0] for row in held(spark, path)], writes) == (["1", "2"], ["staging", "staging", "table"])
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_a_run_that_dies_between_the_moves_is_finished_by_the_next(
+    after: int, write: Write, spark: SparkSession, path: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write(rows(spark, 1), format="delta")
+    honest, moves = delta_adopt.Adoption._move, []
+
+    def move(self: Any, *pair: str) -> None:
+        honest(self, *pair)
+        moves.append(pair)
+        if len(moves) == after:
+            raise SystemExit(137)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(delta_adopt.Adoption, "_move", move)
+        patch.setattr(delta_adopt.Adoption, "undo", lambda self: None)  # the dead undo nothing
+        with pytest.raises(SystemExit):
+            write(rows(spark, 2, 3, 4, 5), format="delta", mode="append")
+    assert ([row[0] for row in held(spark, path)], len(moves)) == (["1"], after)
+    write(rows(spark, 6), format="delta", mode="append")
+    assert [row[0] for row in held(spark, path)] == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_what_is_refused_before_the_commit_goes_back_to_where_it_was(
+    write: Write, spark: SparkSession, path: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write(rows(spark, 1), format="delta")
+    before = sorted(Path(path).rglob("part-*"))
+    with monkeypatch.context() as patch:
+        patch.setattr(deltalog.Transaction, "count", lambda self, files: 7)
+        with pytest.raises(AccountingError, match="1 rows were staged .* but 7 are accounted for"):
+            write(rows(spark, 2), format="delta", mode="append")
+    assert (sorted(Path(path).rglob("part-*")), [row[0] for row in held(spark, path)]) == (before, ["1"])
+    write(rows(spark, 3), format="delta", mode="append")
+    assert [row[0] for row in held(spark, path)] == ["1", "2", "3"]
+
+
+def test_a_staged_file_that_is_gone_is_told(write: Write, spark: SparkSession, path: str) -> None:
+    write(rows(spark, 1), format="delta")
+
+    def lose(staged: Staged) -> None:
+        for file in Path(staged.data.removeprefix("file:")).rglob("part-*"):
+            file.unlink()
+
+    with pytest.raises(InfrastructureError, match="was staged, and is gone"):
+        write(rows(spark, 2), format="delta", mode="append", meanwhile=lose)
+    assert [row[0] for row in held(spark, path)] == ["1"]
