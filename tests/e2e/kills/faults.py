@@ -30,7 +30,7 @@ WRITING = ("task file", "table file")
 DEATHS = ("kill", "kill", "kill", "orphan", "jvm")
 """What dies, and how often: most often all that a driver is."""
 
-ENDS = {"kill": (-9,), "orphan": (-9,), "jvm": (0, 6), "executor": range(7)}
+ENDS = {"kill": (-9,), "orphan": (-9,), "jvm": (0, 6), "executor": range(7), "none": DONE}
 """How an attempt may end after that."""
 
 COMMITTING = ("Transaction", "Kept", "commit", "table file", "log entry")
@@ -74,7 +74,9 @@ class Scene:
         with Attempt(folder, case.arguments(folder, "2"), at=at, do=do, master=master) as attempt:
             code = attempt.wait(reader)
             hit = attempt.hit.exists()
-            codes = [(code, ENDS[do] if hit else DONE), (self.worker.run(case.arguments(folder, "2"), reader), DONE)]
+            ends = (0, 1, 6) if do == "jvm" and "build" in at else ENDS[do]  # what a build raises is the job's own failure
+            ends = ends if hit else DONE
+            codes = [(code, ends), (self.worker.run(case.arguments(folder, "2"), reader), DONE)]
         tally.faults += hit
         settled(folder, case, [case.expected("1", "2")], codes, tally, where)
         if case.keyed and (not at or any(word in at for word in COMMITTING)):  # what such a table does not show must be right too
