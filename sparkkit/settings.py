@@ -41,6 +41,8 @@ QUIET: Mapping[str, str] = {
     "spark.ui.enabled": "false",
     # HotSpot never compiles a method of more bytes; such a stage runs faster in smaller pieces (strict CSV: a quarter less)
     "spark.sql.codegen.hugeMethodLimit": "8000",
+    # Spark 4.2.0 waits forever for a Python function of columns that are read as columns, such as Parquet's (SPARK-58241)
+    "spark.sql.execution.arrow.pythonUDF.columnarInput.enabled": "false",
     # the embedded Hive metastore costs seconds; a job that reads Hive tables asks for it
     "spark.sql.catalogImplementation": "in-memory",
 }

@@ -121,7 +121,7 @@ def test_a_row_that_breaks_two_rules_counts_for_both_and_goes_once(
 ) -> None:
     if not trusted:
         monkeypatch.setattr("sparkkit.accounting.Watch.once", lambda self: False)
-    done = go({"n": [ours("above", "> 0"), ours("far", "> 10")], "b": [ours("early", "< 'd'")]}, edge)
+    done = go({"n": [ours("above", "> 0"), ours("far", "> 10")], "b": [ours("early", "< ''d''")]}, edge)
     assert told(done) == {"early": (False, 1), "above": (False, 1), "far": (False, 2)}
     assert {one["result"]["element_count"] for one in done.record["checks"]} == {5}
     assert sorted(row.reason for row in done.quarantine.collect()) == ["above", "early", "far"]
@@ -137,7 +137,8 @@ def test_an_output_whose_key_stands_twice_is_not_published_and_an_input_s_is_tak
 @DEEP
 def test_an_expectation_that_needs_a_python_worker_is_answered(go: Go) -> None:
     pytest.importorskip("great_expectations", reason="Great Expectations is in the environment of Spark 4.2 only")
-    parses = "{type: custom, engine: greatExpectations, name: dates, implementation: {type: expect_column_values_to_be_dateutil_parseable}}"
+    parses = ("{type: custom, engine: greatExpectations, name: dates, implementation: {type: expect_column_values_to_match_strftime_format,"
+              " kwargs: {strftimeFormat: '%Y-%m-%d'}}}")
     done = go({"b": [parses]}, rows=[(1, "2024-01-02", 1), (2, "b", 2), (3, "c", 3), (4, None, 4)])
     assert (done.exit_code, told(done), done.record["checks"][0]["meta"]["engine"]) == (4, {"dates": (False, 2)}, "gx")
 
