@@ -168,10 +168,20 @@ def main() -> None:
                 write(folder / ("base" if number < FILES else "more"), number, args.rows // FILES)
         if args.dry:
             return
-        found = {way: {**inside(folder, way, args.rows), **outside(folder, way)} for way in args.ways}
-    result = {"rows": args.rows, "files": FILES, "machine": platform.machine(), "cores": len(os.sched_getaffinity(0)), **found}
-    (HERE.parents[1] / "results" / "incremental.json").write_text(json.dumps(result) + "\n")
-    print(json.dumps(result))
+        for way in args.ways:
+            keep(args.rows, way, inside(folder, way, args.rows))
+            keep(args.rows, way, outside(folder, way))
+
+
+def keep(rows: int, way: str, figures: dict[str, Any]) -> None:
+    """Puts a way's figures into the result's file, beside those of the same number of rows."""
+    file = HERE.parents[1] / "results" / "incremental.json"
+    about = {"rows": rows, "in_files": FILES, "machine": platform.machine(), "cores": len(os.sched_getaffinity(0))}
+    before = json.loads(file.read_text()) if file.exists() else {}
+    result = before if before.items() >= about.items() else about
+    result[way] = {**result.get(way, {}), **figures}
+    file.write_text(json.dumps(result) + "\n")
+    print(way, json.dumps(result[way]), flush=True)
 
 
 if __name__ == "__main__":
