@@ -29,7 +29,8 @@ KINDS: tuple[tuple[str, type[SparkkitError], str, str], ...] = (
      "run again when the Spark Connect server is back"),
     (r"Py4JNetworkError|Connection refused|Connection reset|Answer from Java side is empty|gateway|SparkContext was shut down"
      r"|has been stopped|the return value of .org\.apache\.spark\.SparkContext\.\w+\(\). is null"  # it is being stopped
-     r"|Py4JError: \w+ does not exist in the JVM", InfrastructureError, "jvm_died", "run again; if it dies again, give it more memory"),
+     r"|Py4JError: (\w+ does not exist in the JVM|An error occurred while calling \S+(?= \||$))",  # an error of a live one has more words
+     InfrastructureError, "jvm_died", "run again; if it dies again, give it more memory"),
     (r"UnknownHostException|SocketTimeoutException|ConnectException|NoRouteToHost|SafeModeException|StandbyException",
      InfrastructureError, "network", "run again when the service is back"),
     (r"could not open checksum|incorrect page data|could not verify CRC|CRC checksum|is not a Parquet file|CANNOT_READ_FILE_FOOTER"

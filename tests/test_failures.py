@@ -22,6 +22,8 @@ from sparkkit.errors import ContractError, NotReadyError, SparkkitError, stronge
         ("Python worker exited unexpectedly (crashed)\n\tat a.b(C.java:1)\nCaused by: java.io.EOFException", 6, "python_worker_died"),
         ("An error occurred while trying to connect to the Java server: Connection refused", 6, "jvm_died"),
         ("py4j.protocol.Py4JError: org does not exist in the JVM", 6, "jvm_died"),
+        ("py4j.protocol.Py4JError: An error occurred while calling o55.read", 6, "jvm_died"),
+        ("py4j.protocol.Py4JError: An error occurred while calling o55.no. Trace:\nMethod no([]) does not exist", 1, "job_failed"),
         ("java.net.UnknownHostException: namenode", 6, "network"),
         ("[CANNOT_READ_FILE_FOOTER] Could not read footer for file: file:/a.parquet.", 4, "unreadable_file"),
         ("<_InactiveRpcError of RPC that terminated with:\n\tstatus = StatusCode.UNAVAILABLE", 6, "server_gone"),

@@ -187,6 +187,8 @@ class Attempt:
             delta_table.need_partitions(txn.path, by)
         earlier = self._earlier() if conf.mode in ("append", "overwrite_partitions") else []
         said = self.adoption.said()
+        if said is None:
+            self.adoption.undo()  # an attempt before may have moved some, when the table still took them in
         self.made = txn.write(rows, writer_options(conf)) if said is None else self.adoption.files(said)
         wrote = txn.count(self.made)
         self._judge(wrote)
@@ -270,7 +272,7 @@ class Attempt:
         if self.sent and not _is_conflict(error):
             return _done(Transaction(self.txn.spark, self.txn.path), self.how.txn) if self.how.txn else None
         hadoop, adopted = Hadoop.of(self.txn.spark), bool(self.adoption.moved)
-        if adopted and not _is_conflict(error):
+        if adopted and isinstance(error, AccountingError | ContractError):
             self.adoption.undo()
         for file in self.made if not adopted else ():
             hadoop.delete(self.txn.place(file.path))

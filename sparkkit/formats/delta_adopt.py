@@ -9,7 +9,7 @@ the staged rows again, and checks what it checks.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -104,6 +104,13 @@ class Adoption:
             InfrastructureError: one is neither here nor there.
         """
         found = []
+        for action, source, target in self._places(said):
+            self._move(source, target)
+            found.append(self.txn.stored(json.dumps(action)))
+        return found
+
+    def _places(self, said: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
+        """Each staged file as the table's log will speak of it, where it was staged, and where it goes."""
         for text in said["adds"]:
             action = json.loads(text)
             add = action["add"]
@@ -111,9 +118,7 @@ class Adoption:
             if said["split"]:
                 add["path"] = old.partition("/")[2]
                 add["partitionValues"] = {k: v for k, v in values.items() if k != said["split"]}
-            self._move(f"{self.at}/{unquote(old)}", self.txn.place(add["path"]))
-            found.append(self.txn.stored(json.dumps(action)))
-        return found
+            yield action, f"{self.at}/{unquote(old)}", self.txn.place(add["path"])
 
     def _move(self, source: str, target: str) -> None:
         if self.hadoop.exists(source):
@@ -124,7 +129,11 @@ class Adoption:
         self.moved.append((source, target))
 
     def undo(self) -> None:
-        """Moves them back, for the next attempt."""
-        for source, target in self.moved:
-            if self.hadoop.exists(target):
+        """Moves files that are below the table, and not committed, back to where they were staged. Nothing, where another run has this
+        workspace by now: then they are what that one is about to commit."""
+        file = f"{self.at}/{ADDS}"
+        if not self.at or not self.hadoop.exists(file):
+            return
+        for _, source, target in self._places(json.loads(self.hadoop.read(str(self.hadoop.path(file).toUri().toString())))):
+            if self.hadoop.exists(target) and not self.hadoop.exists(source):
                 self.hadoop.rename(target, source)

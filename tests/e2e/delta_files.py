@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,40 @@ def test_a_run_that_dies_between_the_moves_is_finished_by_the_next(
     assert ([row[0] for row in held(spark, path)], len(moves)) == (["1"], after)
     write(rows(spark, 6), format="delta", mode="append")
     assert [row[0] for row in held(spark, path)] == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_a_table_that_changes_between_the_moves_gets_the_rows_from_its_own_writer(
+    write: Write, spark: SparkSession, path: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write(rows(spark, 1), format="delta")
+    honest, moves = delta_adopt.Adoption._move, []
+
+    def move(self: Any, *pair: str) -> None:
+        honest(self, *pair)
+        moves.append(pair)
+        spark.sql(f"ALTER TABLE delta.`{path}` SET TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')")
+
+    monkeypatch.setattr(delta_adopt.Adoption, "_move", move)
+    write(rows(spark, 2), format="delta", mode="append")
+    assert ([row[0] for row in held(spark, path)], len(moves)) == (["1", "2"], 1)
+
+
+def test_one_who_was_overtaken_between_the_moves_takes_nothing_back(
+    write: Write, spark: SparkSession, path: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write(rows(spark, 1), format="delta")
+    honest = delta_adopt.Adoption._move
+
+    def move(self: Any, source: str, target: str) -> None:
+        honest(self, source, target)
+        os.rename(self.at.removeprefix("file:"), f"{path}.claimed")
+        raise InfrastructureError("the next file is gone")
+
+    monkeypatch.setattr(delta_adopt.Adoption, "_move", move)
+    before = len(list(Path(path).glob("part-*")))
+    with pytest.raises(InfrastructureError, match="the next file is gone"):
+        write(rows(spark, 2), format="delta", mode="append")
+    assert len(list(Path(path).glob("part-*"))) == before + 1
 
 
 def test_what_is_refused_before_the_commit_goes_back_to_where_it_was(
