@@ -12,7 +12,8 @@ from typing import Any
 from pyspark.sql import DataFrame
 
 from sparkkit.checks import results
-from sparkkit.checks.rules import QUERY, Check
+from sparkkit.checks.results import QUERY
+from sparkkit.checks.rules import Check
 from sparkkit.errors import UsageError
 
 FORMAT = {"result_format": "SUMMARY", "partial_unexpected_count": 0}

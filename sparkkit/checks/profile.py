@@ -40,7 +40,8 @@ def fields(schema: t.StructType, columns: Sequence[str] = ()) -> tuple[list[Fiel
     Raises:
         UsageError: a column that is not there.
 
-    >>> [f.name for f in fields(t.StructType.fromDDL("a int, s struct<b:string,c:array<int>>"))[0]]
+    >>> inner = t.StructType().add("b", "string").add("c", t.ArrayType(t.IntegerType()))
+    >>> [f.name for f in fields(t.StructType().add("a", "int").add("s", inner))[0]]
     ['a', 's.b', 's.c']
     """
     known = [f.name for f in schema.fields if f.name not in LANDING]

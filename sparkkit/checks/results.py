@@ -5,10 +5,15 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from math import isnan
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sparkkit.checks.rules import QUERY, Check
 from sparkkit.errors import ContractError
+
+if TYPE_CHECKING:
+    from sparkkit.checks.rules import Check  # which loads pyspark, and lists of runs do not
+
+QUERY = "unexpected_rows_expectation"
+"""The expectation of an SQL query."""
 
 SEVERITY = {"fail": "critical", "quarantine": "warning", "warn": "info"}
 """Our severities in the words of Great Expectations."""
@@ -38,6 +43,7 @@ def config(check: Check) -> dict[str, Any]:
 def counts(check: Check, rows: int, missing: int, unexpected: int) -> dict[str, Any]:
     """The figures of an expectation on rows: `missing` ones were not asked, and don't count in `unexpected_percent`.
 
+    >>> from sparkkit.checks.rules import Check
     >>> counts(Check("n", "expect_column_values_to_not_be_null"), 4, 0, 1)["unexpected_percent"]
     25.0
     """
@@ -93,6 +99,7 @@ def refuse(what: str, found: Iterable[Mapping[str, Any]]) -> None:
 def sentence(one: Mapping[str, Any]) -> str:
     """A result in words: the check's name and what was found.
 
+    >>> from sparkkit.checks.rules import Check
     >>> sentence(of(Check("few", "expect_table_row_count_to_equal", {"value": 3}), False, {"observed_value": 2}))
     "check 'few' is not met: 2 found"
     """

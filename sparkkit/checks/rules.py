@@ -13,6 +13,7 @@ from typing import Any
 
 from sparkkit.checks import expect
 from sparkkit.checks.expect import Ask
+from sparkkit.checks.results import QUERY
 from sparkkit.errors import UsageError, nearest
 from sparkkit.schema import bounds
 from sparkkit.schema.bounds import Bounds
@@ -21,7 +22,6 @@ from sparkkit.schema.quality import ENGINE, GREAT, answer, custom, lacking
 from sparkkit.schema.types import quote
 
 SEVERITY = {"allow": "warn", "quarantine": "quarantine", "stop": "fail"}
-QUERY = "unexpected_rows_expectation"
 _FOLDS = re.compile(r"\s*select\s+(count|sum|avg|min|max|stddev|variance|count_if)\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)(?:\s+as\s+\w+)?"
                     r"\s+from\s+(\S+)(?:\s+where\s+(.+?))?\s*;?\s*", re.IGNORECASE | re.DOTALL)
 _KEEP = re.compile(r"none|(first|last) by (.+)")

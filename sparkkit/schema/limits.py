@@ -26,7 +26,7 @@ def rules(column: Column, on: str = "quarantine") -> tuple[Rule, ...]:
     """The rules that a column's own limits make, in the order of `LIMITS`.
 
     >>> rules(Column("age", "int", limits={"minimum": 0}))[0]
-    Rule(name='age.minimum', predicate='(`age` is null or `age` >= 0)', on='quarantine', description='')
+    Rule(name='age.minimum', predicate='(`age` is null or `age` >= 0)', on='quarantine', description='', tolerance='')
     """
     found = predicates(quote(column.name), parse(column.type), column.limits)
     return tuple(Rule(f"{column.name}.{limit}", predicate, on) for limit, predicate in found.items())

@@ -87,7 +87,7 @@ def _conforms(judged: DataFrame) -> dict[str, Any]:
     counted = judged.groupBy(f"{BAD}.reason").agg({"*": "count"}).toDF("reason", "n")
     by = {row["reason"]: row["n"] for row in counted.toLocalIterator() if row["reason"] != "header"}
     bad = {reason: n for reason, n in sorted(by.items(), key=str) if reason is not None}
-    one = rules.Check("conforms", rules.QUERY, {"unexpected_rows_query": "rows that can't be read as the contract says"})
+    one = rules.Check("conforms", results.QUERY, {"unexpected_rows_query": "rows that can't be read as the contract says"})
     found = results.of(one, not bad, results.counts(one, sum(by.values()), 0, sum(bad.values())))
     found["result"]["details"] = bad
     return found
