@@ -40,8 +40,8 @@ def fields(schema: t.StructType, columns: Sequence[str] = ()) -> tuple[list[Fiel
     Raises:
         UsageError: a column that is not there.
 
-    >>> inner = t.StructType().add("b", "string").add("c", t.ArrayType(t.IntegerType()))
-    >>> [f.name for f in fields(t.StructType().add("a", "int").add("s", inner))[0]]
+    >>> from sparkkit.schema.types import parse
+    >>> [f.name for f in fields(parse("struct<a:int,s:struct<b:string,c:array<int>>>"))[0]]
     ['a', 's.b', 's.c']
     """
     known = [f.name for f in schema.fields if f.name not in LANDING]

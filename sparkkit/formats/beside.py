@@ -57,7 +57,8 @@ def fits_header(frame: DataFrame, conf: OutputConf, path: str) -> None:
 def typed(frame: StructType, there: StructType) -> Iterator[str]:
     """The differences of two schemas in words; the order of columns and what may be null are none.
 
-    >>> list(typed(StructType().add("a", "int").add("c", "int"), StructType().add("a", "bigint").add("b", "int")))
+    >>> from sparkkit.schema.types import parse
+    >>> list(typed(parse("struct<a:int,c:int>"), parse("struct<a:bigint,b:int>")))
     ["column 'a' is int and was bigint", "column 'c' (int) is new", "column 'b' is missing"]
     """
     known = {f.name: f.dataType.simpleString() for f in there.fields}
