@@ -4,6 +4,8 @@ format."""
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -12,12 +14,15 @@ from pyspark.sql import functions as F
 
 from sparkkit import compat, formats
 from sparkkit.conf import InputConf
-from sparkkit.errors import ContractError, NotReadyError, SparkkitError, UsageError
+from sparkkit.errors import ContractError, InfrastructureError, NotReadyError, SparkkitError, UsageError
 from sparkkit.formats.base import Finding, Land, Scan
 from sparkkit.formats.columnar import stored_rows
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, LANDING, RAW
 from sparkkit.storage.hadoop import File, Hadoop, is_hidden
+from sparkkit.storage.local import LocalStore, real_path
+from sparkkit.storage.log import LOOKS, Log
+from sparkkit.storage.resolve import View, resolve
 
 MARKERS = ("_SUCCESS", ".crc", "_committed", "_started", ".DS_Store", "_metadata", "_common_metadata")
 """Hidden files that writers leave behind: of no interest to a person."""
@@ -200,23 +205,24 @@ def _delta_at(spark: SparkSession, name: str, conf: InputConf) -> InputConf:
 
 
 def listing(hadoop: Hadoop, name: str, paths: tuple[str, ...]) -> tuple[tuple[File, ...], str]:
-    """The files at paths, folders and globs, sorted, and the folder they have in common.
+    """The files at paths, folders and globs, sorted, and the folder they have in common. Where a run publishes to a folder of a local
+    disk while it is listed, it is listed again, so that all are of one version.
 
     Raises:
         NotReadyError: if nothing is at a path, or there is no file that Spark would read.
+        InfrastructureError: it changed each time.
     """
     found: dict[str, File] = {}
     for path in paths:
-        statuses = hadoop.glob(path)
-        if not statuses:
-            raise NotReadyError(
-                f"input {name!r}: nothing is at {path}",
-                reason="input_missing",
-                hint="check the path, or wait until it is delivered",
-            )
-        root = _root_of(hadoop, path) if any(c in path for c in "*?[{") else None
-        for status in statuses:
-            found |= {f.path: f for f in hadoop.walk(status, root is not None and _is_hidden_below(root, status.getPath().toString()))}
+        for _ in range(LOOKS):
+            before = _version(hadoop, path)
+            now = _at(hadoop, name, path)
+            if _version(hadoop, path) == before:
+                break
+        else:
+            raise InfrastructureError(f"input {name!r}: {path} changed each of {LOOKS} times that it was listed", reason="busy",
+                                      hint="run again when those that write there are done")
+        found |= now
     files = tuple(found[p] for p in sorted(found))
     if not any(not f.hidden for f in files):
         hidden = [f.path for f in _interesting(files)]
@@ -227,6 +233,27 @@ def listing(hadoop: Hadoop, name: str, paths: tuple[str, ...]) -> tuple[tuple[Fi
             hint="names that begin with _ or . are hidden: rename them" if hidden else None,
         )
     return files, _root(hadoop, paths)
+
+
+def _at(hadoop: Hadoop, name: str, path: str) -> dict[str, File]:
+    statuses = hadoop.glob(path)
+    if not statuses:
+        raise NotReadyError(
+            f"input {name!r}: nothing is at {path}",
+            reason="input_missing",
+            hint="check the path, or wait until it is delivered",
+        )
+    root = _root_of(hadoop, path) if any(c in path for c in "*?[{") else None
+    found: dict[str, File] = {}
+    for status in statuses:
+        found |= {f.path: f for f in hadoop.walk(status, root is not None and _is_hidden_below(root, status.getPath().toString()))}
+    return found
+
+
+def _version(hadoop: Hadoop, path: str) -> View | None:
+    """What a folder's journal says of it; None where there is none, or no local disk."""
+    at = re.sub("^file:/+", "/", hadoop.qualified(path).rstrip("/"))
+    return resolve(LocalStore(), real_path(at)) if at.startswith("/") and os.path.isdir(Log(LocalStore(), real_path(at)).folder) else None
 
 
 def _is_hidden_below(root: str, path: str) -> bool:

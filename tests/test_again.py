@@ -143,6 +143,7 @@ def test_an_attempt_that_died_after_its_decision_is_finished_by_the_next(
             honest(*args)
         raise InfrastructureError("died")
 
+    monkeypatch.setattr(publishing, "Patience", lambda: Patience(interval=0.2, missed=3))
     with monkeypatch.context() as patch:
         patch.setattr(*place, dies)
         with pytest.raises(InfrastructureError, match="died"):

@@ -14,6 +14,8 @@ from sparkkit import compat, sources
 from sparkkit.conf import InputConf
 from sparkkit.errors import NotReadyError, UsageError
 from sparkkit.sources import Source
+from sparkkit.storage.hadoop import Hadoop
+from tests.conftest import Write
 
 
 def read(spark: SparkSession, *paths: Path | str, kind: str | None = None) -> Source:
@@ -133,3 +135,25 @@ def test_names_that_tell_no_one_format_are_refused(spark: SparkSession, tmp_path
 def test_an_input_without_a_path_is_refused(spark: SparkSession) -> None:
     with pytest.raises(UsageError, match="input 'data' has no path"):
         read(spark)
+
+
+def test_a_folder_that_is_published_to_while_it_is_listed_is_read_as_one_version(
+    write: Write, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def put(number: int) -> None:
+        write(spark.createDataFrame([(number, "a"), (number, "b")], "v int, p string").coalesce(1), mode="append", partition_by=("p",))
+
+    put(1)
+    honest, looked = Hadoop.walk, list[str]()
+
+    def walk(hadoop: Hadoop, status: object, hidden: bool = False) -> object:
+        found = list(honest(hadoop, status, hidden))
+        if str(status.getPath()).endswith("/p=a") and not looked:  # type: ignore[attr-defined]
+            looked.append("p=a")
+            put(2)
+        return iter(found)
+
+    monkeypatch.setattr(Hadoop, "walk", walk)
+    source = read(spark, tmp_path / "out", kind="parquet")
+    monkeypatch.undo()
+    assert sorted((row.v, row.p) for row in source.frame.collect()) == [(1, "a"), (1, "b"), (2, "a"), (2, "b")]
