@@ -62,7 +62,7 @@ def _overtaken(run_id: str) -> LockedError:
 
 def _relieved(run_id: str) -> LockedError:
     return LockedError(f"run {run_id} was silent for too long after its decision, and another took over: it finishes what was published",
-                       reason="lock_lost", hint="see what the other run did")
+                       reason="finished_by_another", hint="see what the other run did")
 
 
 def _no_tables(part: Part, _folder: str) -> None:

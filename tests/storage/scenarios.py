@@ -25,6 +25,9 @@ from tests.storage.memory import MemoryStore
 FAILED = ("exit 6: storage_failed", "exit 6: staging_lost", "staging failed")
 """How a run ends whose storage fails: whether it was published is then in the journal alone."""
 
+PUBLISHED = "finished_by_another"
+"""How a run ends that had decided, and was overtaken then."""
+
 AT_ONCE = Patience(missed=0)
 """Takes any lock over at once: the model's clocks run as badly as they can."""
 
@@ -129,7 +132,7 @@ class Oracle:
 
     def contents(self, results: Mapping[str, Hashable]) -> set[Content]:
         """What a target may hold: the published ones are in, the refused ones out, those that died in between either."""
-        sure = {n for n, r in results.items() if isinstance(r, int)}
+        sure = {n for n, r in results.items() if isinstance(r, int) or r == PUBLISHED}
         maybe = {n for n, r in results.items() if r in (RUNNING, *FAILED)}
         done_by = {self._logical(n) for n, r in results.items() if r == "already_done"}
         found = set()
@@ -149,7 +152,7 @@ class Oracle:
             if self.target not in writer.targets:
                 continue
             generation, logical = last.get(writer.slice, (0, ""))
-            if logical == self._logical(name) or results[name] not in (RUNNING, *FAILED, generation + 1):
+            if logical == self._logical(name) or results[name] not in (RUNNING, *FAILED, PUBLISHED, generation + 1):
                 return set()
             content, mine[writer.slice] = writer.after(content, mine.get(writer.slice, ())), writer.files
             last[writer.slice] = (generation + 1, self._logical(name))
@@ -204,7 +207,7 @@ def judge(writers: Mapping[str, Writer], before: Content, later: Writer = LATER,
         return Oracle(writers, before, target).contents(dict(results))
 
     def wrong(facts: Facts, results: Mapping[str, Hashable]) -> Iterator[str]:
-        odd = {r for r in results.values() if not (isinstance(r, int) or r in (RUNNING, "already_done", "lock_lost", *fine))}
+        odd = {r for r in results.values() if not (isinstance(r, int) or r in (RUNNING, "already_done", "lock_lost", PUBLISHED, *fine))}
         if odd or facts.ended != 1:
             yield f"runs ended with {odd}, the next one with {facts.ended}"
         for i, target in enumerate(later.targets):
