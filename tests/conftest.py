@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,15 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def _outside(variable: str, default: str) -> Path:
     return Path(os.environ.get(variable, ROOT.parent / "shared" / default))
+
+
+@pytest.fixture(autouse=True)
+def nothing_known() -> Iterator[None]:
+    """The secrets that a test made known are none of the next one's."""
+    yield
+    from sparkkit import redaction
+
+    redaction._known.clear()
 
 
 @pytest.fixture(scope="session")

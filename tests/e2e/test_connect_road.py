@@ -61,9 +61,9 @@ def test_every_row_is_accounted_for(found: dict[str, Any], kind: str) -> None:
 def test_rejected_rows_are_in_a_table_beside_the_first_output(found: dict[str, Any], kind: str) -> None:
     law = found[kind]["law"]
     bad = [
-        ["adults", "null", "age", '{"id":2}', False, None],
-        ["people", "bad_value", "id: 'x' is no int", None, True, None],
-        ["people", "null", "id: null, where a value is required", None, True, None],
+        ["adults", "null", "age", '{"id":2,"age":null}', False, None],
+        ["people", "bad_value", "id: 'x' is no int", '{"id":"x","age":"5"}', True, None],
+        ["people", "null", "id: null, where a value is required", '{"id":null,"age":"7"}', True, None],
     ]
     assert law["bad"] == sorted([[run["id"], *row] for run in law["runs"] for row in bad], key=str)
     assert (law["tables"], law["left"]) == ({"adults": [[1, 30], [1, 30]], "ids": [[1], [1], [2], [2]]}, [])
