@@ -14,7 +14,7 @@ from sparkkit import formats
 from sparkkit.accounting import Count, Watch, watch
 from sparkkit.conf import OutputConf
 from sparkkit.errors import AccountingError, UsageError
-from sparkkit.formats import writing
+from sparkkit.formats import beside, writing
 from sparkkit.formats.base import Commit, Committed, Format, Unfit
 from sparkkit.publishing import Identity, Piece, TableCommit, mode_of
 from sparkkit.schema.landing import BAD, LANDING
@@ -122,7 +122,7 @@ def stage(
     `checked` says that the frame is a conformed one, with `BAD` for each row; `more` is SQL of aggregates to observe then.
 
     Raises:
-        UsageError: a column or an option that the format can't hold; nothing was computed then.
+        UsageError: a column or an option that the format can't hold, or files of another format are there; nothing was computed then.
         ContractError: rows that the format can't hold (`unfit_for_format`).
     """
     form = target.staged_as(checked)
@@ -132,8 +132,7 @@ def stage(
     by, columns = target.conf.partition_by, [quote(c) for c in built.columns if c not in LANDING]
     data = built.select(*columns) if set(LANDING) & set(built.columns) else built
     shaped = _shaped(data, final, () if target.table else by)
-    if final.fits:
-        final.fits(shaped, target.conf, target.path)
+    fit(place.spark, target, shaped)
     if not checked:
         seen = _write(place, target, shaped, form, target.conf.options, target.staging)
         return _counted(place, target, seen, shaped.schema, checked)
@@ -142,6 +141,20 @@ def stage(
     options = target.conf.options if form is final else {}
     seen = _write(place, target, parted, form, options, target.staging, SPLIT, more)
     return _counted(place, target, seen, data.schema, checked)
+
+
+def fit(spark: SparkSession, target: Target, shaped: DataFrame) -> None:
+    """Refuses a frame that can't be added to the files that are there.
+
+    Raises:
+        UsageError: they are of another format (`mixed_formats`).
+        ContractError: they have other columns (`schema_changed`).
+    """
+    if not target.table:
+        beside.one_format(spark, target.conf, target.path, formats.of_path)
+    fits = formats.known(target.conf.format).fits
+    if fits:
+        fits(shaped, target.conf, target.path)
 
 
 def _shaped(frame: DataFrame, form: Format, by: tuple[str, ...]) -> DataFrame:

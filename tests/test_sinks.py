@@ -67,6 +67,18 @@ def test_files_of_another_schema_are_not_put_beside_those_that_are_there(
     write(parts(spark, (1, "a")).withColumnRenamed("v", "w"), **(given | {"mode": "overwrite"}))
 
 
+@pytest.mark.parametrize("kind", ["csv", "json", "orc"])
+def test_files_of_another_format_are_not_put_beside_those_that_are_there(
+    write: Write, spark: SparkSession, tmp_path: Path, kind: str,
+) -> None:
+    write(parts(spark, (1, "a")))
+    before = files(tmp_path / "out")
+    with pytest.raises(UsageError, match=f"are parquet .*, and the output is {kind}") as error:
+        write(parts(spark, (2, "b")), mode="append", format=kind)
+    assert (error.value.reason, error.value.exit_code, files(tmp_path / "out")) == ("mixed_formats", 2, before)
+    write(parts(spark, (2, "b")), format=kind)
+
+
 def test_a_type_that_changed_is_told(write: Write, spark: SparkSession) -> None:
     write(parts(spark, (1, "a")))
     with pytest.raises(ContractError, match="column 'v' is bigint and was int"):

@@ -15,6 +15,8 @@ from sparkkit.conf import InputConf
 from sparkkit.errors import NotReadyError, UsageError
 from sparkkit.sources import Source
 from sparkkit.storage.hadoop import Hadoop
+from sparkkit.storage.local import LocalStore
+from sparkkit.storage.log import Entry, Log
 from tests.conftest import Write
 
 
@@ -56,9 +58,11 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def published(tmp_path: Path) -> Path:
     """A folder with one output and its journal, where a version of before is kept."""
-    for file in ("t/part-0.txt", ".t.sparkkit/log/000000000001", ".t.sparkkit/work/old/part-0.txt"):
+    for file in ("t/part-0.txt", ".t.sparkkit/work/old/part-0.txt"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text(f"{file}\n")
+    target = str(tmp_path / "t")
+    Log(LocalStore(), target).append(1, Entry("done", "r", (target, 1), runs=("r",)))
     return tmp_path
 
 

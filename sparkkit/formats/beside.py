@@ -1,4 +1,5 @@
-"""A frame beside the files that it is to be added to: files of two schemas in one folder are refused before anything is computed.
+"""A frame beside the files that it is to be added to: files of two formats or schemas in one folder are refused before anything is
+computed.
 
 Each of them would be read by the columns of whichever file a reader meets first. Tables know better, and have `schema_evolution`.
 """
@@ -13,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from sparkkit.conf import OutputConf
-from sparkkit.errors import ContractError
+from sparkkit.errors import ContractError, UsageError
 from sparkkit.formats.base import spark_path
 from sparkkit.storage.hadoop import File, Hadoop
 
@@ -21,6 +22,19 @@ LOOK = 1000
 """So many of the files that are there are looked at for the newest."""
 
 ADDING = ("append", "overwrite_partitions")
+
+
+def one_format(spark: SparkSession, conf: OutputConf, path: str, of: Callable[[str], str | None]) -> None:
+    """Refuses to add to files of another format; `of` tells a file's format by its name.
+
+    Raises:
+        UsageError: `mixed_formats`.
+    """
+    file = _newest(Hadoop.of(spark), path) if conf.mode in ADDING else None
+    there = of(file.path) if file else None
+    if file and there and there != conf.format:
+        raise UsageError(f"the files at {path} are {there} ({file.path}), and the output is {conf.format}", reason="mixed_formats",
+                         hint=f"set its format to {there}, overwrite the whole output, or choose another path")
 
 
 def fits_typed(frame: DataFrame, conf: OutputConf, path: str, *, name: str) -> None:

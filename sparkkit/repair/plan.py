@@ -151,10 +151,8 @@ def _refused(target: Target, new: DataFrame, held: DataFrame | None, rows: int) 
         return f"{target.path} exists and the mode is error"
     if target.conf.mode == "overwrite" and not rows and not target.conf.allow_empty and held is not None and held.limit(1).count():
         return "the result is empty, and would replace rows"
-    fits = formats.known(target.conf.format).fits
     try:
-        if fits:
-            fits(new, target.conf, target.path)
+        sinks.fit(new.sparkSession, target, new)
     except SparkkitError as error:
         return error.message
     return None

@@ -61,8 +61,12 @@ def one_sentence(done: Outcome) -> bool:
 
 @pytest.mark.parametrize("mode", ["overwrite", "append"])
 @pytest.mark.parametrize("kind", ["parquet", "csv"])
-def test_a_full_disk_loses_nothing(mode: str, kind: str, disk: Path, old: Path, tmp_path: Path, run_job: RunJob) -> None:
+def test_a_full_disk_loses_nothing(
+    mode: str, kind: str, disk: Path, old: Path, tmp_path: Path, run_job: RunJob, spark: SparkSession
+) -> None:
     (tmp_path / "a.txt").write_text("x\n")
+    shutil.rmtree(old)
+    spark.range(1).select(F.lit("old").alias("v")).write.option("header", "true").format(kind).save(str(old))
     before = state(old)
     done = run_job(Job(big, name="big"), {"rows": tmp_path / "a.txt"}, [f"--output={old}", f"--mode={mode}", f"--output-format={kind}"])
     assert (done.exit_code, done.record["reason"], one_sentence(done)) == (6, "disk_full", True), done.message
