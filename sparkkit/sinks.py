@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from sparkkit import formats
-from sparkkit.accounting import Count, Watch, watch
+from sparkkit.accounting import Count, Watch, tally
 from sparkkit.conf import OutputConf
 from sparkkit.errors import AccountingError, UsageError
 from sparkkit.formats import beside, writing
@@ -40,7 +40,6 @@ class Staged:
     kind: str
     schema: StructType
     rejects: DataFrame | None = None
-    seen: Watch | None = None
     files: int | None = None
     bytes: int | None = None
     published: list[str] = field(default_factory=list)
@@ -114,12 +113,10 @@ def refuse_existing(place: Place, target: Target) -> None:
         )
 
 
-def stage(
-    place: Place, target: Target, built: DataFrame, *, checked: bool, more: Mapping[str, str] | None = None,
-) -> Staged:
+def stage(place: Place, target: Target, built: DataFrame, *, checked: bool) -> Staged:
     """Writes a built frame to its staging place in one pass, good and rejected rows apart, and counts both from there.
 
-    `checked` says that the frame is a conformed one, with `BAD` for each row; `more` is SQL of aggregates to observe then.
+    `checked` says that the frame is a conformed one, with `BAD` for each row.
 
     Raises:
         UsageError: a column or an option that the format can't hold, or files of another format are there; nothing was computed then.
@@ -135,12 +132,12 @@ def stage(
     fit(place.spark, target, shaped)
     if not checked:
         seen = _write(place, target, shaped, form, target.conf.options, target.staging)
-        return _counted(place, target, seen, shaped.schema, checked)
+        return _counted(place, target, seen, shaped, shaped.schema, checked)
     split = F.concat_ws("|", F.col(f"{BAD}.reason"), F.substring_index(F.col(f"{BAD}.rule"), ":", 1))
     parted = built.withColumn(SPLIT, F.when(F.col(BAD).isNotNull(), split)).select(*columns, SPLIT)
     options = target.conf.options if form is final else {}
-    seen = _write(place, target, parted, form, options, target.staging, SPLIT, more)
-    return _counted(place, target, seen, data.schema, checked)
+    seen = _write(place, target, parted, form, options, target.staging, SPLIT)
+    return _counted(place, target, seen, parted, data.schema, checked)
 
 
 def fit(spark: SparkSession, target: Target, shaped: DataFrame) -> None:
@@ -163,13 +160,12 @@ def _shaped(frame: DataFrame, form: Format, by: tuple[str, ...]) -> DataFrame:
 
 def _write(
     place: Place, target: Target, shaped: DataFrame, form: Format, options: Mapping[str, str], path: str, split: str = "",
-    more: Mapping[str, str] | None = None,
 ) -> Watch:
     """Writes a shaped frame in one pass; rows that the format can't hold are counted in the same pass, and refuse
     it."""
     conf = target.conf
     by = [c for c in (split, *(() if target.table else conf.partition_by)) if c]
-    frame, seen = watch(shaped, **{name: F.expr(sql) for name, sql in (more or {}).items()})
+    frame, seen = tally(shaped)
     unfit = writing.unfit(shaped, formats.known(conf.format) if not split else form, conf.partition_by)
     found = Observation(f"{seen.name}-unfit")
     if unfit:
@@ -198,23 +194,24 @@ def _refuse_unfit(target: Target, shaped: DataFrame, unfit: list[Unfit], found: 
         writing.refuse_unfit(target.conf.format, target.name, rows, one)
 
 
-def _counted(place: Place, target: Target, seen: Watch, schema: StructType, checked: bool) -> Staged:
+def _counted(place: Place, target: Target, seen: Watch, frame: DataFrame, schema: StructType, checked: bool) -> Staged:
     form = target.staged_as(checked)
     total = place.total(target, form)
-    if seen.once():
-        observed = (seen.figures() or {}).get("rows")
-        if observed is not None and observed != total:
-            raise AccountingError(
-                f"output {target.name!r}: {observed} rows were built, but {total} were staged at {target.staging}",
-                hint="nothing was published; run again with --verbose and report it",
-            )
+    built = (seen.figures() or {}).get("rows", total)
+    if built > total:  # a task that ran again, its first result lost with its executor, is observed twice
+        built = frame.count()
+    if built != total:
+        raise AccountingError(
+            f"output {target.name!r}: {built} rows were built, but {total} were staged at {target.staging}",
+            hint="nothing was published; run again with --verbose and report it",
+        )
     if not checked:
         return Staged(target, target.staging, Count(total, total, counted_by="staged"), form.name, schema)
     found = place.rejects(target, schema)
     rejects = None if found is None else _rejects(found)
     by = {} if rejects is None else {r["reason"]: r["n"] for r in rejects.groupBy("reason").agg(F.count("*").alias("n")).toLocalIterator()}
     data, good = place.good(target, form)
-    return Staged(target, data, Count(total, good, by, counted_by="staged"), form.name, schema, rejects, seen)
+    return Staged(target, data, Count(total, good, by, counted_by="staged"), form.name, schema, rejects)
 
 
 def _rejects(frame: DataFrame) -> DataFrame:

@@ -1,5 +1,6 @@
-"""The verdict on a run's quality, before anything is published: out of the observations of the run's own pass where they can
-be trusted, and else out of one aggregation of what was staged (outputs) or is stored (inputs)."""
+"""The verdict on a run's quality, before anything is published. Row rules were judged in the run's own pass; aggregates of an output
+are one aggregation of what was staged, those of an input were observed in the pass, and where that can't be trusted are one
+aggregation of what is stored."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,11 +38,6 @@ def checks(contracts: Mapping[str, Contract], outputs: Mapping[str, OutputConf])
     return {name: of(contract, keys=name in outputs and not outputs[name].keys) for name, contract in contracts.items()}
 
 
-def observed(some: Sequence[Check]) -> dict[str, str]:
-    """SQL text by name of what is to be observed while an output is staged."""
-    return _named(onepass.asked(some, onepass.scope(some, SPLIT, REASON)))
-
-
 def parents(some: Checks, taken: Mapping[str, Intake]) -> dict[str, DataFrame]:
     """The good rows of the inputs that checks refer to."""
     wanted = {check.parent[0] for own in some.values() for check in own if check.parent}
@@ -69,12 +65,7 @@ def of_input(name: str, one: Intake, count: Count, some: Sequence[Check], others
         return []
     within = onepass.scope(some, BAD, f"{BAD}.reason")
     asked = onepass.asked(some, within)
-    if count.counted_by == "observed":
-        found: Any = one.verdict.figures()
-    elif set(_named(asked).values()) == {f"count_if({within.good})"}:
-        found = dict.fromkeys(_named(asked), count.good)
-    else:
-        found = _aggregated(one.conformed, asked)
+    found: Any = one.verdict.figures() if count.counted_by == "observed" else _of_good(one.conformed, asked, count.good, within.good)
     seen = one.taken.figures() if one.taken and one.taken.once() else None
     known = _with_taken(some, within, onepass.answers(asked, found), count, seen, lambda: one.conformed)
     return _told(f"input {name}", results(good(one), some, known, others, within.inline))
@@ -85,12 +76,9 @@ def of_output(name: str, place: Place, staged: Staged, some: Sequence[Check], ot
     if not some:
         return []
     within = onepass.scope(some, SPLIT, REASON)
-    asked = onepass.asked(some, within)
-    found = staged.seen.figures() if staged.seen and staged.seen.once() else None
-    if found is None or found["rows"] != staged.count.total:
-        asked = onepass.asked(some, onepass.Scope(inline=within.inline))
-        found = _aggregated(_good(place, staged), asked)
-    known = _with_taken(some, within, onepass.answers(asked, found), staged.count, None, lambda: _rejects(place, staged))
+    asked = onepass.asked(some, onepass.Scope(inline=within.inline))
+    known = onepass.answers(asked, _of_good(_good(place, staged), asked, staged.count.good))
+    known = _with_taken(some, within, known, staged.count, None, lambda: _rejects(place, staged))
     return _told(f"output {name}", results(_good(place, staged), some, known, others, within.inline))
 
 
@@ -149,6 +137,15 @@ def _asked_apart(check: Check, frame: DataFrame, others: Mapping[str, DataFrame]
 
 def _named(asked: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     return {short: sql for sql, short in onepass.names(asked).items()}
+
+
+def _of_good(frame: DataFrame, asked: Mapping[str, Mapping[str, str]], rows: int, good: str = "true") -> Mapping[str, Any]:
+    """The answers about the good rows of a frame, of which there are so many: one aggregation of the columns that are asked about."""
+    named = _named(asked)
+    known = {short: rows for short, sql in named.items() if sql == f"count_if({good})"}
+    wanted = {short: sql for short, sql in named.items() if short not in known}
+    row = frame.selectExpr(*[f"{sql} as {short}" for short, sql in wanted.items()]).first() if wanted else None
+    return known | (row.asDict() if row else {})
 
 
 def _aggregated(frame: DataFrame, asked: Mapping[str, Mapping[str, str]]) -> Mapping[str, Any]:

@@ -40,6 +40,23 @@ def test_overwrite_replaces_everything(write: Write, spark: SparkSession, tmp_pa
     assert (stored(spark, tmp_path), seen(tmp_path)) == ({(2, "b")}, ["out"])
 
 
+def test_rows_that_a_task_which_ran_again_built_twice_are_counted_once_more(
+    write: Write, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sparkkit.accounting.Watch.figures", lambda self: {"rows": 3})
+    assert write(parts(spark, (1, "a"), (2, "b"))).count.total == 2
+
+
+@pytest.mark.parametrize("staged", [1, 3])
+def test_other_rows_staged_than_were_built_are_not_published(
+    write: Write, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, staged: int,
+) -> None:
+    monkeypatch.setattr(Files, "total", lambda *_: staged)
+    with pytest.raises(AccountingError, match=f"2 rows were built, but {staged} were staged"):
+        write(parts(spark, (1, "a"), (2, "b")))
+    assert seen(tmp_path) == []
+
+
 def test_append_keeps_what_is_there(write: Write, spark: SparkSession, tmp_path: Path) -> None:
     for pair in ((1, "a"), (2, "b")):
         write(parts(spark, pair), mode="append")

@@ -89,22 +89,16 @@ def bare(frame: DataFrame, form: str, to: str) -> None:
 
 
 def ruled(spark: SparkSession, kind: str, form: str, to: str, folder: Path) -> None:
-    """The same write, with every row judged and the aggregates observed; rows that break a rule are parted, and looked at again."""
-    within = onepass.scope(CHECKS, SPLIT, verdicts.REASON)
-    asked, taken = onepass.asked(CHECKS, within), onepass.taken(CHECKS, within)
-    judged = judge(read(spark, kind, folder), CONTRACT).withColumn(SPLIT, F.col(f"{BAD}.reason")).select(*CONTRACT.names, SPLIT)
-    seen, observation = watch(judged, **{short: F.expr(sql) for sql, short in onepass.names(asked).items()})
-    with writing.setting(spark, writing.WRITERS_AT_ONCE, "32"):
-        seen.write.partitionBy(SPLIT).format(form).save(to)
-    figures = observation.figures()
-    assert figures is not None and observation.once()
-    bad = spark.read.format(form).load(to).where(f"{SPLIT} is not null")
-    counted = bad.selectExpr(*[f"{sql} as {short}" for sql, short in onepass.names(taken).items()]).first()
-    assert counted is not None
-    known = onepass.together(onepass.answers(asked, figures), onepass.answers(taken, counted.asDict()))
-    found = verdicts.results(bad, CHECKS, known, {}, within.inline)
+    """The same pass with every row judged and the rows that break a rule parted, and then the verdict, as the road does both: the good
+    rows stay where they were staged."""
+    place = Files.of(spark, f"bench-{uuid4().hex}")
+    targets = {"output": place.target("output", OutputConf(path=to, format=form))}
+    with place.lock(targets) as held:
+        staged = sinks.stage(place, held["output"], judge(read(spark, kind, folder), CONTRACT), checked=True)
+        found = verdicts.of_output("output", place, staged, CHECKS, {})
     broken = {one["expectation_config"]["meta"]["name"]: one["result"]["unexpected_count"] for one in found if not one["success"]}
-    assert len(found) == 20 and broken == ({"amount_high": counted[0]} if counted[0] else {})
+    rejected = staged.count.quarantined
+    assert len(found) == 20 and broken == ({"amount_high": rejected} if rejected else {})
 
 
 def whole(spark: SparkSession, contract: Contract, kind: str, form: str, to: str, folder: Path) -> None:
