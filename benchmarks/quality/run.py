@@ -1,11 +1,13 @@
-"""Twenty named rules (14 of rows, 6 aggregates) in the pass that writes, beside the same pass without them, in turn: CPU seconds.
+"""Twenty named rules (14 of rows, 6 aggregates) beside the bare write, and beside what Spark needs for them by hand, in turn: CPU seconds.
 
-    python benchmarks/quality/run.py [--rows 5000000] [--rounds 5] [--pairs csv-delta,parquet-parquet] [--road] [--gx] [--to FILE]
+    python benchmarks/quality/run.py [--rows 5000000] [--rounds 5] [--pairs csv-delta,parquet-parquet] [--road] [--gx] [--alone] [--to FILE]
 
-Each way reads the same files by Spark's own reader and writes the same rows by Spark's own writer; with rules, every row is judged and
-the aggregates are observed on the way, and the rows that break a rule go to a partition of their own. `--road` adds whole runs of a
-job, by a contract with the rules and by the same one without (conform, quarantine, staging, accounting and publishing are in both);
-`--gx` adds Great Expectations, which only looks, at the Parquet files. Writes benchmarks/results/quality.json.
+Each way reads the same files by Spark's own reader. `bare` writes them by Spark's own writer. `where` does so with the 14 predicates as
+a filter, and `by hand` with all 20 counted by an observation: no less can be asked of Spark for them. `rules` is what the road does: every
+value and row judged, the rows that break a rule parted, the aggregates asked of what was staged. `--road` adds whole runs of a job, by
+a contract with the rules and by the same one without (reading, conform, quarantine, accounting and publishing are in both); `--gx`
+adds Great Expectations, which only looks, at the Parquet files. `--alone` adds whole processes, from command to result: a bare script in
+plain PySpark, and `sparkkit run` of a job whose contract has the rules. Writes benchmarks/results/quality.json.
 """
 from __future__ import annotations
 
@@ -15,6 +17,8 @@ import os
 import platform
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,20 +27,20 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from sparkkit import DataFrame, F, Job, SparkSession, session, verdicts
+from pyspark.sql import Observation
+
+from sparkkit import DataFrame, F, Job, SparkSession, jars, session, sinks, verdicts
 from sparkkit import conf as confs
-from sparkkit.accounting import watch
-from sparkkit.checks import onepass
 from sparkkit.checks.rules import of
-from sparkkit.formats import writing
+from sparkkit.conf import OutputConf
 from sparkkit.intake import judge
 from sparkkit.ledger import Record
 from sparkkit.project import Project
+from sparkkit.publishing import Identity
 from sparkkit.run import Request, run
 from sparkkit.schema.contract import Column, Contract, Rule
-from sparkkit.schema.landing import BAD
 from sparkkit.schema.types import struct
-from sparkkit.staging import SPLIT
+from sparkkit.staging import Files
 
 TYPES = {"id": "bigint", "name": "string", "city": "string", "amount": "decimal(12,2)", "day": "date", "at": "timestamp_ntz",
          "score": "double", "active": "boolean", "kind": "string", "note": "string"}
@@ -55,13 +59,15 @@ AGGREGATES: tuple[dict[str, Any], ...] = (
     {"metric": "rowCount", "mustBeGreaterThan": 0}, {"metric": "nullValues", "column": "note", "mustBeLessThan": 10, "unit": "percent"},
     {"type": "sql", "query": "select sum(amount) from bench", "mustBeGreaterThan": 0},
     {"type": "sql", "query": "select avg(score) from bench", "mustBeBetween": [0.4, 0.6]},
-    {"type": "sql", "query": "select max(day) from bench", "mustBeLessThan": "2025-01-01"},
+    {"type": "sql", "query": "select max(datediff(day, date'2025-01-01')) from bench", "mustBeLessThan": 0},
     {"type": "sql", "query": "select min(id) from bench", "mustBe": 0})
 NAMED = tuple({"name": f"aggregate_{i}", **item} for i, item in enumerate(AGGREGATES))
 CONTRACT = Contract("bench", tuple(Column(n, kind) for n, kind in TYPES.items()), quality=NAMED,
                     rules=tuple(Rule(name, predicate) for name, predicate in PREDICATES.items()))
 PLAIN = replace(CONTRACT, rules=(), quality=())
 CHECKS = of(CONTRACT)
+BESIDE = (("rules", "bare"), ("where", "bare"), ("by hand", "bare"), ("rules", "by hand"), ("road rules", "road without"),
+          ("road rules", "bare"), ("alone rules", "alone bare"))
 
 
 def cpu() -> float:
@@ -88,14 +94,27 @@ def bare(frame: DataFrame, form: str, to: str) -> None:
     frame.write.format(form).save(to)
 
 
+def filtered(frame: DataFrame, form: str, to: str) -> None:
+    bare(frame.where(" and ".join(f"coalesce(({predicate}), true)" for predicate in PREDICATES.values())), form, to)
+
+
+def by_hand(frame: DataFrame, form: str, to: str) -> None:
+    """As somebody would who has no more than Spark; the rows that break a rule are written with the others."""
+    rules = [F.expr(f"count_if(not coalesce(({predicate}), true))").alias(name) for name, predicate in PREDICATES.items()]
+    sums = ("count(*)", "count_if(note is null)", "sum(amount)", "avg(score)", "max(day)", "min(id)")
+    seen = Observation()
+    bare(frame.observe(seen, *rules, *[F.expr(sql).alias(f"aggregate_{i}") for i, sql in enumerate(sums)]), form, to)
+    assert len(seen.get) == 20
+
+
 def ruled(spark: SparkSession, kind: str, form: str, to: str, folder: Path) -> None:
-    """The same pass with every row judged and the rows that break a rule parted, and then the verdict, as the road does both: the good
-    rows stay where they were staged."""
+    """Staged with every row judged and the rows that break a rule parted, then the verdict, and published, as the road does it."""
     place = Files.of(spark, f"bench-{uuid4().hex}")
     targets = {"output": place.target("output", OutputConf(path=to, format=form))}
     with place.lock(targets) as held:
         staged = sinks.stage(place, held["output"], judge(read(spark, kind, folder), CONTRACT), checked=True)
         found = verdicts.of_output("output", place, staged, CHECKS, {})
+        sinks.publish(place, {"output": staged}, Identity("bench", {"output": ""}, ""))
     broken = {one["expectation_config"]["meta"]["name"]: one["result"]["unexpected_count"] for one in found if not one["success"]}
     rejected = staged.count.quarantined
     assert len(found) == 20 and broken == ({"amount_high": rejected} if rejected else {})
@@ -114,6 +133,58 @@ def whole(spark: SparkSession, contract: Contract, kind: str, form: str, to: str
     run(spark, Request(job, conf, home), Record(f"bench-{uuid4().hex}", "bench"))
 
 
+STOCK = """import sys
+from pyspark.sql import SparkSession
+kind, form, schema, source, to, jars = sys.argv[1:]
+builder = SparkSession.builder.appName("bare")
+if form == "delta":
+    builder = (builder.config("spark.jars", jars).config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
+               .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog"))
+spark = builder.getOrCreate()
+spark.read.schema(schema).option("header", "true").format(kind).load(source).write.format(form).save(to)
+spark.stop()
+"""
+JOB = """from sparkkit import DataFrame, Job
+def build(rows: DataFrame) -> DataFrame:
+    return rows
+JOB = Job(build, contracts={edge!r})
+"""
+
+
+def project(folder: Path, kind: str) -> None:
+    """A job that changes nothing, and a contract with the twenty rules: of the input where that is text, else of the output."""
+    items = [{"type": "custom", "engine": "sparkkit", "name": name, "implementation": test} for name, test in PREDICATES.items()]
+    columns = [{"name": name, "logicalType": logical(one), "physicalType": one} for name, one in TYPES.items()]
+    for item in NAMED:
+        own = next((c for c in columns if c["name"] == item.get("column")), None)
+        (own.setdefault("quality", []) if own else items).append({k: v for k, v in item.items() if k != "column"})  # type: ignore[attr-defined]
+    said = {"apiVersion": "v3.1.0", "kind": "DataContract", "id": "bench", "version": "1.0.0", "status": "active",
+            "schema": [{"name": "bench", "properties": columns, "quality": items}]}
+    for name, text in (("jobs/bench.py", JOB.format(edge={"rows" if kind == "csv" else "output": "bench"})),
+                       ("schemas/bench.yaml", json.dumps(said)), ("stock.py", STOCK)):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def logical(physical: str) -> str:
+    """The standard's word for a type."""
+    words = {"string": "string", "boolean": "boolean", "date": "date", "bigint": "integer", "timestamp_ntz": "timestamp"}
+    return words.get(physical, "number")
+
+
+def alone(folder: Path, kind: str, form: str, to: str, *, ours: bool) -> None:
+    """One whole process."""
+    if ours:
+        words = ["-m", "sparkkit", "run", "bench", f"--input={folder}/{kind}", f"--output={to}", f"--output-format={form}"]
+    else:
+        found = ",".join(map(str, sorted(jars.folder().glob("*delta*.jar"))))
+        words = ["stock.py", kind, form, ", ".join(f"{n} {one}" for n, one in TYPES.items()), f"{folder}/{kind}", to, found]
+    given = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYSPARK_PYTHON": sys.executable}
+    done = subprocess.run([sys.executable, *words], cwd=folder, env=given, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(words)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+
+
 def theirs(frame: DataFrame) -> None:
     from sparkkit.checks import expectations
 
@@ -126,11 +197,17 @@ def ways(spark: SparkSession, folder: Path, asked: argparse.Namespace) -> dict[s
         kind, form = pair.split("-")
         found |= {
             f"{pair} bare": partial(lambda kind, form, to: bare(read(spark, kind, folder), form, to), kind, form),
+            f"{pair} where": partial(lambda kind, form, to: filtered(read(spark, kind, folder), form, to), kind, form),
+            f"{pair} by hand": partial(lambda kind, form, to: by_hand(read(spark, kind, folder), form, to), kind, form),
             f"{pair} rules": partial(ruled, spark, kind, form, folder=folder),
         }
         if asked.road:
             found[f"{pair} road without"] = partial(whole, spark, PLAIN, kind, form, folder=folder)
             found[f"{pair} road rules"] = partial(whole, spark, CONTRACT, kind, form, folder=folder)
+        if asked.alone:
+            project(folder, kind)
+            found[f"{pair} alone bare"] = partial(lambda kind, form, to: alone(folder, kind, form, to, ours=False), kind, form)
+            found[f"{pair} alone rules"] = partial(lambda kind, form, to: alone(folder, kind, form, to, ours=True), kind, form)
         if asked.gx and kind == "parquet":  # it reads its input many times, which says little of texts
             found[f"{pair} great expectations"] = partial(lambda kind, to: theirs(read(spark, kind, folder)), kind)
     return found
@@ -143,6 +220,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--pairs", default="csv-delta,parquet-parquet")
     options.add_argument("--road", action="store_true")
+    options.add_argument("--alone", action="store_true")
     options.add_argument("--gx", action="store_true")
     options.add_argument("--to", default=str(Path(__file__).parents[1] / "results" / "quality.json"), help="where the result goes")
     asked = options.parse_args()
@@ -159,15 +237,15 @@ def main() -> None:
                 began = cpu()
                 go(to)
                 took = cpu() - began
-                for path in (to, f"{to}.quarantine"):
-                    shutil.rmtree(path, ignore_errors=True)
+                for path in folder.glob("*out*"):
+                    shutil.rmtree(path)
                 if turn:
                     seconds[way].append(round(took, 2))
         session.stop(spark)
     medians = {way: round(statistics.median(took), 2) for way, took in seconds.items()}
     ratios = {}
     for pair in asked.pairs.split(","):
-        for way, base in (("rules", "bare"), ("road rules", "road without"), ("road rules", "bare")):
+        for way, base in BESIDE:
             if f"{pair} {way}" in medians:
                 ratios[f"{pair} {way} / {base}"] = round(medians[f"{pair} {way}"] / medians[f"{pair} {base}"], 3)
     result = {"cpu_seconds": medians, "ratios": ratios, "all": seconds, "rows": asked.rows, "rounds": asked.rounds,
