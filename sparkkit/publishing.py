@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from sparkkit import formats
@@ -196,8 +196,12 @@ class Journals:
         Raises:
             LockedError: another run took over: nothing was published.
             InfrastructureError: the storage failed; the next run finishes what was decided.
+            ContractError, UsageError: a table refuses its rows: nothing was published.
         """
         published: dict[str, Part] = {}
+        for piece in pieces:
+            if piece.commit:
+                self._judge(piece.commit, piece.folder, piece.slice)
         for piece in pieces:
             if piece.path in self.bare and piece.commit:
                 self._commit_now(piece.commit, piece.folder, None)
@@ -228,6 +232,16 @@ class Journals:
         number = formats.known(piece.commit.conf.format).number if piece.commit else None
         return max(0, number(self.spark, piece.path, piece.slice)) if number else 0
 
+    def _judge(self, todo: TableCommit, folder: str, slice_name: str) -> None:
+        """Lets a table refuse its rows before the decision: what it refuses after it would stop the output for ever."""
+        judge = formats.known(todo.conf.format).judge
+        if judge:
+            judge(self._rows(todo, folder), todo.conf, todo.path, Commit(todo.run_id, todo.rows, folder, (slice_name, 0)))
+
+    def _rows(self, todo: TableCommit, folder: str) -> DataFrame:
+        data = f"{folder}/{todo.data}".rstrip("/")
+        return self.spark.read.schema(todo.schema).parquet(data).select(*[quote(c) for c in todo.schema.names])
+
     def _commit(self, system: str, part: Part, folder: str) -> None:
         """Commits a table's staged rows, for this run or for one that died after its decision."""
         store = self._store(system)
@@ -238,10 +252,9 @@ class Journals:
         self._commit_now(todo, _uri(system, folder), (part.slice, part.generation))
 
     def _commit_now(self, todo: TableCommit, folder: str, txn: tuple[str, int] | None) -> None:
-        form, data = formats.known(todo.conf.format), f"{folder}/{todo.data}".rstrip("/")
+        form = formats.known(todo.conf.format)
         assert form.commit is not None
-        frame = self.spark.read.schema(todo.schema).parquet(data).select(*[quote(c) for c in todo.schema.names])
-        done = self.committed[todo.path] = form.commit(frame, todo.conf, todo.path, Commit(todo.run_id, todo.rows, folder, txn))
+        done = self.committed[todo.path] = form.commit(self._rows(todo, folder), todo.conf, todo.path, Commit(todo.run_id, todo.rows, folder, txn))
         if done.rows != todo.rows and not done.already:
             raise AccountingError(f"{todo.rows} good rows, but the commit to {todo.path} accounts for {done.rows}",
                                   hint="look at the table's history")

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from sparkkit import compat
 from sparkkit.conf import OutputConf
-from sparkkit.errors import NotReadyError, UsageError
+from sparkkit.errors import ContractError, NotReadyError, UsageError
 from sparkkit.formats.base import Commit, Committed, Format, Land, Scan
 from sparkkit.formats.delta_table import folders, landed, need_partitions, write
 from sparkkit.formats.writing import setting
@@ -50,6 +50,29 @@ def check_table(spark: SparkSession, conf: OutputConf) -> None:
         raise UsageError(f"table {conf.path} exists and the mode is error", reason="output_exists", hint="--mode overwrite or append")
 
 
+def judge_table(frame: DataFrame, conf: OutputConf, name: str, _how: Commit) -> None:
+    """Refuses before a run's decision what the commit would refuse after it.
+
+    Raises:
+        UsageError: the table has no partitions to replace.
+        ContractError: it has a column that the frame lacks.
+    """
+    spark = frame.sparkSession
+    if conf.mode in ("overwrite", "error") or not spark.catalog.tableExists(name):
+        return
+    if conf.mode == "overwrite_partitions":
+        need_partitions(name, _partitions(spark, conf, name))
+    here = {c.lower() for c in frame.columns}
+    missing = [c for c in spark.table(name).columns if c.lower() not in here]
+    if missing:
+        raise ContractError(f"the table {name} has columns that the frame lacks: {', '.join(missing)}", reason="schema_changed",
+                            hint="change the job, or write to another table")
+
+
+def _partitions(spark: SparkSession, conf: OutputConf, name: str) -> list[str]:
+    return list(conf.partition_by) or [c.name for c in spark.catalog.listColumns(name) if c.isPartition]
+
+
 def commit_table(frame: DataFrame, conf: OutputConf, name: str, how: Commit) -> Committed:
     """Writes a frame into a table of the catalog, by column name; the rows that the table gained, and the partitions
     replaced."""
@@ -65,7 +88,7 @@ def _commit(spark: SparkSession, frame: DataFrame, conf: OutputConf, name: str) 
         (writer.partitionBy(*by) if by else writer).saveAsTable(name)
         return spark.table(name).count(), replaced
     columns = [quote(c) for c in spark.table(name).columns]
-    told = by or [c.name for c in spark.catalog.listColumns(name) if c.isPartition]
+    told = _partitions(spark, conf, name)
     if conf.mode == "overwrite_partitions":
         need_partitions(name, told)
         replaced = folders(frame, told)
@@ -89,4 +112,5 @@ def view_table(spark: SparkSession, path: str, options: Mapping[str, str]) -> Da
     return spark.table(path)
 
 
-FORMAT = Format("table", (), land_table, write, files=False, check=check_table, commit=commit_table, view=view_table)
+FORMAT = Format("table", (), land_table, write, files=False, check=check_table, judge=judge_table, commit=commit_table,
+                view=view_table)
