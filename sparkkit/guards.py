@@ -239,7 +239,7 @@ def _refuse_lost(place: Place, staged: Staged) -> None:
     if not place.hadoop.exists(target.path):
         return
     there, here = ({leaf.rpartition("/")[0] for leaf in place.leaves(at)} for at in (target.path, staged.data))
-    lost = sorted(there - here)
+    lost = sorted(there - here - {""})  # an empty result's file is in no partition
     if lost:
         shown = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
         raise UsageError(

@@ -285,10 +285,17 @@ def _folders(staged: Staged, part: Part) -> list[str]:
 
 
 def _empty(place: Place, staged: Staged) -> None:
-    """An empty result keeps its schema: one file without rows, where the format's files have a schema."""
+    """An empty result keeps its schema: one file without rows, where the format's files have a schema. Nothing is added to partitions:
+    such a file would be in none of them, and have their columns beside files that don't."""
+    conf = staged.target.conf
     staged.data = f"{staged.target.staging}/empty"
+    if isinstance(place, Files) and not staged.target.table and conf.partition_by and conf.mode in beside.ADDING:
+        place.hadoop.make_folder(staged.data)
+        staged.kind = conf.format
+        return
     frame = place.spark.createDataFrame([], staged.schema).coalesce(1)
-    place.save(frame, formats.known(staged.kind), {}, [], staged.data)
+    options = conf.options if staged.kind == conf.format else {}
+    place.save(frame, formats.known(staged.kind), options, [], staged.data)
 
 
 def _rewrite(place: Files, staged: Staged) -> None:

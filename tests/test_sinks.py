@@ -125,6 +125,24 @@ def test_an_empty_csv_keeps_its_header(write: Write, spark: SparkSession, tmp_pa
     assert [(tmp_path / "out" / f).read_text() for f in files(tmp_path / "out")] == ["v,p\n"]
 
 
+def test_an_empty_csv_without_a_header_gets_none(write: Write, spark: SparkSession, tmp_path: Path) -> None:
+    write(parts(spark, (1, "a")).where("v > 1"), format="csv", partition_by=("p",), options={"header": "false"})
+    assert "".join((tmp_path / "out" / f).read_text() for f in files(tmp_path / "out")) == ""
+
+
+@pytest.mark.parametrize(("kind", "first"), [("parquet", "append"), ("parquet", "overwrite"), ("csv", "overwrite_partitions")])
+def test_a_day_without_rows_stops_no_later_day_of_a_partitioned_output(
+    write: Write, spark: SparkSession, tmp_path: Path, kind: str, first: str,
+) -> None:
+    by: dict[str, Any] = {"format": kind, "partition_by": ("p",)}
+    none = parts(spark, (1, "a")).where("v > 1")
+    write(none, mode=first, **by)
+    write(parts(spark, (2, "b")), mode="append", **by)
+    write(none, mode="overwrite_partitions", **by)
+    found = spark.read.option("header", "true").format(kind).load(str(tmp_path / "out"))
+    assert [(str(r.v), r.p) for r in found.collect()] == [("2", "b")]
+
+
 def test_an_empty_text_in_a_partition_is_refused(write: Write, spark: SparkSession) -> None:
     with pytest.raises(ContractError, match="1 row can't be written as parquet: an empty text in the partition column p"):
         write(parts(spark, (1, "a"), (2, "")), partition_by=("p",))
