@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote
@@ -15,13 +16,14 @@ from pyspark.sql.types import StructType
 from sparkkit import formats, paths
 from sparkkit.conf import Conf
 from sparkkit.errors import ContractError, UsageError
-from sparkkit.formats import delta_table
+from sparkkit.formats import delta_table, deltalog
 from sparkkit.formats.base import Format
 from sparkkit.schema.types import quote
 from sparkkit.sinks import Place, Staged
 from sparkkit.sources import Source, listing
 from sparkkit.staging import Files, Target
 
+ADDING = ("append", "overwrite_partitions")
 REPLACING = ("overwrite", "overwrite_partitions")
 T = TypeVar("T")
 
@@ -63,8 +65,9 @@ def named(source: Source) -> Source:
     return source
 
 
-def verdict(place: Place, staged: Mapping[str, Staged]) -> None:
-    """Refuses results that would take good data away, before the first output is published.
+def verdict(place: Place, staged: Mapping[str, Staged], slices: Mapping[str, str]) -> None:
+    """Refuses results that would take good data away, before the first output is published; `slices` is what of each output a re-run
+    replaces.
 
     Raises:
         ContractError: `empty_result`.
@@ -74,8 +77,10 @@ def verdict(place: Place, staged: Mapping[str, Staged]) -> None:
         if one.kind == "parquet":
             _refuse_variables(f"output {name!r}", one.schema)
         if one.target.conf.mode == "overwrite":
-            _refuse_empty(place, one)
+            _refuse_empty(place, one, _has_rows)
             _refuse_lost(place, one)
+        elif one.target.conf.mode in ADDING:
+            _refuse_empty(place, one, partial(held, name=slices[name]))
 
 
 def _spelt(place: Place, path: str) -> str:
@@ -198,13 +203,23 @@ def _levels(place: Files, path: str) -> Iterator[str]:
         path = f"{path}/{first.getName()}"
 
 
-def _refuse_empty(place: Place, staged: Staged) -> None:
+def _refuse_empty(place: Place, staged: Staged, has_rows: Callable[[Place, Target], bool]) -> None:
     target = staged.target
-    if staged.count.good == 0 and not target.conf.allow_empty and _has_rows(place, target):
+    if staged.count.good == 0 and not target.conf.allow_empty and has_rows(place, target):
         raise ContractError(
             f"output {target.name!r}: the result is empty, and {target.path} has rows, which it would replace", reason="empty_result",
             hint="look at the inputs, or give --allow-empty",
         )
+
+
+def held(place: Place, target: Target, name: str) -> bool:
+    """Whether what the last generation of a slice wrote has rows that are still there, and that the next would replace."""
+    if not isinstance(place, Files) or target.conf.format == "table":
+        return False
+    if target.conf.format == "delta":
+        return delta_table.is_delta(place.spark, target.path) and deltalog.wrote(place.spark, target.path, name)
+    form, there = formats.known(target.conf.format), (f"{target.path}/{file}" for file in place.journals.files(target.journal, name))
+    return any(_else(partial(_rows, place, file, target, form), True) for file in there if place.hadoop.exists(file))
 
 
 def _has_rows(place: Place, target: Target) -> bool:
@@ -215,12 +230,12 @@ def _has_rows(place: Place, target: Target) -> bool:
     if target.conf.format == "delta":
         return delta_table.is_delta(spark, target.path) and spark.read.format("delta").load(target.path).limit(1).count() > 0
     assert isinstance(place, Files)
-    return place.any(target.path) and _else(lambda: _stored(place, target, form), True)
+    return place.any(target.path) and _else(lambda: _rows(place, target.path, target, form), True)
 
 
-def _stored(place: Files, target: Target, form: Format) -> bool:
+def _rows(place: Files, path: str, target: Target, form: Format) -> bool:
     assert form.count is not None
-    return form.count(place.spark, target.path, target.conf.options) > 0
+    return form.count(place.spark, path, target.conf.options) > 0
 
 
 def _else(call: Callable[[], T], otherwise: T) -> T:

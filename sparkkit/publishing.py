@@ -181,13 +181,11 @@ class Journals:
             done = run.before(key)
         return done.run_id if done else None
 
-    def wrote(self, path: str, name: str) -> bool:
-        """Whether the last generation of a slice has files at a path."""
-        if path in self.bare:
-            return False
-        run, key = self.runs[path]
-        last = last_of(Log(run.store, key), "slices", name)
-        return last is not None and bool(last.fields["files"])
+    def files(self, path: str, name: str) -> Sequence[str]:
+        """The files that the last generation of a slice has at a path."""
+        log = None if path in self.bare else self.log(path)
+        last = last_of(log, "slices", name) if log else None
+        return last.fields["files"] if last else ()
 
     def publish(self, logical_id: str, pieces: Sequence[Piece], states: Mapping[str, bytes] | None = None) -> dict[str, Part]:
         """Publishes in the order given, by one decision for each filesystem; what was published, by path. The states are decided
@@ -254,7 +252,8 @@ class Journals:
     def _commit_now(self, todo: TableCommit, folder: str, txn: tuple[str, int] | None) -> None:
         form = formats.known(todo.conf.format)
         assert form.commit is not None
-        done = self.committed[todo.path] = form.commit(self._rows(todo, folder), todo.conf, todo.path, Commit(todo.run_id, todo.rows, folder, txn))
+        how = Commit(todo.run_id, todo.rows, folder, txn)
+        done = self.committed[todo.path] = form.commit(self._rows(todo, folder), todo.conf, todo.path, how)
         if done.rows != todo.rows and not done.already:
             raise AccountingError(f"{todo.rows} good rows, but the commit to {todo.path} accounts for {done.rows}",
                                   hint="look at the table's history")

@@ -178,7 +178,7 @@ class Files:
             source = at.rpartition("/")[0]
             self.move(source, folder, self.leaves(source))
         if not shelved:
-            if not self.journals.wrote(target.quarantine, name):
+            if not self.journals.files(target.quarantine, name):
                 return []
             self.hadoop.make_folder(folder)
             self.hadoop.owner_only(work)
