@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from sparkkit.errors import AccountingError, ContractError, InfrastructureError, UsageError
 from sparkkit.formats import delta, delta_adopt, delta_merge, deltalog
+from sparkkit.formats.writing import setting
 from sparkkit.intake import judge
 from sparkkit.schema.contract import Column, Contract, Rule
 from sparkkit.sinks import Staged
@@ -262,3 +263,12 @@ def test_a_commit_by_keys_takes_what_its_judgement_staged_unless_the_table_chang
     monkeypatch.setattr(delta, "FORMAT", replace(delta.FORMAT, judge=judges))
     write(rows(spark, 1, 2), format="delta", mode="merge", keys=("v",))
     assert ([row[0] for row in held(spark, path)], staged[2:]) == (["1", "2"], [False, False])
+
+
+def test_rows_come_into_a_plain_table_by_its_own_names_whatever_the_session_gives_to_new_ones(
+    write: Write, spark: SparkSession, path: str, writes: list[str],
+) -> None:
+    write(rows(spark, 1), format="delta", mode="append")
+    with setting(spark, "spark.databricks.delta.properties.defaults.columnMapping.mode", "name"):
+        write(rows(spark, 2), format="delta", mode="append")
+    assert ([row[0] for row in held(spark, path)], writes) == (["1", "2"], ["staging", "table"])
