@@ -13,7 +13,7 @@ from pyspark.sql.types import StructType
 from sparkkit import formats
 from sparkkit.accounting import Count, Watch, tally
 from sparkkit.conf import OutputConf
-from sparkkit.errors import AccountingError, UsageError
+from sparkkit.errors import AccountingError, InfrastructureError, UsageError
 from sparkkit.formats import beside, writing
 from sparkkit.formats.base import Commit, Committed, Format, Unfit
 from sparkkit.publishing import Identity, Piece, TableCommit, mode_of
@@ -199,7 +199,7 @@ def _counted(place: Place, target: Target, seen: Watch, frame: DataFrame, schema
     total = place.total(target, form)
     built = (seen.figures() or {}).get("rows", total)
     if built > total:  # a task that ran again, its first result lost with its executor, is observed twice
-        built = frame.count()
+        built = _recounted(target, frame, built, total)
     if built != total:
         raise AccountingError(
             f"output {target.name!r}: {built} rows were built, but {total} were staged at {target.staging}",
@@ -212,6 +212,21 @@ def _counted(place: Place, target: Target, seen: Watch, frame: DataFrame, schema
     by = {} if rejects is None else {r["reason"]: r["n"] for r in rejects.groupBy("reason").agg(F.count("*").alias("n")).toLocalIterator()}
     data, good = place.good(target, form)
     return Staged(target, data, Count(total, good, by, counted_by="staged"), form.name, schema, rejects)
+
+
+def _recounted(target: Target, frame: DataFrame, observed: int, total: int) -> int:
+    """The rows of a frame of which more were observed than staged.
+
+    Raises:
+        InfrastructureError: other ones each time: a task that ran again built other rows (`not_deterministic`).
+    """
+    built = frame.count()
+    if built not in (observed, total):
+        raise InfrastructureError(
+            f"output {target.name!r}: {total} rows were staged, {observed} were built, and {built} when they were counted once more",
+            reason="not_deterministic", hint="nothing was published; run again, and make the job say the same each time",
+        )
+    return built
 
 
 def _rejects(frame: DataFrame) -> DataFrame:

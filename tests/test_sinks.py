@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from sparkkit import sinks
 from sparkkit.conf import OutputConf
-from sparkkit.errors import AccountingError, ContractError, UsageError
+from sparkkit.errors import AccountingError, ContractError, InfrastructureError, UsageError
 from sparkkit.formats import writing
 from sparkkit.staging import Files
 from tests.conftest import Write
@@ -55,6 +55,16 @@ def test_other_rows_staged_than_were_built_are_not_published(
     with pytest.raises(AccountingError, match=f"2 rows were built, but {staged} were staged"):
         write(parts(spark, (1, "a"), (2, "b")))
     assert seen(tmp_path) == []
+
+
+def test_a_frame_that_is_another_each_time_is_to_be_run_again(
+    write: Write, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sparkkit.accounting.Watch.figures", lambda self: {"rows": 5})
+    monkeypatch.setattr(Files, "total", lambda *_: 3)
+    with pytest.raises(InfrastructureError, match="3 rows were staged, 5 were built, and 2 when they were counted once more") as error:
+        write(parts(spark, (1, "a"), (2, "b")))
+    assert (error.value.exit_code, seen(tmp_path)) == (6, [])
 
 
 def test_append_keeps_what_is_there(write: Write, spark: SparkSession, tmp_path: Path) -> None:
