@@ -16,7 +16,7 @@ from pyspark.sql.types import StructType
 from sparkkit import formats, paths
 from sparkkit.conf import Conf
 from sparkkit.errors import ContractError, UsageError
-from sparkkit.formats import delta_table, deltalog
+from sparkkit.formats import delta_table, deltalog, tables
 from sparkkit.formats.base import Format
 from sparkkit.schema.types import quote
 from sparkkit.sinks import Place, Staged
@@ -48,6 +48,7 @@ def before(place: Place, conf: Conf, targets: Mapping[str, Target]) -> None:
     for what, path in {**writes, **kept}.items():
         _refuse_outside(what, [path], roots, "write")
     _refuse_meeting(files, reads, writes, kept)
+    _refuse_same_table(place, conf, targets)
     for what, path in writes.items() if isinstance(place, Files) else ():
         _refuse_unwritable(what, path)
     for target in targets.values():
@@ -140,6 +141,18 @@ def _refuse_meeting(
             if paths.meet(path, other):
                 raise UsageError(f"{what} at {path} overlaps {name}, which is read from {other}", reason="overlapping_paths",
                                  hint="choose another path for one of them")
+
+
+def _refuse_same_table(place: Place, conf: Conf, targets: Mapping[str, Target]) -> None:
+    """A table of the catalog has no path, and several names."""
+    read = {tables.resolved(place.spark, path): n for n, i in conf.inputs.items() if i.format == "table" for path in i.path}
+    for target in targets.values() if read else ():
+        if target.conf.format != "table" or target.conf.mode not in REPLACING or target.conf.allow_overlap:
+            continue
+        name = read.get(tables.resolved(place.spark, target.path))
+        if name:
+            raise UsageError(f"output {target.name!r} is the table {target.path}, which input {name!r} reads", reason="overlapping_paths",
+                             hint=f"choose another table, or set outputs.{target.name}.allow_overlap=true")
 
 
 def _refuse_unwritable(what: str, path: str) -> None:

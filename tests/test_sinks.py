@@ -14,6 +14,7 @@ from sparkkit.conf import OutputConf
 from sparkkit.errors import AccountingError, ContractError, InfrastructureError, UsageError
 from sparkkit.formats import writing
 from sparkkit.staging import Files
+from sparkkit.storage.hadoop import Hadoop
 from tests.conftest import Write
 
 
@@ -65,6 +66,16 @@ def test_a_frame_that_is_another_each_time_is_to_be_run_again(
     with pytest.raises(InfrastructureError, match="3 rows were staged, 5 were built, and 2 when they were counted once more") as error:
         write(parts(spark, (1, "a"), (2, "b")))
     assert (error.value.exit_code, seen(tmp_path)) == (6, [])
+
+
+@pytest.mark.parametrize("journals", [[], [".t.sparkkit"], [".default.t.sparkkit"]])
+def test_a_table_has_one_journal_whichever_way_it_is_named(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch, journals: list[str],
+) -> None:
+    monkeypatch.setattr(Hadoop, "exists", lambda self, path: path.rpartition("/")[2] in journals)
+    names = ("t", "T", "default.t", "`default`.`t`", "spark_catalog.default.t")
+    found = {Files.of(spark, "run-1").target("output", OutputConf(path=name, format="table")).journal.rpartition("/")[2] for name in names}
+    assert found == {"t" if journals == [".t.sparkkit"] else "default.t"}
 
 
 def test_append_keeps_what_is_there(write: Write, spark: SparkSession, tmp_path: Path) -> None:

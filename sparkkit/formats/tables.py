@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from pyspark.sql import DataFrame, SparkSession
@@ -14,6 +15,24 @@ from sparkkit.formats.base import Commit, Committed, Format, Land, Scan
 from sparkkit.formats.delta_table import folders, landed, need_partitions, write
 from sparkkit.formats.writing import setting
 from sparkkit.schema.types import quote
+
+
+def resolved(spark: SparkSession, name: str) -> tuple[str, ...]:
+    """Catalog, schema and table of a name, as the session takes it; small letters."""
+    parts = [p[1:-1].replace("``", "`") if p[0] == "`" else p for p in re.findall(r"`(?:[^`]|``)+`|[^.`]+", name.lower())]
+    if len(parts) == 1:
+        parts = [str(spark.catalog.currentDatabase()).lower(), *parts]
+    if len(parts) == 2:
+        parts = [str(spark.catalog.currentCatalog()).lower(), *parts]
+    return tuple(parts)
+
+
+def spellings(spark: SparkSession, name: str) -> list[str]:
+    """How the same table may be named in this session: as it was given, then the usual way, then the others; small letters."""
+    whole = resolved(spark, name)
+    short = whole[1:] if whole[0] == str(spark.catalog.currentCatalog()).lower() else whole
+    least = short[1:] if short[:-1] == (str(spark.catalog.currentDatabase()).lower(),) else short
+    return [name.replace("`", "").lower(), *(".".join(parts) for parts in (short, whole, least))]
 
 
 def land_table(scan: Scan) -> Land:
