@@ -202,7 +202,8 @@ class Journals:
                 self._judge(piece.commit, piece.folder, piece.slice)
         for piece in pieces:
             if piece.path in self.bare and piece.commit:
-                self._commit_now(piece.commit, piece.folder, None)
+                known = formats.known(piece.commit.conf.format).number
+                self._commit_now(piece.commit, piece.folder, (piece.slice, self._number(piece) + 1) if known else None)
         pieces = [p for p in pieces if p.path not in self.bare]
         last = self.runs[pieces[-1].path][0] if pieces else None
         runs = {id(self.runs[p.path][0]): self.runs[p.path][0] for p in pieces}

@@ -13,6 +13,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from sparkkit import publishing
 from sparkkit.errors import AccountingError, ContractError, InfrastructureError, UsageError
 from sparkkit.formats import delta, delta_adopt, delta_merge, deltalog
 from sparkkit.formats.writing import setting
@@ -20,6 +21,7 @@ from sparkkit.intake import judge
 from sparkkit.schema.contract import Column, Contract, Rule
 from sparkkit.sinks import Staged
 from tests.conftest import Write
+from tests.test_again import go  # noqa: F401 - a fixture
 
 CONTRACT = Contract("t", (Column("v", "int"), Column("p", "string"), Column("day", "date")), rules=(Rule("positive", "v > 0"),))
 ODD = ["01", "1", None, "a b/c=%", "ü", "a"]
@@ -272,3 +274,13 @@ def test_rows_come_into_a_plain_table_by_its_own_names_whatever_the_session_give
     with setting(spark, "spark.databricks.delta.properties.defaults.columnMapping.mode", "name"):
         write(rows(spark, 2), format="delta", mode="append")
     assert ([row[0] for row in held(spark, path)], writes) == (["1", "2"], ["staging", "table"])
+
+
+def test_an_append_without_a_journal_is_replaced_by_the_same_date_again(
+    request: pytest.FixtureRequest, spark: SparkSession, path: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = request.getfixturevalue("go")
+    monkeypatch.setattr(publishing.Journals, "journaled", lambda self, path: False)
+    for day, lines in (("1", ["a"]), ("1", ["a", "late"]), ("2", ["b"])):
+        run(lines, f"2026-01-0{day}")
+    assert sorted(row[0] for row in spark.read.format("delta").load(path).select("value").collect()) == ["a", "b", "late"]
