@@ -89,7 +89,7 @@ class Files:
         """The path that a table's journal is beside: where one is, under this name or another of the same table; else the usual one."""
         warehouse = self.hadoop.qualified(self.spark.conf.get("spark.sql.warehouse.dir") or "spark-warehouse").rstrip("/")
         paths = [f"{warehouse}/{spelt}" for spelt in tables.spellings(self.spark, name)]
-        return next((p for p in paths if (log := self.journals.log(p)) and self.hadoop.exists(log.folder)), paths[1])
+        return next((p for p in paths if (log := self.journals.log(p)) and log.store.list(log.folder)), paths[1])
 
     @contextmanager
     def lock(self, targets: Mapping[str, Target]) -> Iterator[dict[str, Target]]:

@@ -14,7 +14,7 @@ from sparkkit.conf import OutputConf
 from sparkkit.errors import AccountingError, ContractError, InfrastructureError, UsageError
 from sparkkit.formats import writing
 from sparkkit.staging import Files
-from sparkkit.storage.hadoop import Hadoop
+from sparkkit.storage.local import LocalStore
 from tests.conftest import Write
 
 
@@ -72,7 +72,7 @@ def test_a_frame_that_is_another_each_time_is_to_be_run_again(
 def test_a_table_has_one_journal_whichever_way_it_is_named(
     spark: SparkSession, monkeypatch: pytest.MonkeyPatch, journals: list[str],
 ) -> None:
-    monkeypatch.setattr(Hadoop, "exists", lambda self, path: path.rpartition("/")[2] in journals)
+    monkeypatch.setattr(LocalStore, "list", lambda self, folder: ("log/",) if folder.rpartition("/")[2] in journals else ())
     names = ("t", "T", "default.t", "`default`.`t`", "spark_catalog.default.t")
     found = {Files.of(spark, "run-1").target("output", OutputConf(path=name, format="table")).journal.rpartition("/")[2] for name in names}
     assert found == {"t" if journals == [".t.sparkkit"] else "default.t"}

@@ -136,9 +136,12 @@ def judge(frame: DataFrame, conf: OutputConf, path: str, how: Commit) -> None:
     """
     if compat.is_connect(frame.sparkSession):
         return
-    Attempt(Transaction(frame.sparkSession, path), frame, conf, how).refuse_forgetful()
-    _widen(frame, conf, path)
-    Attempt(Transaction(frame.sparkSession, path), frame, conf, how).judge()
+    attempt = Attempt(Transaction(frame.sparkSession, path), frame, conf, how)
+    attempt.refuse_forgetful()
+    if conf.schema_evolution == "widen":
+        _widen(frame, conf, path)
+        attempt = Attempt(Transaction(frame.sparkSession, path), frame, conf, how)
+    attempt.judge()
 
 
 def pauses(seed: str) -> Iterator[float]:

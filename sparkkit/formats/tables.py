@@ -30,7 +30,7 @@ def resolved(spark: SparkSession, name: str) -> tuple[str, ...]:
 def spellings(spark: SparkSession, name: str) -> list[str]:
     """How the same table may be named in this session: as it was given, then the usual way, then the others; small letters."""
     whole = resolved(spark, name)
-    short = whole[1:] if whole[0] == str(spark.catalog.currentCatalog()).lower() else whole
+    short = whole[1:] if whole[:1] == (str(spark.catalog.currentCatalog()).lower(),) else whole
     least = short[1:] if short[:-1] == (str(spark.catalog.currentDatabase()).lower(),) else short
     return [name.replace("`", "").lower(), *(".".join(parts) for parts in (short, whole, least))]
 
