@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote
@@ -15,13 +16,14 @@ from pyspark.sql.types import StructType
 from sparkkit import formats, paths
 from sparkkit.conf import Conf
 from sparkkit.errors import ContractError, UsageError
-from sparkkit.formats import delta_table
+from sparkkit.formats import delta_table, deltalog, tables
 from sparkkit.formats.base import Format
 from sparkkit.schema.types import quote
 from sparkkit.sinks import Place, Staged
 from sparkkit.sources import Source, listing
 from sparkkit.staging import Files, Target
 
+ADDING = ("append", "overwrite_partitions")
 REPLACING = ("overwrite", "overwrite_partitions")
 T = TypeVar("T")
 
@@ -46,6 +48,7 @@ def before(place: Place, conf: Conf, targets: Mapping[str, Target]) -> None:
     for what, path in {**writes, **kept}.items():
         _refuse_outside(what, [path], roots, "write")
     _refuse_meeting(files, reads, writes, kept)
+    _refuse_same_table(place, conf, targets)
     for what, path in writes.items() if isinstance(place, Files) else ():
         _refuse_unwritable(what, path)
     for target in targets.values():
@@ -63,8 +66,9 @@ def named(source: Source) -> Source:
     return source
 
 
-def verdict(place: Place, staged: Mapping[str, Staged]) -> None:
-    """Refuses results that would take good data away, before the first output is published.
+def verdict(place: Place, staged: Mapping[str, Staged], slices: Mapping[str, str]) -> None:
+    """Refuses results that would take good data away, before the first output is published; `slices` is what of each output a re-run
+    replaces.
 
     Raises:
         ContractError: `empty_result`.
@@ -74,8 +78,10 @@ def verdict(place: Place, staged: Mapping[str, Staged]) -> None:
         if one.kind == "parquet":
             _refuse_variables(f"output {name!r}", one.schema)
         if one.target.conf.mode == "overwrite":
-            _refuse_empty(place, one)
+            _refuse_empty(place, one, _has_rows)
             _refuse_lost(place, one)
+        elif one.target.conf.mode in ADDING:
+            _refuse_empty(place, one, partial(held, name=slices[name]))
 
 
 def _spelt(place: Place, path: str) -> str:
@@ -135,6 +141,18 @@ def _refuse_meeting(
             if paths.meet(path, other):
                 raise UsageError(f"{what} at {path} overlaps {name}, which is read from {other}", reason="overlapping_paths",
                                  hint="choose another path for one of them")
+
+
+def _refuse_same_table(place: Place, conf: Conf, targets: Mapping[str, Target]) -> None:
+    """A table of the catalog has no path, and several names."""
+    read = {tables.resolved(place.spark, path): n for n, i in conf.inputs.items() if i.format == "table" for path in i.path}
+    for target in targets.values() if read else ():
+        if target.conf.format != "table" or target.conf.mode not in REPLACING or target.conf.allow_overlap:
+            continue
+        name = read.get(tables.resolved(place.spark, target.path))
+        if name:
+            raise UsageError(f"output {target.name!r} is the table {target.path}, which input {name!r} reads", reason="overlapping_paths",
+                             hint=f"choose another table, or set outputs.{target.name}.allow_overlap=true")
 
 
 def _refuse_unwritable(what: str, path: str) -> None:
@@ -198,13 +216,23 @@ def _levels(place: Files, path: str) -> Iterator[str]:
         path = f"{path}/{first.getName()}"
 
 
-def _refuse_empty(place: Place, staged: Staged) -> None:
+def _refuse_empty(place: Place, staged: Staged, has_rows: Callable[[Place, Target], bool]) -> None:
     target = staged.target
-    if staged.count.good == 0 and not target.conf.allow_empty and _has_rows(place, target):
+    if staged.count.good == 0 and not target.conf.allow_empty and has_rows(place, target):
         raise ContractError(
             f"output {target.name!r}: the result is empty, and {target.path} has rows, which it would replace", reason="empty_result",
             hint="look at the inputs, or give --allow-empty",
         )
+
+
+def held(place: Place, target: Target, name: str) -> bool:
+    """Whether what the last generation of a slice wrote has rows that are still there, and that the next would replace."""
+    if not isinstance(place, Files) or target.conf.format == "table":
+        return False
+    if target.conf.format == "delta":
+        return delta_table.is_delta(place.spark, target.path) and deltalog.wrote(place.spark, target.path, name)
+    form, there = formats.known(target.conf.format), (f"{target.path}/{file}" for file in place.journals.files(target.journal, name))
+    return any(_else(partial(_rows, place, file, target, form), True) for file in there if place.hadoop.exists(file))
 
 
 def _has_rows(place: Place, target: Target) -> bool:
@@ -215,12 +243,12 @@ def _has_rows(place: Place, target: Target) -> bool:
     if target.conf.format == "delta":
         return delta_table.is_delta(spark, target.path) and spark.read.format("delta").load(target.path).limit(1).count() > 0
     assert isinstance(place, Files)
-    return place.any(target.path) and _else(lambda: _stored(place, target, form), True)
+    return place.any(target.path) and _else(lambda: _rows(place, target.path, target, form), True)
 
 
-def _stored(place: Files, target: Target, form: Format) -> bool:
+def _rows(place: Files, path: str, target: Target, form: Format) -> bool:
     assert form.count is not None
-    return form.count(place.spark, target.path, target.conf.options) > 0
+    return form.count(place.spark, path, target.conf.options) > 0
 
 
 def _else(call: Callable[[], T], otherwise: T) -> T:
@@ -239,7 +267,7 @@ def _refuse_lost(place: Place, staged: Staged) -> None:
     if not place.hadoop.exists(target.path):
         return
     there, here = ({leaf.rpartition("/")[0] for leaf in place.leaves(at)} for at in (target.path, staged.data))
-    lost = sorted(there - here)
+    lost = sorted(there - here - {""})  # an empty result's file is in no partition
     if lost:
         shown = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
         raise UsageError(

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from sparkkit import formats
@@ -181,13 +181,11 @@ class Journals:
             done = run.before(key)
         return done.run_id if done else None
 
-    def wrote(self, path: str, name: str) -> bool:
-        """Whether the last generation of a slice has files at a path."""
-        if path in self.bare:
-            return False
-        run, key = self.runs[path]
-        last = last_of(Log(run.store, key), "slices", name)
-        return last is not None and bool(last.fields["files"])
+    def files(self, path: str, name: str) -> Sequence[str]:
+        """The files that the last generation of a slice has at a path."""
+        log = None if path in self.bare else self.log(path)
+        last = last_of(log, "slices", name) if log else None
+        return last.fields["files"] if last else ()
 
     def publish(self, logical_id: str, pieces: Sequence[Piece], states: Mapping[str, bytes] | None = None) -> dict[str, Part]:
         """Publishes in the order given, by one decision for each filesystem; what was published, by path. The states are decided
@@ -196,11 +194,16 @@ class Journals:
         Raises:
             LockedError: another run took over: nothing was published.
             InfrastructureError: the storage failed; the next run finishes what was decided.
+            ContractError, UsageError: a table refuses its rows: nothing was published.
         """
         published: dict[str, Part] = {}
         for piece in pieces:
+            if piece.commit:
+                self._judge(piece.commit, piece.folder, piece.slice)
+        for piece in pieces:
             if piece.path in self.bare and piece.commit:
-                self._commit_now(piece.commit, piece.folder, None)
+                known = formats.known(piece.commit.conf.format).number
+                self._commit_now(piece.commit, piece.folder, (piece.slice, self._number(piece) + 1) if known else None)
         pieces = [p for p in pieces if p.path not in self.bare]
         last = self.runs[pieces[-1].path][0] if pieces else None
         runs = {id(self.runs[p.path][0]): self.runs[p.path][0] for p in pieces}
@@ -228,6 +231,16 @@ class Journals:
         number = formats.known(piece.commit.conf.format).number if piece.commit else None
         return max(0, number(self.spark, piece.path, piece.slice)) if number else 0
 
+    def _judge(self, todo: TableCommit, folder: str, slice_name: str) -> None:
+        """Lets a table refuse its rows before the decision: what it refuses after it would stop the output for ever."""
+        judge = formats.known(todo.conf.format).judge
+        if judge:
+            judge(self._rows(todo, folder), todo.conf, todo.path, Commit(todo.run_id, todo.rows, folder, (slice_name, 0)))
+
+    def _rows(self, todo: TableCommit, folder: str) -> DataFrame:
+        data = f"{folder}/{todo.data}".rstrip("/")
+        return self.spark.read.schema(todo.schema).parquet(data).select(*[quote(c) for c in todo.schema.names])
+
     def _commit(self, system: str, part: Part, folder: str) -> None:
         """Commits a table's staged rows, for this run or for one that died after its decision."""
         store = self._store(system)
@@ -238,10 +251,10 @@ class Journals:
         self._commit_now(todo, _uri(system, folder), (part.slice, part.generation))
 
     def _commit_now(self, todo: TableCommit, folder: str, txn: tuple[str, int] | None) -> None:
-        form, data = formats.known(todo.conf.format), f"{folder}/{todo.data}".rstrip("/")
+        form = formats.known(todo.conf.format)
         assert form.commit is not None
-        frame = self.spark.read.schema(todo.schema).parquet(data).select(*[quote(c) for c in todo.schema.names])
-        done = self.committed[todo.path] = form.commit(frame, todo.conf, todo.path, Commit(todo.run_id, todo.rows, folder, txn))
+        how = Commit(todo.run_id, todo.rows, folder, txn)
+        done = self.committed[todo.path] = form.commit(self._rows(todo, folder), todo.conf, todo.path, how)
         if done.rows != todo.rows and not done.already:
             raise AccountingError(f"{todo.rows} good rows, but the commit to {todo.path} accounts for {done.rows}",
                                   hint="look at the table's history")

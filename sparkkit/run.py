@@ -95,7 +95,7 @@ def _locked(
         counts = _settle(quarantine, record, taken, staged, plans)
         record.checks = verdicts.all_of(place, checks, taken, counts, staged, others)
         refuse(job.name, record.checks)
-        guards.verdict(place, staged)
+        guards.verdict(place, staged, who.slices)
         new.verdict(place, staged, record)
     with record.step("publish"):
         generations = sinks.publish(place, staged, who, quarantine.ready(who.shelf), new.states())

@@ -13,7 +13,7 @@ from pyspark.sql.types import StructType
 from sparkkit import formats
 from sparkkit.accounting import Count, Watch, tally
 from sparkkit.conf import OutputConf
-from sparkkit.errors import AccountingError, UsageError
+from sparkkit.errors import AccountingError, InfrastructureError, UsageError
 from sparkkit.formats import beside, writing
 from sparkkit.formats.base import Commit, Committed, Format, Unfit
 from sparkkit.publishing import Identity, Piece, TableCommit, mode_of
@@ -199,7 +199,7 @@ def _counted(place: Place, target: Target, seen: Watch, frame: DataFrame, schema
     total = place.total(target, form)
     built = (seen.figures() or {}).get("rows", total)
     if built > total:  # a task that ran again, its first result lost with its executor, is observed twice
-        built = frame.count()
+        built = _recounted(target, frame, built, total)
     if built != total:
         raise AccountingError(
             f"output {target.name!r}: {built} rows were built, but {total} were staged at {target.staging}",
@@ -212,6 +212,21 @@ def _counted(place: Place, target: Target, seen: Watch, frame: DataFrame, schema
     by = {} if rejects is None else {r["reason"]: r["n"] for r in rejects.groupBy("reason").agg(F.count("*").alias("n")).toLocalIterator()}
     data, good = place.good(target, form)
     return Staged(target, data, Count(total, good, by, counted_by="staged"), form.name, schema, rejects)
+
+
+def _recounted(target: Target, frame: DataFrame, observed: int, total: int) -> int:
+    """The rows of a frame of which more were observed than staged.
+
+    Raises:
+        InfrastructureError: other ones each time: a task that ran again built other rows (`not_deterministic`).
+    """
+    built = frame.count()
+    if built not in (observed, total):
+        raise InfrastructureError(
+            f"output {target.name!r}: {total} rows were staged, {observed} were built, and {built} when they were counted once more",
+            reason="not_deterministic", hint="nothing was published; run again, and make the job say the same each time",
+        )
+    return built
 
 
 def _rejects(frame: DataFrame) -> DataFrame:
@@ -285,10 +300,17 @@ def _folders(staged: Staged, part: Part) -> list[str]:
 
 
 def _empty(place: Place, staged: Staged) -> None:
-    """An empty result keeps its schema: one file without rows, where the format's files have a schema."""
+    """An empty result keeps its schema: one file without rows, where the format's files have a schema. Nothing is added to partitions:
+    such a file would be in none of them, and have their columns beside files that don't."""
+    conf = staged.target.conf
     staged.data = f"{staged.target.staging}/empty"
+    if isinstance(place, Files) and not staged.target.table and conf.partition_by and conf.mode in beside.ADDING:
+        place.hadoop.make_folder(staged.data)
+        staged.kind = conf.format
+        return
     frame = place.spark.createDataFrame([], staged.schema).coalesce(1)
-    place.save(frame, formats.known(staged.kind), {}, [], staged.data)
+    options = conf.options if staged.kind == conf.format else {}
+    place.save(frame, formats.known(staged.kind), options, [], staged.data)
 
 
 def _rewrite(place: Files, staged: Staged) -> None:

@@ -14,7 +14,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 from sparkkit import formats
 from sparkkit.conf import OutputConf
 from sparkkit.errors import UsageError
-from sparkkit.formats import writing
+from sparkkit.formats import tables, writing
 from sparkkit.formats.base import Format
 from sparkkit.publishing import Identity, Journals, Piece
 from sparkkit.schema.types import quote
@@ -76,8 +76,7 @@ class Files:
         """
         if conf.format == "table":
             path, beside = str(conf.path), self.hadoop.qualified(str(conf.path).replace("`", ""))
-            warehouse = self.hadoop.qualified(self.spark.conf.get("spark.sql.warehouse.dir") or "spark-warehouse").rstrip("/")
-            journal = f"{warehouse}/{str(conf.path).replace('`', '').lower()}"
+            journal = self._beside_table(path)
         else:
             path = beside = journal = self.hadoop.qualified(str(conf.path)).rstrip("/")
         if conf.format not in ("delta", "table") and not self.journals.journaled(path):
@@ -85,6 +84,12 @@ class Files:
                              reason="no_rename", hint="write Delta there")
         quarantine = self.hadoop.qualified(conf.quarantine).rstrip("/") if conf.quarantine else f"{beside}.quarantine"
         return Target(name, conf, path, "", quarantine, journal)
+
+    def _beside_table(self, name: str) -> str:
+        """The path that a table's journal is beside: where one is, under this name or another of the same table; else the usual one."""
+        warehouse = self.hadoop.qualified(self.spark.conf.get("spark.sql.warehouse.dir") or "spark-warehouse").rstrip("/")
+        paths = [f"{warehouse}/{spelt}" for spelt in tables.spellings(self.spark, name)]
+        return next((p for p in paths if (log := self.journals.log(p)) and log.store.list(log.folder)), paths[1])
 
     @contextmanager
     def lock(self, targets: Mapping[str, Target]) -> Iterator[dict[str, Target]]:
@@ -178,7 +183,7 @@ class Files:
             source = at.rpartition("/")[0]
             self.move(source, folder, self.leaves(source))
         if not shelved:
-            if not self.journals.wrote(target.quarantine, name):
+            if not self.journals.files(target.quarantine, name):
                 return []
             self.hadoop.make_folder(folder)
             self.hadoop.owner_only(work)

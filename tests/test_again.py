@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 
 from sparkkit import conf as confs
 from sparkkit import publishing, run
-from sparkkit.errors import InfrastructureError, LockedError
+from sparkkit.errors import ContractError, InfrastructureError, LockedError
 from sparkkit.formats import delta_adopt
 from sparkkit.job import Job
 from sparkkit.ledger import Record
@@ -102,6 +102,20 @@ def test_a_re_run_of_partitions_takes_away_those_it_no_longer_writes(go: Go, hel
     go(["z1"], "2026-01-02", **by)
     record = go(["x2"], "2026-01-01", **by)
     assert (held(), record.outputs["output"]["partitions"]) == (["x2", "z1"], ["p=x", "p=y"])
+
+
+def test_a_re_run_without_rows_takes_nothing_away_unless_it_is_asked_for(go: Go, held: Any) -> None:
+    def none(text: DataFrame) -> DataFrame:
+        return same(text).where("1 = 0")
+
+    go(["a"], "2026-01-01")
+    go(["b"], "2026-01-02")
+    with pytest.raises(ContractError, match="the result is empty") as error:
+        go(["a"], "2026-01-01", none, code="c2")
+    assert (error.value.exit_code, error.value.reason, held()) == (4, "empty_result", ["a", "b"])
+    go(["a"], "2026-01-01", none, code="c2", **{"outputs.output.allow_empty": True})
+    go(["a"], "2026-01-01", none, code="c3")  # nothing is left to lose
+    assert held() == ["b"]
 
 
 def test_without_a_date_the_same_input_is_added_once_and_another_input_too(go: Go, held: Any) -> None:

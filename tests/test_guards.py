@@ -160,6 +160,22 @@ def test_two_outputs_of_one_place_are_refused(home: Path, run_job: RunJob) -> No
     assert (said(done), (home / "out").exists()) == ((2, "overlapping_paths"), False)
 
 
+def test_a_table_that_is_read_is_not_overwritten_by_another_of_its_names(go: Go) -> None:
+    given = ["--mode=overwrite", "--set=inputs.rows.format=table", "--output-format=table", "--set=outputs.output.quarantine={}/kept"]
+    refused = go("`default`.`t`", "`T`", *given)
+    asked = go("`default`.`t`", "`T`", *given, "--set=outputs.output.allow_overlap=true")
+    assert said(refused) == (2, "overlapping_paths")
+    assert "is the table `T`, which input 'rows' reads" in refused.message
+    assert said(asked) == (3, "input_missing")
+
+
+def test_a_day_without_rows_is_no_partition_that_an_overwrite_loses(go: Go, home: Path) -> None:
+    by, over = "--set=outputs.output.partition_by=p", "--mode=overwrite"
+    assert go("in", "out", by, over, build=none).exit_code == 0
+    assert go("in", "out", by, over).exit_code == 0
+    assert go("in", "new", by, "--mode=append", "--show=1", build=none).exit_code == 0
+
+
 def test_an_empty_result_does_not_replace_rows_unless_it_is_asked_for(go: Go, spark: SparkSession, home: Path) -> None:
     go("flat", "out")
     refused = go("in", "out", "--mode=overwrite", build=none)

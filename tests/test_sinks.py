@@ -11,9 +11,10 @@ from pyspark.sql import functions as F
 
 from sparkkit import sinks
 from sparkkit.conf import OutputConf
-from sparkkit.errors import AccountingError, ContractError, UsageError
+from sparkkit.errors import AccountingError, ContractError, InfrastructureError, UsageError
 from sparkkit.formats import writing
 from sparkkit.staging import Files
+from sparkkit.storage.local import LocalStore
 from tests.conftest import Write
 
 
@@ -55,6 +56,26 @@ def test_other_rows_staged_than_were_built_are_not_published(
     with pytest.raises(AccountingError, match=f"2 rows were built, but {staged} were staged"):
         write(parts(spark, (1, "a"), (2, "b")))
     assert seen(tmp_path) == []
+
+
+def test_a_frame_that_is_another_each_time_is_to_be_run_again(
+    write: Write, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sparkkit.accounting.Watch.figures", lambda self: {"rows": 5})
+    monkeypatch.setattr(Files, "total", lambda *_: 3)
+    with pytest.raises(InfrastructureError, match="3 rows were staged, 5 were built, and 2 when they were counted once more") as error:
+        write(parts(spark, (1, "a"), (2, "b")))
+    assert (error.value.exit_code, seen(tmp_path)) == (6, [])
+
+
+@pytest.mark.parametrize("journals", [[], [".t.sparkkit"], [".default.t.sparkkit"]])
+def test_a_table_has_one_journal_whichever_way_it_is_named(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch, journals: list[str],
+) -> None:
+    monkeypatch.setattr(LocalStore, "list", lambda self, folder: ("log/",) if folder.rpartition("/")[2] in journals else ())
+    names = ("t", "T", "default.t", "`default`.`t`", "spark_catalog.default.t")
+    found = {Files.of(spark, "run-1").target("output", OutputConf(path=name, format="table")).journal.rpartition("/")[2] for name in names}
+    assert found == {"t" if journals == [".t.sparkkit"] else "default.t"}
 
 
 def test_append_keeps_what_is_there(write: Write, spark: SparkSession, tmp_path: Path) -> None:
@@ -123,6 +144,24 @@ def test_an_empty_result_keeps_its_schema(write: Write, spark: SparkSession, tmp
 def test_an_empty_csv_keeps_its_header(write: Write, spark: SparkSession, tmp_path: Path) -> None:
     write(parts(spark, (1, "a")).where("v > 1"), format="csv", partition_by=("p",))
     assert [(tmp_path / "out" / f).read_text() for f in files(tmp_path / "out")] == ["v,p\n"]
+
+
+def test_an_empty_csv_without_a_header_gets_none(write: Write, spark: SparkSession, tmp_path: Path) -> None:
+    write(parts(spark, (1, "a")).where("v > 1"), format="csv", partition_by=("p",), options={"header": "false"})
+    assert "".join((tmp_path / "out" / f).read_text() for f in files(tmp_path / "out")) == ""
+
+
+@pytest.mark.parametrize(("kind", "first"), [("parquet", "append"), ("parquet", "overwrite"), ("csv", "overwrite_partitions")])
+def test_a_day_without_rows_stops_no_later_day_of_a_partitioned_output(
+    write: Write, spark: SparkSession, tmp_path: Path, kind: str, first: str,
+) -> None:
+    by: dict[str, Any] = {"format": kind, "partition_by": ("p",)}
+    none = parts(spark, (1, "a")).where("v > 1")
+    write(none, mode=first, **by)
+    write(parts(spark, (2, "b")), mode="append", **by)
+    write(none, mode="overwrite_partitions", **by)
+    found = spark.read.option("header", "true").format(kind).load(str(tmp_path / "out"))
+    assert [(str(r.v), r.p) for r in found.collect()] == [("2", "b")]
 
 
 def test_an_empty_text_in_a_partition_is_refused(write: Write, spark: SparkSession) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
 
 from sparkkit.errors import UsageError, nearest
 from sparkkit.formats.base import Format
@@ -72,7 +73,12 @@ def known(name: str) -> Format:
 def view(spark: SparkSession, kind: str, path: str, options: Mapping[str, str]) -> DataFrame:
     """What was published at a path, or to a table of a name, for a look at it."""
     form = known(kind)
-    return form.view(spark, path, options) if form.view else spark.read.format(form.name).load(path)
+    try:
+        return form.view(spark, path, options) if form.view else spark.read.format(form.name).load(path)
+    except Exception as error:
+        if "UNABLE_TO_INFER_SCHEMA" in str(error):  # partitions of which there is none yet
+            return spark.createDataFrame([], StructType())
+        raise
 
 
 def of_path(path: str) -> str | None:

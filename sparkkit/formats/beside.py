@@ -45,7 +45,7 @@ def fits_typed(frame: DataFrame, conf: OutputConf, path: str, *, name: str) -> N
     """
     def differences(spark: SparkSession, file: File) -> Iterator[str]:
         there = spark.read.format(name).load(spark_path(file.path)).schema
-        yield from typed(_stored(frame.schema, conf), there)
+        yield from typed(_stored(frame.schema, conf), _stored(there, conf))
 
     _fits(frame, conf, path, differences)
 
@@ -62,7 +62,7 @@ def fits_header(frame: DataFrame, conf: OutputConf, path: str) -> None:
         there = next(csv.reader(head.splitlines(keepends=True), **mark), [])  # type: ignore[arg-type]
         here = _stored(frame.schema, conf).names
         yield from (f"column {name!r} is new" for name in here if name not in there)
-        yield from (f"column {name!r} is missing" for name in there if name not in here)
+        yield from (f"column {name!r} is missing" for name in there if name not in (*here, *conf.partition_by))
 
     if conf.options.get("header", "true").lower() == "true":
         _fits(frame, conf, path, differences)
@@ -86,6 +86,7 @@ def typed(frame: StructType, there: StructType) -> Iterator[str]:
 
 
 def _stored(schema: StructType, conf: OutputConf) -> StructType:
+    """Without the columns of partitions, which only the file of an empty result has."""
     return StructType([f for f in schema.fields if f.name not in conf.partition_by])
 
 

@@ -40,6 +40,9 @@ OURS = ("mergeschema", "overwriteschema", "replacewhere", "partitionoverwritemod
 FORGETS = "delta.setTransactionRetentionDuration"
 """A table property after whose time Delta drops the numbers of applications."""
 
+JUDGED = "_done"
+"""In the folder of a judgement that came to its end."""
+
 PLANS = {"merge": merge, "cdc": cdc, "scd2": scd2}
 
 
@@ -123,6 +126,24 @@ def commit(frame: DataFrame, conf: OutputConf, path: str, how: Commit) -> Commit
     raise LockedError(f"other writers changed {path} during each of {TRIES} tries", reason="conflict", hint="run again when they are done")
 
 
+def judge(frame: DataFrame, conf: OutputConf, path: str, how: Commit) -> None:
+    """Refuses before a run's decision what the commit would refuse after it, as far as the rows and the table as they are can tell;
+    what a commit by keys will do is staged on the way, and used by it where the table is the same then. `how.txn` has any number.
+
+    Raises:
+        ContractError: the frame, its keys or its order can't go into this table, or what is to be replaced was rewritten.
+        UsageError: the table has no partitions to replace, or would forget what was committed.
+    """
+    if compat.is_connect(frame.sparkSession):
+        return
+    attempt = Attempt(Transaction(frame.sparkSession, path), frame, conf, how)
+    attempt.refuse_forgetful()
+    if conf.schema_evolution == "widen":
+        _widen(frame, conf, path)
+        attempt = Attempt(Transaction(frame.sparkSession, path), frame, conf, how)
+    attempt.judge()
+
+
 def pauses(seed: str) -> Iterator[float]:
     """The seconds between tries: twice as long each time, no two runs in step.
 
@@ -151,20 +172,33 @@ class Attempt:
 
     def run(self) -> Committed:
         """Writes, counts, judges, commits."""
-        txn, conf = self.txn, self.conf
-        if not self.fresh and (self.how.txn or conf.mode in ("cdc", "scd2")) and txn.property(FORGETS):
-            raise UsageError(f"{txn.path} has the property {FORGETS}, and would forget what was committed", reason="forgetful_table",
-                             hint=f"ALTER TABLE delta.`{txn.path}` UNSET TBLPROPERTIES ('{FORGETS}')")
+        self.refuse_forgetful()
         if self.how.txn:
-            done = _done(txn, self.how.txn)
+            done = _done(self.txn, self.how.txn)
             if done is not None:
                 return done
-        ready = _ready(self.frame, conf)
-        shape = self._shape(_stored(conf, self.frame.schema))
-        rows = shape.frame(ready)
-        if conf.mode in KEYED:
+        shape = self._shape(_stored(self.conf, self.frame.schema))
+        rows = shape.frame(_ready(self.frame, self.conf))
+        if self.conf.mode in KEYED:
             return self._by_keys(rows, shape)
         return self._whole(rows)
+
+    def judge(self) -> None:
+        """Refuses what `run` would refuse, and commits nothing."""
+        shape = self._shape(_stored(self.conf, self.frame.schema))
+        if self.conf.mode not in KEYED:
+            self._gone()
+            return
+        batch = Batch(self.txn, shape.frame(_ready(self.frame, self.conf)), self.conf, shape, self._judged())
+        PLANS[self.conf.mode](batch)
+        Hadoop.of(self.txn.spark).write(f"{batch.scratch}/{JUDGED}", b"")
+
+    def refuse_forgetful(self) -> None:
+        """Refuses a table that drops the numbers of applications which this commit relies on."""
+        txn = self.txn
+        if not self.fresh and (self.how.txn or self.conf.mode in ("cdc", "scd2")) and txn.property(FORGETS):
+            raise UsageError(f"{txn.path} has the property {FORGETS}, and would forget what was committed", reason="forgetful_table",
+                             hint=f"ALTER TABLE delta.`{txn.path}` UNSET TBLPROPERTIES ('{FORGETS}')")
 
     def _shape(self, schema: StructType) -> Fit:
         conf, txn = self.conf, self.txn
@@ -182,10 +216,7 @@ class Attempt:
     def _whole(self, rows: DataFrame) -> Committed:
         """append, overwrite and overwrite_partitions: all rows go in, and some files go."""
         txn, conf = self.txn, self.conf
-        by = tuple(conf.partition_by) or (() if self.fresh else txn.partitions)
-        if conf.mode == "overwrite_partitions":
-            delta_table.need_partitions(txn.path, by)
-        earlier = self._earlier() if conf.mode in ("append", "overwrite_partitions") else []
+        by, earlier = self._gone()
         said = self.adoption.said()
         if said is None:
             self.adoption.undo()  # an attempt before may have moved some, when the table still took them in
@@ -206,6 +237,14 @@ class Attempt:
         figures = dict.fromkeys(LAW, 0) | {"inserted": wrote, "closed": 0, "copied": 0, "removed": txn.count(remove)}
         mode = "Overwrite" if conf.mode.startswith("overwrite") else "Append"
         return self._commit(self.made, remove, figures, tuple(sorted(replaced)), txn.writes(mode, by), {})
+
+    def _gone(self) -> tuple[tuple[str, ...], list[Stored]]:
+        """The partition columns, and the files of earlier generations that are to go."""
+        conf = self.conf
+        by = tuple(conf.partition_by) or (() if self.fresh else self.txn.partitions)
+        if conf.mode == "overwrite_partitions":
+            delta_table.need_partitions(self.txn.path, by)
+        return by, self._earlier() if conf.mode in ("append", "overwrite_partitions") else []
 
     def _earlier(self) -> list[Stored]:
         """The files that earlier generations of this application brought in, which this one replaces.
@@ -234,11 +273,14 @@ class Attempt:
         return figures.get("inserted")
 
     def _by_keys(self, rows: DataFrame, shape: Fit) -> Committed:
-        txn = self.txn
-        batch = Batch(txn, rows, self.conf, shape, f"{self.how.scratch}/_commit-{time.monotonic_ns()}")
+        txn, at = self.txn, self._judged()
+        staged = Hadoop.of(txn.spark).exists(f"{at}/{JUDGED}")
+        batch = Batch(txn, rows, self.conf, shape, at if staged else f"{self.how.scratch}/_commit-{time.monotonic_ns()}", staged)
         change = self.change = PLANS[self.conf.mode](batch)
         figures = {**dict.fromkeys((*LAW, "closed", "copied", "removed"), 0), **change.figures}
         self._judge(sum(figures[name] for name in LAW))
+        if change.kept is not None and change.keep is not None:
+            change.numbers = change.kept.add(change.keep)
         self.made, remove = prepare(batch, change, writer_options(self.conf))
         verify(txn, change, self.made)
         figures |= {k: v for k, v in change.figures.items() if k == "copied"}
@@ -249,6 +291,10 @@ class Attempt:
             "numTargetRowsDeleted": figures["deleted"], "numTargetRowsCopied": figures["copied"],
         }
         return self._commit(self.made, remove, figures, (), txn.merges(), change.numbers, metrics)
+
+    def _judged(self) -> str:
+        """Where the judgement of these rows beside this version of the table stages what becomes of them."""
+        return f"{self.how.scratch}/_judged-{'new' if self.fresh else self.txn.named()}-{self.txn.version}"
 
     def _judge(self, rows: int) -> None:
         if self.how.rows is not None and rows != self.how.rows:
@@ -345,5 +391,5 @@ def _widen(frame: DataFrame, conf: OutputConf, path: str) -> None:
                             hint="cast it in the job, or write the table anew at another path") from error
 
 
-FORMAT = Format("delta", (), delta_table.land, delta_table.write, files=False, check=check, fits=fits, commit=commit, number=number,
-                stage=stage)
+FORMAT = Format("delta", (), delta_table.land, delta_table.write, files=False, check=check, fits=fits, judge=judge, commit=commit,
+                number=number, stage=stage)

@@ -46,6 +46,8 @@ def stage(frame: DataFrame, conf: OutputConf, path: str, at: str, split: str) ->
         return False
     txn = Transaction(frame.sparkSession, at)
     txn.create(frame.schema, (*([split] if split else []), *by), {})
+    if not _asks_nothing(txn):  # the session's defaults for new tables, such as other names for the columns
+        return False
     made = txn.write(frame, writer_options(conf))
     good = [f for f in made if not split or dict(f.partition)[split] is None]
     said = {"format": FORMAT, "by": by, "split": split, "schema": schema.json(), "adds": [str(f.action.json()) for f in good]}
@@ -76,8 +78,12 @@ def _named(schema: StructType, by: Sequence[str]) -> tuple[str, ...] | None:
 def fits(txn: Transaction, schema: StructType) -> bool:
     """Whether a table is a plain one with just these columns and types."""
     there = {f.name: bare(f.dataType) for f in txn.schema.fields}
-    plain = not any(f.metadata for f in txn.schema.fields) and all(k in HARMLESS for k in txn.properties())
+    plain = not any(f.metadata for f in txn.schema.fields) and _asks_nothing(txn)
     return plain and there == {f.name: bare(f.dataType) for f in schema.fields}
+
+
+def _asks_nothing(txn: Transaction) -> bool:
+    return all(k in HARMLESS for k in txn.properties())
 
 
 class Adoption:

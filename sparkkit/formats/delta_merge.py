@@ -30,7 +30,8 @@ OUT = ("updated", "deleted")
 @dataclass
 class Change:
     """What a batch does to a table. `put` are the rows that go in, `out` names those that go, by `identity`; both bear
-    `ACTION`. `gone` is the number of rows out, `came` of rows in, `figures` the account of the batch."""
+    `ACTION`. `gone` is the number of rows out, `came` of rows in, `figures` the account of the batch. `keep` is what `kept` is to
+    keep of it."""
 
     put: DataFrame
     out: DataFrame
@@ -41,17 +42,20 @@ class Change:
     figures: dict[str, int]
     numbers: dict[str, int] = field(default_factory=dict)
     kept: Kept | None = None
+    keep: DataFrame | None = None
 
 
 @dataclass(frozen=True)
 class Batch:
-    """The rows to be brought in, in the table's columns, and where the change may be staged; `DELETED` marks deletes."""
+    """The rows to be brought in, in the table's columns, and where the change may be staged; `DELETED` marks deletes. `staged` says
+    that the change is there already, since these rows were judged beside this version of the table before."""
 
     txn: Transaction
     frame: DataFrame
     conf: OutputConf
     fit: Fit
     scratch: str
+    staged: bool = False
 
     @property
     def columns(self) -> list[str]:
@@ -67,7 +71,8 @@ class Batch:
     def stage(self, frame: DataFrame, name: str) -> DataFrame:
         """Writes a frame to the scratch folder, and gives it as it is there."""
         at = f"{self.scratch}/{name}"
-        frame.write.parquet(at)
+        if not self.staged:
+            frame.write.parquet(at)
         return self.txn.spark.read.schema(frame.schema).parquet(at)
 
 
@@ -122,7 +127,7 @@ def cdc(batch: Batch) -> Change:
     if buried or change.figures["deleted"]:
         gone = batch.txn.spark.read.parquet(f"{batch.scratch}/changes").where(F.col(ACTION).isin("deleted", "absent"))
         change.kept = kept
-        change.numbers = kept.add(gone.select(*_cols(keys), F.col(quote(at)).alias("_sparkkit_at"), F.lit(True).alias(DELETED)))
+        change.keep = gone.select(*_cols(keys), F.col(quote(at)).alias("_sparkkit_at"), F.lit(True).alias(DELETED))
     return change
 
 

@@ -56,7 +56,7 @@ def scd2(batch: Batch) -> Change:
     if counts.get("repeated") or removed or counts.get("idle"):
         rest = [REST] if shape.rest else []
         keep = staged.where(F.col(ACTION).isin("repeated", "removed", "idle")).select(*shape.named, AT, DELETED, DIGEST, *rest)
-        change.kept, change.numbers = kept, kept.add(keep)
+        change.kept, change.keep = kept, keep
     return change
 
 

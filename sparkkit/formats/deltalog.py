@@ -261,6 +261,11 @@ def number(spark: SparkSession, path: str, app: str) -> int:
     return int(found.get()) if found.isDefined() else -1
 
 
+def wrote(spark: SparkSession, path: str, app: str) -> bool:
+    """Whether the table holds rows in files that an application wrote, by its log."""
+    return number(spark, path, app) >= 0 and any(f.rows is None or f.rows for f in Transaction(spark, path).files(app))
+
+
 def noted(spark: SparkSession, path: str, app: str, generation: int) -> tuple[int, str] | None:
     """Version and note of the commit of an application's number, looked for from the newest commit back; None where the
     log no longer has it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from pyspark.sql import DataFrame, SparkSession
@@ -9,11 +10,29 @@ from pyspark.sql import functions as F
 
 from sparkkit import compat
 from sparkkit.conf import OutputConf
-from sparkkit.errors import NotReadyError, UsageError
+from sparkkit.errors import ContractError, NotReadyError, UsageError
 from sparkkit.formats.base import Commit, Committed, Format, Land, Scan
 from sparkkit.formats.delta_table import folders, landed, need_partitions, write
 from sparkkit.formats.writing import setting
 from sparkkit.schema.types import quote
+
+
+def resolved(spark: SparkSession, name: str) -> tuple[str, ...]:
+    """Catalog, schema and table of a name, as the session takes it; small letters."""
+    parts = [p[1:-1].replace("``", "`") if p[0] == "`" else p for p in re.findall(r"`(?:[^`]|``)+`|[^.`]+", name.lower())]
+    if len(parts) == 1:
+        parts = [str(spark.catalog.currentDatabase()).lower(), *parts]
+    if len(parts) == 2:
+        parts = [str(spark.catalog.currentCatalog()).lower(), *parts]
+    return tuple(parts)
+
+
+def spellings(spark: SparkSession, name: str) -> list[str]:
+    """How the same table may be named in this session: as it was given, then the usual way, then the others; small letters."""
+    whole = resolved(spark, name)
+    short = whole[1:] if whole[:1] == (str(spark.catalog.currentCatalog()).lower(),) else whole
+    least = short[1:] if short[:-1] == (str(spark.catalog.currentDatabase()).lower(),) else short
+    return [name.replace("`", "").lower(), *(".".join(parts) for parts in (short, whole, least))]
 
 
 def land_table(scan: Scan) -> Land:
@@ -50,6 +69,29 @@ def check_table(spark: SparkSession, conf: OutputConf) -> None:
         raise UsageError(f"table {conf.path} exists and the mode is error", reason="output_exists", hint="--mode overwrite or append")
 
 
+def judge_table(frame: DataFrame, conf: OutputConf, name: str, _how: Commit) -> None:
+    """Refuses before a run's decision what the commit would refuse after it.
+
+    Raises:
+        UsageError: the table has no partitions to replace.
+        ContractError: it has a column that the frame lacks.
+    """
+    spark = frame.sparkSession
+    if conf.mode in ("overwrite", "error") or not spark.catalog.tableExists(name):
+        return
+    if conf.mode == "overwrite_partitions":
+        need_partitions(name, _partitions(spark, conf, name))
+    here = {c.lower() for c in frame.columns}
+    missing = [c for c in spark.table(name).columns if c.lower() not in here]
+    if missing:
+        raise ContractError(f"the table {name} has columns that the frame lacks: {', '.join(missing)}", reason="schema_changed",
+                            hint="change the job, or write to another table")
+
+
+def _partitions(spark: SparkSession, conf: OutputConf, name: str) -> list[str]:
+    return list(conf.partition_by) or [c.name for c in spark.catalog.listColumns(name) if c.isPartition]
+
+
 def commit_table(frame: DataFrame, conf: OutputConf, name: str, how: Commit) -> Committed:
     """Writes a frame into a table of the catalog, by column name; the rows that the table gained, and the partitions
     replaced."""
@@ -65,7 +107,7 @@ def _commit(spark: SparkSession, frame: DataFrame, conf: OutputConf, name: str) 
         (writer.partitionBy(*by) if by else writer).saveAsTable(name)
         return spark.table(name).count(), replaced
     columns = [quote(c) for c in spark.table(name).columns]
-    told = by or [c.name for c in spark.catalog.listColumns(name) if c.isPartition]
+    told = _partitions(spark, conf, name)
     if conf.mode == "overwrite_partitions":
         need_partitions(name, told)
         replaced = folders(frame, told)
@@ -89,4 +131,5 @@ def view_table(spark: SparkSession, path: str, options: Mapping[str, str]) -> Da
     return spark.table(path)
 
 
-FORMAT = Format("table", (), land_table, write, files=False, check=check_table, commit=commit_table, view=view_table)
+FORMAT = Format("table", (), land_table, write, files=False, check=check_table, judge=judge_table, commit=commit_table,
+                view=view_table)

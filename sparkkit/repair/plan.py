@@ -68,7 +68,7 @@ def plan(spark: SparkSession, want: Asked, *, quick: bool = False) -> dict[str, 
         "inputs": {n: _input(one, quick) for n, one in taken.items()},
     }
     built = {} if quick else run.build(want.job, {n: t.passed for n, t in taken.items()}, want.params)
-    told["outputs"] = {n: _output(spark, want, states[n], contracts.get(n), built.get(n)) for n in targets}
+    told["outputs"] = {n: _output(place, want, states[n], contracts.get(n), built.get(n)) for n in targets}
     return {**told, "order": order(place, targets), "cost": cost(spark, want)}
 
 
@@ -123,7 +123,7 @@ def _input(taken: intake.Intake, quick: bool) -> dict[str, Any]:
     return told
 
 
-def _output(spark: SparkSession, want: Asked, found: State, contract: Contract | None, built: DataFrame | None) -> dict[str, Any]:
+def _output(place: Files, want: Asked, found: State, contract: Contract | None, built: DataFrame | None) -> dict[str, Any]:
     target, last = found.target, found.last
     told: dict[str, Any] = {
         "path": target.path, "format": target.conf.format, "mode": target.conf.mode, "slice": found.slice, "generation": found.generation,
@@ -136,26 +136,34 @@ def _output(spark: SparkSession, want: Asked, found: State, contract: Contract |
     good = judged.where(F.col(BAD).isNull()) if BAD in judged.columns else judged
     new = good.select(*[quote(c) for c in good.columns if c not in (*LANDING, *target.conf.leave_out)])
     rejected = judged.where(F.col(BAD).isNotNull()).count() if contract else 0
-    held = changes.there(spark, target)
+    held = changes.there(place.spark, target)
     by = tuple(target.conf.partition_by)
     told |= {"rows": new.count(), "rejected": rejected, "partitions": changes.partitions(new, by)}
     told["columns"] = changes.columns(held.schema, new.schema) if held and target.conf.format in changes.TYPED else []
-    told["refused"] = _refused(target, new, held, told["rows"])
+    told["refused"] = _refused(place, found, new, held, told["rows"])
     told["changes"] = _changes(want, target, contract, held, new, last)
     return told
 
 
-def _refused(target: Target, new: DataFrame, held: DataFrame | None, rows: int) -> str | None:
+def _refused(place: Files, found: State, new: DataFrame, held: DataFrame | None, rows: int) -> str | None:
     """Why a run would be refused, as far as can be told before it."""
+    target = found.target
     if target.conf.mode == "error" and held is not None:
         return f"{target.path} exists and the mode is error"
-    if target.conf.mode == "overwrite" and not rows and not target.conf.allow_empty and held is not None and held.limit(1).count():
+    if not rows and not target.conf.allow_empty and held is not None and _loses(place, found, held):
         return "the result is empty, and would replace rows"
     try:
         sinks.fit(new.sparkSession, target, new)
     except SparkkitError as error:
         return error.message
     return None
+
+
+def _loses(place: Files, found: State, held: DataFrame) -> bool:
+    mode = found.target.conf.mode
+    if mode in guards.ADDING:
+        return guards.held(place, found.target, found.slice)
+    return mode == "overwrite" and held.limit(1).count() > 0
 
 
 def _changes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkkit.errors import AccountingError, InfrastructureError
-from sparkkit.formats import delta_adopt, deltalog
+from sparkkit import publishing
+from sparkkit.errors import AccountingError, ContractError, InfrastructureError, UsageError
+from sparkkit.formats import delta, delta_adopt, delta_merge, deltalog
+from sparkkit.formats.writing import setting
 from sparkkit.intake import judge
 from sparkkit.schema.contract import Column, Contract, Rule
 from sparkkit.sinks import Staged
 from tests.conftest import Write
+from tests.test_again import go  # noqa: F401 - a fixture
 
 CONTRACT = Contract("t", (Column("v", "int"), Column("p", "string"), Column("day", "date")), rules=(Rule("positive", "v > 0"),))
 ODD = ["01", "1", None, "a b/c=%", "ü", "a"]
@@ -210,3 +214,73 @@ def test_a_staged_file_that_is_gone_is_told(write: Write, spark: SparkSession, p
     with pytest.raises(InfrastructureError, match="was staged, and is gone"):
         write(rows(spark, 2), format="delta", mode="append", meanwhile=lose)
     assert [row[0] for row in held(spark, path)] == ["1"]
+
+
+CDC, SCD2 = {"mode": "cdc", "keys": ("k",), "sequence_by": "at"}, {"mode": "scd2", "keys": ("k",), "valid_from": "at"}
+
+
+@pytest.mark.parametrize(("given", "wrong", "mended", "reason"), [
+    ({"mode": "merge", "keys": ("k",)}, [("b", 2, "x"), ("b", 3, "y")], [("b", 3, "y")], "duplicate_keys"),
+    (CDC, [("a", 1, "other than in the table")], [("a", 2, "newer")], "sequence_tie"),
+    (SCD2, [("b", None, "x")], [("b", 2, "x")], "null_keys"),
+], ids=lambda p: p["mode"] if isinstance(p, dict) else p if isinstance(p, str) else "")
+def test_a_batch_that_is_refused_by_its_keys_stops_no_later_run(
+    given: dict[str, Any], wrong: list[Any], mended: list[Any], reason: str, write: Write, spark: SparkSession, path: str,
+) -> None:
+    says = "k string, at int, said string"
+    write(spark.createDataFrame([("a", 1, "first")], says), format="delta", **given)
+    with pytest.raises(ContractError) as error:
+        write(spark.createDataFrame(wrong, says), format="delta", **given)
+    staged = write(spark.createDataFrame(mended, says), format="delta", **given)
+    assert (error.value.exit_code, error.value.reason, staged.committed is not None) == (4, reason, True)
+    held = {tuple(row) for row in spark.read.format("delta").load(path).select("k", "at", "said").collect()}
+    assert set(mended) <= held <= {("a", 1, "first"), *mended}
+
+
+def test_a_table_that_refuses_a_mode_stops_no_later_run(write: Write, spark: SparkSession, path: str) -> None:
+    write(rows(spark, 1), format="delta", mode="append")
+    with pytest.raises(UsageError, match="has no partitions, and the mode is overwrite_partitions"):
+        write(rows(spark, 2), format="delta", mode="overwrite_partitions")
+    write(rows(spark, 3), format="delta", mode="append")
+    spark.sql(f"ALTER TABLE delta.`{path}` SET TBLPROPERTIES ('delta.setTransactionRetentionDuration' = 'interval 1 days')")
+    with pytest.raises(UsageError, match="would forget what was committed"):
+        write(rows(spark, 4), format="delta", mode="append")
+    spark.sql(f"ALTER TABLE delta.`{path}` UNSET TBLPROPERTIES ('delta.setTransactionRetentionDuration')")
+    write(rows(spark, 5), format="delta", mode="append")
+    assert [row[0] for row in held(spark, path)] == ["1", "3", "5"]
+
+
+def test_a_commit_by_keys_takes_what_its_judgement_staged_unless_the_table_changed(
+    write: Write, spark: SparkSession, path: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    honest, staged = delta_merge.Batch.stage, list[bool]()
+    monkeypatch.setattr(delta_merge.Batch, "stage", lambda self, *given: staged.append(self.staged) or honest(self, *given))
+    write(rows(spark, 1, 2), format="delta", mode="merge", keys=("v",))
+    assert staged == [False, True]
+
+    def judges(*given: Any) -> None:
+        delta.judge(*given)
+        spark.sql(f"DELETE FROM delta.`{path}` WHERE v = 1")
+
+    monkeypatch.setattr(delta, "FORMAT", replace(delta.FORMAT, judge=judges))
+    write(rows(spark, 1, 2), format="delta", mode="merge", keys=("v",))
+    assert ([row[0] for row in held(spark, path)], staged[2:]) == (["1", "2"], [False, False])
+
+
+def test_rows_come_into_a_plain_table_by_its_own_names_whatever_the_session_gives_to_new_ones(
+    write: Write, spark: SparkSession, path: str, writes: list[str],
+) -> None:
+    write(rows(spark, 1), format="delta", mode="append")
+    with setting(spark, "spark.databricks.delta.properties.defaults.columnMapping.mode", "name"):
+        write(rows(spark, 2), format="delta", mode="append")
+    assert ([row[0] for row in held(spark, path)], writes) == (["1", "2"], ["staging", "table"])
+
+
+def test_an_append_without_a_journal_is_replaced_by_the_same_date_again(
+    request: pytest.FixtureRequest, spark: SparkSession, path: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = request.getfixturevalue("go")
+    monkeypatch.setattr(publishing.Journals, "journaled", lambda self, path: False)
+    for day, lines in (("1", ["a"]), ("1", ["a", "late"]), ("2", ["b"])):
+        run(lines, f"2026-01-0{day}")
+    assert sorted(row[0] for row in spark.read.format("delta").load(path).select("value").collect()) == ["a", "b", "late"]
