@@ -266,6 +266,19 @@ def test_late_rows_are_found_as_far_as_lateness_reaches_and_bring_their_whole_da
     assert (go(None, days, **DAYS).inputs["data"]["late"], go(None, days, **DAYS).status) == ({"2026-01-03": 1}, "nothing_new")
 
 
+def test_a_partition_with_rows_from_before_what_was_read_is_not_replaced(go: Go, put: Any, held: Any) -> None:
+    def shipped(data: DataFrame) -> DataFrame:
+        return data.withColumn("day", F.lit("2026-01-10"))
+
+    put(x=["2026-01-01 10:00:00", "2026-01-09 08:00:00"])
+    assert refused(lambda: go(None, lambda data: days(data).drop("at"), **DAYS), ContractError) == "partitions_differ"
+    go(None, shipped, **DAYS)
+    put(y=["2026-01-09 10:00:00"])
+    with pytest.raises(ContractError, match="hold rows such as one of 2026-01-01 10:00:00, and of input 'data' only those from 2026-01-08"):
+        go(None, shipped, **DAYS)
+    assert held() == ["x0", "x1"]
+
+
 def test_a_row_without_a_watermark_is_refused_and_a_column_that_is_none(go: Go, put: Any) -> None:
     put(x=[DAY, None])
     assert refused(lambda: go(**COLUMN), ContractError) == "null_watermark"

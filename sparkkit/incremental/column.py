@@ -84,7 +84,7 @@ class Column(Reader):
         behind = "" if spec.style == "append" else f" {sorted(came.items())}"  # which are among mine, or it is refused
         source = replace(source, slice=f"{spec.conf.path} {said} {seen.mine} rows{behind}")
         return Part(source, fresh, bool(self.own), said or "nothing", self._findings(gone), came if self.mark else None,
-                    seen.mine if spec.style == "append" else seen.rows, refused=self._refused(seen, came, held), start=self.start)
+                    seen.mine if spec.style == "append" else seen.rows, refused=self._refused(seen, came, held), start=self.start, line=line)
 
     def _reach(self) -> str | None:
         """SQL: the rows to look at; None where these are all."""

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkkit import sources
+from sparkkit import formats, sources
 from sparkkit.conf import Conf
 from sparkkit.errors import ContractError, UsageError
 from sparkkit.formats.base import Finding
@@ -29,6 +29,7 @@ from sparkkit.sources import Source
 from sparkkit.staging import Files as Staging
 from sparkkit.staging import Target
 from sparkkit.storage.increments import State, is_date, unit
+from sparkkit.storage.seam import above
 
 READERS: Mapping[str, type[Reader]] = {"files": Files, "column": Column, "version": Versions, "changes": Versions}
 
@@ -201,8 +202,8 @@ def _refuse_old(spec: Spec, outputs: Mapping[str, Any]) -> None:
 
 
 def _refuse_parts(place: Place, name: str, part: Part, staged: Staged) -> None:
-    columns = staged.target.conf.partition_by
-    for values in sorted(_partitions(place, staged)):
+    columns, found = staged.target.conf.partition_by, _partitions(place, staged)
+    for values in sorted(found):
         here = dict(zip(columns, values, strict=True))
         by_day = any(is_date(v) and v >= part.start[:10] for v in values)
         if not (tuple(here[c] for c in part.by) in part.units if part.by else by_day):
@@ -212,6 +213,42 @@ def _refuse_parts(place: Place, name: str, part: Part, staged: Staged) -> None:
             raise ContractError(f"output {staged.target.name!r}: the partition {said} would be replaced, and only {what} of input"
                                 f" {name!r} can be in it", reason="partitions_differ",
                                 hint="partition the output by the same days or folders as the input, or use append, merge or cdc")
+    if part.line:
+        _refuse_unread(place, name, part, staged, found)
+
+
+def _refuse_unread(place: Place, name: str, part: Part, staged: Staged, found: set[tuple[str, ...]]) -> None:
+    """A date in a partition's name may be another than the watermark's, or that of another time zone; so each row that would go has to
+    say by its own watermark that it was read again."""
+    target, line = staged.target, part.line
+    assert line is not None
+    if line.column not in staged.schema.names or line.column in target.conf.leave_out:
+        raise ContractError(f"output {target.name!r} has no {line.column}, so nobody knows whether all rows of the partitions that are"
+                            f" replaced were read of input {name!r}", reason="partitions_differ",
+                            hint=f"keep {line.column} in the output (of an aggregate its min), or use append, merge or cdc")
+    for held in _held(place, target, found) if part.start else ():
+        kept = line.column in held.columns
+        row = held.where(f"NOT coalesce({line.since(part.start)}, false)").select(quote(line.column)).first() if kept else None
+        if row or not kept:
+            said = f"rows such as one of {row[0]}" if row else f"rows without {line.column}"
+            raise ContractError(f"output {target.name!r}: partitions that would be replaced hold {said}, and of input {name!r} only those"
+                                f" from {part.start} on were read", reason="partitions_differ",
+                                hint=f"partition by the day of {line.column}, or use append, merge or cdc")
+
+
+def _held(place: Place, target: Target, found: set[tuple[str, ...]]) -> list[DataFrame]:
+    """The rows that an output has in these partitions."""
+    columns, conf = target.conf.partition_by, target.conf
+    assert isinstance(place, Staging)
+    if not found or not place.there(target):
+        return []
+    if not target.table:
+        folders = {above(leaf) for leaf in place.leaves(target.path) if unit(leaf, columns) in found}
+        return [formats.view(place.spark, conf.format, f"{target.path}/{folder}", conf.options) for folder in sorted(folders)]
+    touched = place.spark.createDataFrame(sorted(found), ", ".join(f"c{i} string" for i in range(len(columns))))
+    held = formats.view(place.spark, conf.format, target.path, conf.options)
+    same = [F.coalesce(held[quote(c)].cast("string"), F.lit("")) == touched[f"c{i}"] for i, c in enumerate(columns)]
+    return [held.join(F.broadcast(touched), same, "left_semi")]
 
 
 def _partitions(place: Place, staged: Staged) -> set[tuple[str, ...]]:

@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 from sparkkit.conf import InputConf, OutputConf
 from sparkkit.errors import SparkkitError, UsageError
 from sparkkit.formats.base import Finding
+from sparkkit.incremental.line import Line
 from sparkkit.incremental.rules import Style
 from sparkkit.incremental.states import FULL
 from sparkkit.intake import Intake
@@ -53,7 +54,8 @@ class Spec:
 @dataclass
 class Part:
     """What a reader found: `source` has the rows to be read (None where there are no files to tell its columns by, and `missing` says
-    so), `fresh` whether any is new, `own` whether the slice has read before, `refused` why the run can't go on."""
+    so), `fresh` whether any is new, `own` whether the slice has read before, `refused` why the run can't go on; by a watermark all rows of
+    its `line` were read from `start` on."""
 
     source: Source | None
     fresh: bool
@@ -67,6 +69,7 @@ class Part:
     units: frozenset[tuple[str, ...]] = field(default_factory=frozenset)
     by: tuple[str, ...] = ()
     start: str = ""
+    line: Line | None = None
 
 
 class Reader:

@@ -51,7 +51,7 @@ class Ledger:
     @cached_property
     def standing(self) -> frozenset[str]:
         """The outputs that are there."""
-        return frozenset(n for n in self.logs if _there(self.place, self.targets[n]))
+        return frozenset(n for n in self.logs if self.place.there(self.targets[n]))
 
     def states(self, names: Sequence[str], style: str) -> dict[str, State]:
         """The states of these inputs that hold for the outputs as they are; none where nothing was read, or the outputs are gone.
@@ -111,12 +111,6 @@ class Ledger:
         if found:
             raise UsageError(f"output {output!r} at {self.targets[output].path} has the rows of run {found.run_id}, which left no state of"
                              " what it read: a first run would add them again", reason="no_state", hint=FULL)
-
-
-def _there(place: Files, target: Target) -> bool:
-    if target.conf.format == "table":
-        return bool(place.spark.catalog.tableExists(target.path))
-    return place.hadoop.exists(target.path)
 
 
 def lost_slice(label: str, run_id: str) -> ContractError:
