@@ -212,9 +212,14 @@ class _Replay:
                 keep = [F.col(FILE).alias(intake.SOURCE_FILE)] if request.conf.inputs[n].keep_source else []
                 frames[n] = good[n].select(*[quote(c) for c in good[n].columns if c not in (KEY, FILE)], *keep).alias(linear.MARK)
             else:
-                frames[n] = intake.take(guards.named(sources.read(self.spark, n, request.conf.inputs[n], self.contracts.get(n)))).passed
+                other = intake.take(guards.named(sources.read(self.spark, n, request.conf.inputs[n], self.contracts.get(n)))).passed
+                frames[n] = other.alias(linear.OTHER)
+        before = linear.jobs(self.spark)
         built = run.build(request.job, frames, request.params)
-        return {n: intake.judge(f, self.contracts.get(n)) for n, f in built.items() if linear.refuse(n, f, again)}
+        linear.refuse_computed(before, self.spark, again)
+        reached = {n: linear.refuse(n, f, again) for n, f in built.items()}
+        linear.refuse_lost(reached.values(), again)
+        return {n: intake.judge(f, self.contracts.get(n)) for n, f in built.items() if reached[n]}
 
     def _shelved(
         self, place: Files, first: Target, kept: Kept, every: DataFrame, good: Mapping[str, DataFrame], counts: Mapping[str, int],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -97,3 +98,23 @@ def test_rows_are_fed_only_into_what_is_made_row_by_row(spark: SparkSession) -> 
 
 def test_an_output_that_the_rows_do_not_reach_stays(spark: SparkSession) -> None:
     assert linear.refuse("output", spark.range(3), "again") is False
+
+
+def around_the_plan(spark: SparkSession) -> dict[str, Callable[[DataFrame], DataFrame]]:
+    return {
+        "rows on the driver": lambda people: spark.range(len(people.collect())),
+        "an RDD": lambda people: people.sparkSession.createDataFrame(people.rdd.map(tuple), people.schema),
+        "a subquery": lambda people: spark.sql("select id from range(9) where id in (select id from {people})", people=people),
+        "nothing": lambda people: spark.range(3).withColumn("name", F.lit("Ann")),
+    }
+
+
+@pytest.mark.parametrize("how", ["rows on the driver", "an RDD", "a subquery", "nothing"])
+def test_rows_that_leave_the_plan_stay_in_the_quarantine(world: World, how: str) -> None:
+    world.put("a.csv", "id,name,age\n1,Ann,36\n2,Bo,20\n")
+    world.people = replace(world.people, rules=(Rule("short", "length(name) < 3"),))
+    world.go("2026-01-01")
+    world.people, world.build = replace(world.people, rules=()), lambda people: around_the_plan(world.spark)[how](people)
+    with pytest.raises(UsageError) as found:
+        world.replay()
+    assert (found.value.reason, len(world.bad())) == ("not_row_by_row", 1)
