@@ -104,7 +104,8 @@ def _file(text: str, owners: list[str]) -> tuple[str, Known]:
 @dataclass(frozen=True)
 class Pick:
     """What there is to be said of the files of an input, as paths: `changed` ones are not the slice's `own`, which are all that it has
-    read, as they are now; `lost` are own ones that have gone, `gone` all that went since the state."""
+    read, as they are now; `lost` are own ones that have gone, `gone` all that went since the state, `back` those that had gone and are
+    there again, whether they are the same or not."""
 
     new: tuple[str, ...]
     changed: tuple[str, ...]
@@ -112,6 +113,7 @@ class Pick:
     mended: tuple[str, ...]
     lost: tuple[str, ...]
     gone: tuple[str, ...]
+    back: tuple[str, ...] = ()
 
 
 Listed = Mapping[str, tuple[int, int]]
@@ -123,7 +125,7 @@ def pick(state: State | None, listed: Listed, label: str | None) -> Pick:
 
     >>> state = State("files", ("in",), "r1", "d1", files={"a": Known(1, 1, "d1"), "b": Known(1, 1, "d2"), "c": Known(1, 1, "d1")})
     >>> pick(state, {"a": (1, 2), "b": (2, 1), "d": (1, 1)}, "d1")
-    Pick(new=('d',), changed=('b',), own=('a',), mended=('a',), lost=('c',), gone=('c',))
+    Pick(new=('d',), changed=('b',), own=('a',), mended=('a',), lost=('c',), gone=('c',), back=())
     """
     files = state.files if state else {}
     other = {p for p, seen in listed.items() if p in files and (files[p].size, files[p].modified) != seen}
@@ -132,6 +134,7 @@ def pick(state: State | None, listed: Listed, label: str | None) -> Pick:
         new=tuple(p for p in listed if p not in files), changed=tuple(p for p in listed if p in other - own),
         own=tuple(p for p in listed if p in own), mended=tuple(p for p in listed if p in own & other),
         lost=tuple(sorted(own - set(listed))), gone=tuple(sorted(p for p, f in files.items() if p not in listed and not f.gone)),
+        back=tuple(p for p in listed if p in files and files[p].gone),
     )
 
 
