@@ -132,7 +132,7 @@ class _Replay:
         if name:
             self._refuse_others(name, every, again)
         try:
-            slices = {n: carry.slice_at(place, t, slice_of(t.conf, f"{job.name}/{n}@{_key(kept)}"), kept.run_id) for n, t in held.items()}
+            slices = {n: carry.slice_at(place, t, slice_of(t.conf, f"{job.name}/{n}@{_key(kept)}"), kept) for n, t in held.items()}
         except UsageError as error:
             self.sums.changed.append(error)
             self.sums.before += sum(edges.values())
