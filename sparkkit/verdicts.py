@@ -77,9 +77,14 @@ def of_output(name: str, place: Place, staged: Staged, some: Sequence[Check], ot
         return []
     within = onepass.scope(some, SPLIT, REASON)
     asked = onepass.asked(some, onepass.Scope(inline=within.inline))
-    known = onepass.answers(asked, _of_good(_good(place, staged), asked, staged.count.good))
+    known: onepass.Answers = onepass.answers(asked, _of_good(_good(place, staged), asked, staged.count.good))
     known = _with_taken(some, within, known, staged.count, None, lambda: _rejects(place, staged))
     return _told(f"output {name}", results(_good(place, staged), some, known, others, within.inline))
+
+
+def of_slice(name: str, frame: DataFrame, some: Sequence[Check]) -> Found:
+    """The results of an output's checks on all that a slice of it is to hold."""
+    return _told(f"output {name}", of_frame(frame, some))
 
 
 def _with_taken(
