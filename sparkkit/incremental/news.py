@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkkit import formats, sources
-from sparkkit.conf import Conf
+from sparkkit.conf import Conf, InputConf
 from sparkkit.errors import ContractError, UsageError
 from sparkkit.formats.base import Finding
 from sparkkit.incremental import rules
@@ -137,15 +137,16 @@ class News:
                     if one.target.conf.mode == "overwrite_partitions":
                         _refuse_parts(place, name, part, one)
 
-    def states(self) -> dict[str, bytes]:
-        """The states that are to be committed with the outputs, by name."""
+    def states(self, logical_id: str) -> dict[str, bytes]:
+        """The states that are to be committed with the outputs of a run of this `logical_id`, by name."""
         assert self.label is not None or not self.readers
         found = {}
         for name, reader in self.readers.items():
             state = reader.after(str(self.label), self.run_id)
             epoch = str(self.label) if self.full else self.old[name].epoch if name in self.old else ""
             assert self.ledger is not None
-            found[f"{self.ledger.job}/{name}"] = replace(state, epoch=epoch, params=self.params).encode()
+            state = replace(state, epoch=epoch, params=self.params, logical_id=logical_id, **_told(reader.spec.conf))
+            found[f"{self.ledger.job}/{name}"] = state.encode()
         return found
 
 
@@ -175,10 +176,17 @@ def begin(
     for name in names:
         spec = Spec(name, conf.inputs[name], outputs, style, old.get(name), news.label, again)
         if spec.state:
-            spec.refuse_other(kind=spec.conf.incremental)
+            spec.refuse_other(kind=spec.conf.incremental, **_told(spec.conf))
         _refuse_old(spec, outputs)
         news.readers[name] = READERS[spec.conf.incremental](spec)
     return news
+
+
+def _told(conf: InputConf) -> dict[str, Any]:
+    """What a state is about: rows that another filter leaves out were not read, and other columns have other marks. By files the
+    watermark only says what is late."""
+    column = {"watermark": str(conf.watermark)} if conf.incremental == "column" else {}
+    return {"filter": conf.filter or "", **column}
 
 
 def _label(date: str | None, old: Mapping[str, State], again: bool) -> str | None:

@@ -38,15 +38,15 @@ class Spec:
         return self.label is not None and (self.style in ("append", "partitions") or self.replay)
 
     def refuse_other(self, **now: str | tuple[str, ...]) -> None:
-        """Refuses a state that was left for something else than there is now.
+        """Refuses a state that was left for something else than there is now; what it does not tell is the same.
 
         Raises:
             UsageError: `state_differs`.
         """
         for what, value in now.items():
             before = getattr(self.state, what, value)
-            if before != value:
-                said = [", ".join(v) if isinstance(v, tuple) else v for v in (what, before, value)]
+            if before is not None and before != value:
+                said = [(", ".join(v) if isinstance(v, tuple) else v) or "none" for v in (what, before, value)]
                 raise UsageError(f"input {self.name!r}: its {said[0]} was {said[1]} when run {self.state.run_id if self.state else ''}"
                                  f" left its state, and is {said[2]} now", reason="state_differs", hint=FULL)
 

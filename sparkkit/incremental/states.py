@@ -96,8 +96,8 @@ class Ledger:
 
     def _refuse_overwritten(self, output: str, log: Log, state: State) -> None:
         whole = last_of(log, "slices", WHOLE)
-        if whole is None or not whole.fields["logical_id"] or whole.run_id == state.run_id:
-            return
+        if whole is None or whole.fields["logical_id"] in ("", None, state.logical_id) or whole.run_id == state.run_id:
+            return  # a replay goes on under the logical id of the run whose rows it feeds back
         mine = last_of(log, "slices", f"{self.job}/{output}@{state.label}")
         if whole.fields.get("slot", 0) > (mine.fields.get("slot", 0) if mine else 0):
             raise UsageError(f"output {output!r} was overwritten by run {whole.run_id}, and what was read before is not in it any more",

@@ -15,7 +15,8 @@ from urllib.parse import unquote
 from sparkkit.storage.log import damaged, decode
 
 FORMAT = 1
-"""The version of a state: raised when a field changes its meaning or goes."""
+"""The version of a state: raised when a field changes its meaning or goes, and when one comes without which a released sparkkit would
+go wrong. `watermark`, `filter` and `logical_id` came before the first release; what was written without them says None."""
 
 CUTS = 1000
 """How many cuts of a line are kept; what is older has no owner any more, and can't be read again by itself."""
@@ -45,7 +46,8 @@ class State:
     """The state of one input of a job: what was committed with the rows of run `run_id`, whose slice is `label`.
 
     `epoch` is the slice of the last run that read all again: labels from before it name nothing that is there. `low` is where the
-    `counts` of rows by date begin, which reach up to the last cut; `mark` is the newest date of an input read by files.
+    `counts` of rows by date begin, which reach up to the last cut; `mark` is the newest date of an input read by files. `watermark` and
+    `filter` are those of then, `logical_id` is the run's: None where they are not told.
     """
 
     kind: str
@@ -61,6 +63,9 @@ class State:
     mark: str = ""
     low: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
+    watermark: str | None = None
+    filter: str | None = None
+    logical_id: str | None = None
 
     @property
     def reached(self) -> str:
