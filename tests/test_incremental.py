@@ -291,6 +291,15 @@ def test_a_partition_with_rows_from_before_what_was_read_is_not_replaced(go: Go,
     assert held() == ["x0", "x1"]
 
 
+def test_partitions_by_the_watermark_itself_are_replaced(go: Go, put: Any, held: Any) -> None:
+    over = DAYS | {"outputs.output.partition_by": ["at"]}
+    put(x=["2026-01-01 10:00:00", "2026-01-03 10:00:00"])
+    go(None, lambda data: data.withColumn("at", F.to_date("at")), **over)
+    put(y=["2026-01-03 11:00:00"])
+    go(None, lambda data: data.withColumn("at", F.to_date("at")), **over)
+    assert held() == ["x0", "x1", "y0"]
+
+
 def test_one_row_of_the_far_future_does_not_become_the_mark(go: Go, put: Any, held: Any, tmp_path: Path) -> None:
     put(x=[DAY], y=["2062-01-01 10:00:00"])
     with pytest.raises(ContractError, match="up to 2062-01-01 10:00:00, and nothing .* any more: 1 rows are beyond"):
@@ -308,7 +317,7 @@ def test_a_file_is_not_passed_over_by_its_footer_in_a_zone_east_of_it(monkeypatc
     monkeypatch.setattr("sparkkit.incremental.column.highest", lambda *_: tops)
     monkeypatch.setattr("sparkkit.incremental.column.Hadoop", SimpleNamespace(of=lambda _: None))
     tokyo: Any = SimpleNamespace(conf={"spark.sql.session.timeZone": "Asia/Tokyo"})
-    assert reader._near(tokyo, (old, new)) == (new,)
+    assert reader._near(tokyo, (new, old)) == (new,)
 
 
 def test_a_state_is_of_its_watermark_and_filter_and_one_that_does_not_tell_them_of_any() -> None:

@@ -17,11 +17,13 @@ from sparkkit.formats.base import Finding
 from sparkkit.incremental import rules
 from sparkkit.incremental.column import Column
 from sparkkit.incremental.files import Files
+from sparkkit.incremental.line import Line
 from sparkkit.incremental.spec import Part, Reader, Spec
 from sparkkit.incremental.states import Ledger, lost_slice, refuse_place
 from sparkkit.incremental.versions import Versions
 from sparkkit.intake import Intake
 from sparkkit.ledger import Record
+from sparkkit.schema.cast import literal
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.types import quote
 from sparkkit.sinks import Place, Staged
@@ -234,7 +236,7 @@ def _refuse_unread(place: Place, name: str, part: Part, staged: Staged, found: s
         raise ContractError(f"output {target.name!r} has no {line.column}, so nobody knows whether all rows of the partitions that are"
                             f" replaced were read of input {name!r}", reason="partitions_differ",
                             hint=f"keep {line.column} in the output (of an aggregate its min), or use append, merge or cdc")
-    for held in _held(place, target, found) if part.start else ():
+    for held in _held(place, target, found, line) if part.start else ():
         kept = line.column in held.columns
         row = held.where(f"NOT coalesce({line.since(part.start)}, false)").select(quote(line.column)).first() if kept else None
         if row or not kept:
@@ -244,15 +246,19 @@ def _refuse_unread(place: Place, name: str, part: Part, staged: Staged, found: s
                                 hint=f"partition by the day of {line.column}, or use append, merge or cdc")
 
 
-def _held(place: Place, target: Target, found: set[tuple[str, ...]]) -> list[DataFrame]:
+def _held(place: Place, target: Target, found: set[tuple[str, ...]], line: Line) -> list[DataFrame]:
     """The rows that an output has in these partitions."""
     columns, conf = target.conf.partition_by, target.conf
     assert isinstance(place, Staging)
     if not found or not place.there(target):
         return []
     if not target.table:
-        folders = {above(leaf) for leaf in place.leaves(target.path) if unit(leaf, columns) in found}
-        return [formats.view(place.spark, conf.format, f"{target.path}/{folder}", conf.options) for folder in sorted(folders)]
+        folders = sorted({above(leaf) for leaf in place.leaves(target.path) if unit(leaf, columns) in found})
+        rows = {folder: formats.view(place.spark, conf.format, f"{target.path}/{folder}", conf.options) for folder in folders}
+        if line.column not in columns:
+            return [*rows.values()]
+        texts = {folder: literal(unit(f"{folder}/", [line.column])[0]) for folder in folders}
+        return [frame.withColumn(line.column, F.expr(f"try_cast({texts[folder]} AS {line.type})")) for folder, frame in rows.items()]
     touched = place.spark.createDataFrame(sorted(found), ", ".join(f"c{i} string" for i in range(len(columns))))
     held = formats.view(place.spark, conf.format, target.path, conf.options)
     same = [F.coalesce(held[quote(c)].cast("string"), F.lit("")) == touched[f"c{i}"] for i, c in enumerate(columns)]
