@@ -98,7 +98,7 @@ def _locked(
         guards.verdict(place, staged, who.slices)
         new.verdict(place, staged, record)
     with record.step("publish"):
-        generations = sinks.publish(place, staged, who, quarantine.ready(who.shelf), new.states())
+        generations = sinks.publish(place, staged, who, quarantine.ready(who.shelf), new.states(who.logical_id))
         for name, done in staged.items():
             record.outputs[name] |= {"files": done.files, "bytes": done.bytes, "partitions": done.published or None,
                                      "generation": generations.get(name)}

@@ -105,10 +105,11 @@ class Files:
     def done_by(self, identity: Identity, targets: Mapping[str, Target]) -> str | None:
         """The run that has left in these outputs what this one would; None where none has, or where a table is gone."""
         done = self.journals.done_by(identity, {t.journal: identity.slices[n] for n, t in targets.items()})
-        gone = done and any(t.table and not self._there(t) for t in targets.values())
+        gone = done and any(t.table and not self.there(t) for t in targets.values())
         return None if gone else done
 
-    def _there(self, target: Target) -> bool:
+    def there(self, target: Target) -> bool:
+        """Whether an output is there: files, or a table by its path or its name."""
         if target.conf.format == "table":
             return bool(self.spark.catalog.tableExists(target.path))
         return self.hadoop.exists(target.path)

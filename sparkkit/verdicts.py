@@ -82,6 +82,11 @@ def of_output(name: str, place: Place, staged: Staged, some: Sequence[Check], ot
     return _told(f"output {name}", results(_good(place, staged), some, known, others, within.inline))
 
 
+def of_slice(name: str, frame: DataFrame, some: Sequence[Check]) -> Found:
+    """The results of an output's checks on all that a slice of it is to hold."""
+    return _told(f"output {name}", of_frame(frame, some))
+
+
 def _with_taken(
     some: Sequence[Check], within: onepass.Scope, known: onepass.Answers, count: Count, seen: Mapping[str, Any] | None,
     rows: Callable[[], DataFrame],

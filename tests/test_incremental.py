@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -13,13 +16,22 @@ from pyspark.sql import functions as F
 
 from sparkkit import conf as confs
 from sparkkit import publishing, run
+from sparkkit.conf import InputConf
 from sparkkit.errors import ContractError, InfrastructureError, SparkkitError, UsageError
+from sparkkit.incremental import states
+from sparkkit.incremental.column import Column
+from sparkkit.incremental.news import _told
+from sparkkit.incremental.spec import Spec
 from sparkkit.job import Job
 from sparkkit.ledger import Record
 from sparkkit.project import Project
 from sparkkit.storage import journal
+from sparkkit.storage.hadoop import File
+from sparkkit.storage.increments import Cut, State
 from sparkkit.storage.local import LocalStore
 from sparkkit.storage.lock import Patience
+from sparkkit.storage.records import WHOLE
+from sparkkit.storage.records import Record as KeptRecord
 from sparkkit.storage.versions import rollback
 
 Go = Callable[..., Record]
@@ -264,6 +276,77 @@ def test_late_rows_are_found_as_far_as_lateness_reaches_and_bring_their_whole_da
     assert (record["late"], record["read"], held()) == ({"2026-01-02": 1}, 4, ["x0", "x1", "x2", "y0", "y1"])
     put(z=["2026-01-03 09:00:00"])
     assert (go(None, days, **DAYS).inputs["data"]["late"], go(None, days, **DAYS).status) == ({"2026-01-03": 1}, "nothing_new")
+
+
+def test_a_partition_with_rows_from_before_what_was_read_is_not_replaced(go: Go, put: Any, held: Any) -> None:
+    def shipped(data: DataFrame) -> DataFrame:
+        return data.withColumn("day", F.lit("2026-01-10"))
+
+    put(x=["2026-01-01 10:00:00", "2026-01-09 08:00:00"])
+    assert refused(lambda: go(None, lambda data: days(data).drop("at"), **DAYS), ContractError) == "partitions_differ"
+    go(None, shipped, **DAYS)
+    put(y=["2026-01-09 10:00:00"])
+    with pytest.raises(ContractError, match="hold rows such as one of 2026-01-01 10:00:00, and of input 'data' only those from 2026-01-08"):
+        go(None, shipped, **DAYS)
+    assert held() == ["x0", "x1"]
+
+
+def test_partitions_by_the_watermark_itself_are_replaced(go: Go, put: Any, held: Any) -> None:
+    over = DAYS | {"outputs.output.partition_by": ["at"]}
+    put(x=["2026-01-01 10:00:00", "2026-01-03 10:00:00"])
+    go(None, lambda data: data.withColumn("at", F.to_date("at")), **over)
+    put(y=["2026-01-03 11:00:00"])
+    go(None, lambda data: data.withColumn("at", F.to_date("at")), **over)
+    assert held() == ["x0", "x1", "y0"]
+
+
+def test_one_row_of_the_far_future_does_not_become_the_mark(go: Go, put: Any, held: Any, tmp_path: Path) -> None:
+    put(x=[DAY], y=["2062-01-01 10:00:00"])
+    with pytest.raises(ContractError, match="up to 2062-01-01 10:00:00, and nothing .* any more: 1 rows are beyond"):
+        go(**COLUMN)
+    (tmp_path / "in" / "y.parquet").unlink()
+    assert (go(**COLUMN).inputs["data"]["read"], held()) == (1, ["x0"])
+
+
+def test_a_file_is_not_passed_over_by_its_footer_in_a_zone_east_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = State("column", ("in",), "r1", "d1", cuts=(Cut("d1", "2026-01-02 01:00:00"),), type="timestamp", low="2026-01-02 01:00:00")
+    reader = Column(Spec("data", InputConf(path=("in",), watermark="at"), {}, "append", state))
+    reader.start = state.low
+    new, old = File("in/new.parquet", 1, 1), File("in/old.parquet", 1, 1)  # 2026-01-01 23:30 UTC is 08:30 of the next day in Tokyo
+    tops = {new.path: dt.datetime(2026, 1, 1, 23, 30), old.path: dt.datetime(2025, 12, 1)}
+    monkeypatch.setattr("sparkkit.incremental.column.highest", lambda *_: tops)
+    monkeypatch.setattr("sparkkit.incremental.column.Hadoop", SimpleNamespace(of=lambda _: None))
+    tokyo: Any = SimpleNamespace(conf={"spark.sql.session.timeZone": "Asia/Tokyo"})
+    assert reader._near(tokyo, (new, old)) == (new,)
+
+
+def test_a_state_is_of_its_watermark_and_filter_and_one_that_does_not_tell_them_of_any() -> None:
+    def refusal(conf: InputConf, state: State) -> str:
+        spec = Spec("data", conf, {}, "append", state)
+        try:
+            spec.refuse_other(**_told(spec.conf))
+        except UsageError as error:
+            return f"{error.reason}: {error.message}"
+        return "none"
+
+    state = State("column", ("in",), "r1", "d1", watermark="created_at", filter="a > 1")
+    conf = InputConf(path=("in",), incremental="column", watermark="created_at", filter="a > 1")
+    assert refusal(conf, State.decode(state.encode(), "x")) == "none"
+    assert "its watermark was created_at when run r1" in refusal(replace(conf, watermark="updated_at"), state)
+    assert refusal(replace(conf, filter=None), state).startswith("state_differs: input 'data': its filter was a > 1 when run r1 left its "
+                                                                 "state, and is none now")
+    before = state.encode().replace(b', "watermark": "created_at", "filter": "a > 1", "logical_id": null', b"")
+    assert b"created_at" not in before and refusal(replace(conf, filter=None), State.decode(before, "x")) == "none"
+
+
+def test_a_replay_into_what_a_full_run_wrote_does_not_overwrite_what_its_state_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    replayed = {WHOLE: KeptRecord(WHOLE, 2, "replay-1", {"logical_id": "l", "slot": 5})}
+    monkeypatch.setattr(states, "last_of", lambda _, __, name: replayed.get(name))
+    ledger, none = states.Ledger(cast(Any, None), "job", {}, {}), cast(Any, None)
+    ledger._refuse_overwritten("output", none, State("files", ("in",), "full-1", "full x", logical_id="l"))
+    for other in (None, "m"):
+        with pytest.raises(UsageError, match="was overwritten by run replay-1"):
+            ledger._refuse_overwritten("output", none, State("files", ("in",), "full-1", "full x", logical_id=other))
 
 
 def test_a_row_without_a_watermark_is_refused_and_a_column_that_is_none(go: Go, put: Any) -> None:

@@ -1,6 +1,7 @@
 """By a watermark: rows beyond the highest value that was read, and those that came late behind it."""
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +19,16 @@ from sparkkit.schema.contract import Contract
 from sparkkit.schema.types import quote
 from sparkkit.sources import Source, narrowed, read
 from sparkkit.storage.hadoop import File, Hadoop
-from sparkkit.storage.increments import Cut, State, cut, joined, late, owned
+from sparkkit.storage.increments import Cut, State, cut, is_date, joined, late, owned
+
+AHEAD = dt.timedelta(days=2)
+"""How far behind the clock, or the run's date, a watermark may be: clocks differ, and time zones."""
+
+UTC = ("UTC", "Etc/UTC", "Z", "+00:00")
+"""Names of the zone that footers are in."""
+
+ZONES = dt.timedelta(days=1)
+"""More than any zone is away from it."""
 
 PRUNED = ("parquet", "orc", "delta", "table")
 """Formats of which one column can be read by itself; text would have to be parsed twice."""
@@ -73,6 +83,7 @@ class Column(Reader):
         line = self.line = self._line(source)
         seen = self._look(source.frame)
         self.top = max((text for text in (self.mark, seen.top) if text), key=line.value, default="")
+        ahead = self._ahead(source.frame)
         came, gone = late(state.counts if state else {}, seen.known)
         held = spec.style != "append" or self._covers()
         fresh = seen.new > 0 or (bool(came) and held)
@@ -83,8 +94,9 @@ class Column(Reader):
         said = ", ".join(f"{low or '(all)'} < {line.column} <= {high}" for low, high in stretches)
         behind = "" if spec.style == "append" else f" {sorted(came.items())}"  # which are among mine, or it is refused
         source = replace(source, slice=f"{spec.conf.path} {said} {seen.mine} rows{behind}")
+        refused = ahead or self._refused(seen, came, held)
         return Part(source, fresh, bool(self.own), said or "nothing", self._findings(gone), came if self.mark else None,
-                    seen.mine if spec.style == "append" else seen.rows, refused=self._refused(seen, came, held), start=self.start)
+                    seen.mine if spec.style == "append" else seen.rows, refused=refused, start=self.start, line=line)
 
     def _reach(self) -> str | None:
         """SQL: the rows to look at; None where these are all."""
@@ -113,6 +125,8 @@ class Column(Reader):
         if None in [low for low, _ in self.own] or formats.of_path(files[-1].path) != "parquet":
             return files
         least = self.line.value(self.line.least(*lows))
+        if self.line.dated and str(spark.conf.get("spark.sql.session.timeZone")) not in UTC:
+            least -= ZONES  # the footers' times are in UTC, and the state's in the zone of its session
         tops = highest(Hadoop.of(spark), [f.path for f in files], self.line.column) if self.line.type != "string" else {}
         kept = tuple(f for f in files if not isinstance(top := tops.get(f.path), type(least)) or top >= least)
         return kept or files[-1:]
@@ -186,13 +200,29 @@ class Column(Reader):
         name, column = self.spec.name, self.line.column
         if seen.nulls:
             return ContractError(f"input {name!r}: {seen.nulls} rows have no {column}, by which new rows are told from others",
-                                 reason="null_watermark", hint="leave them out by the input's filter, or give them a value")
+                                 reason="null_watermark",
+                                 hint="give them a value, or leave them out by the input's filter (and give --full once)")
         if came and not held:
             days = ", ".join(f"{n} of {day}" if day else f"{n} rows" for day, n in came.items())
             return ContractError(f"input {name!r}: rows came late, at or below the mark {self.mark} of {column} ({days}): append can't"
                                  " tell them from those that it has", reason="late_rows",
                                  hint="use merge, cdc or overwrite_partitions, or give --full --mode overwrite")
         return None
+
+    def _ahead(self, frame: DataFrame) -> ContractError | None:
+        """The error of a mark in the future, behind which nothing would be new for as long."""
+        line, date = self.line, (self.spec.label or "")[:10]
+        if not (line.dated and self.top):
+            return None
+        now = dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0)
+        limit = (max(now, dt.datetime.fromisoformat(date)) if is_date(date) else now) + AHEAD
+        if line.value(self.top) <= limit:
+            return None
+        text = limit.date().isoformat() if line.type == "date" else limit.isoformat(" ")
+        rows = frame.where(line.after(text)).count()
+        return ContractError(f"input {self.spec.name!r}: {line.column} would be read up to {self.top}, and nothing before that would be new"
+                             f" any more: {rows} rows are beyond {text}", reason="future_watermark",
+                             hint="mend them at their source, or leave them out by the input's filter (and give --full once)")
 
     def after(self, label: str, run_id: str) -> State:
         """The mark, and the counts behind it."""

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import unquote
 
 from pyspark.sql import SparkSession
@@ -73,12 +74,15 @@ class Files(Reader):
         spec, state = self.spec, self.spec.state
         if state and state.paths != spec.conf.path and self.listed and not set(self.listed) & set(state.files):
             spec.refuse_other(paths=spec.conf.path)
-        found = self.found = pick(state, self.listed, spec.label if spec.takes_own else None)
+        found = pick(state, self.listed, spec.label if spec.takes_own else None)
+        if spec.style == "partitions":  # the partitions of a file that had gone were replaced without it
+            found = replace(found, changed=tuple(p for p in found.changed if p not in found.back))
+        self.found = found
         if found.changed and spec.conf.changed != "again":
             raise self._changed(found)
         fresh = (*found.new, *found.changed, *found.mended)
         if spec.style == "partitions":
-            self._by_units(fresh, found)
+            self._by_units((*fresh, *found.back), found)
         else:
             own = found.own if not found.lost else found.mended
             self.reads, self.fresh = (*found.new, *found.changed, *own), bool(fresh)
@@ -119,8 +123,14 @@ class Files(Reader):
         told = [Finding(path, "changed_file", "it is read again") for path in (*found.changed, *found.mended)]
         if found.gone and state:
             more = f" and {len(found.gone) - 1} more are" if len(found.gone) > 1 else " is"
-            told.insert(0, Finding(found.gone[0], "deleted_file", f"it{more} gone; what was read of them stays in the output"))
+            told.insert(0, Finding(found.gone[0], "deleted_file", f"it{more} gone; {self._left()}"))
         return tuple(told)
+
+    def _left(self) -> str:
+        """What becomes of the rows of files that are gone."""
+        if self.spec.style == "partitions":
+            return "partitions that still have files are replaced without their rows, others stay as they are"
+        return "what was read of them stays in the output"
 
     def look(self, taken: Intake) -> None:
         """Counts rows of new files for dates that were read before, where a watermark is named.

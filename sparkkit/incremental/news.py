@@ -7,21 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkkit import sources
-from sparkkit.conf import Conf
+from sparkkit import formats, sources
+from sparkkit.conf import Conf, InputConf
 from sparkkit.errors import ContractError, UsageError
 from sparkkit.formats.base import Finding
 from sparkkit.incremental import rules
 from sparkkit.incremental.column import Column
 from sparkkit.incremental.files import Files
+from sparkkit.incremental.line import Line
 from sparkkit.incremental.spec import Part, Reader, Spec
 from sparkkit.incremental.states import Ledger, lost_slice, refuse_place
 from sparkkit.incremental.versions import Versions
 from sparkkit.intake import Intake
 from sparkkit.ledger import Record
+from sparkkit.schema.cast import literal
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.types import quote
 from sparkkit.sinks import Place, Staged
@@ -29,6 +31,7 @@ from sparkkit.sources import Source
 from sparkkit.staging import Files as Staging
 from sparkkit.staging import Target
 from sparkkit.storage.increments import State, is_date, unit
+from sparkkit.storage.seam import above
 
 READERS: Mapping[str, type[Reader]] = {"files": Files, "column": Column, "version": Versions, "changes": Versions}
 
@@ -136,15 +139,16 @@ class News:
                     if one.target.conf.mode == "overwrite_partitions":
                         _refuse_parts(place, name, part, one)
 
-    def states(self) -> dict[str, bytes]:
-        """The states that are to be committed with the outputs, by name."""
+    def states(self, logical_id: str) -> dict[str, bytes]:
+        """The states that are to be committed with the outputs of a run of this `logical_id`, by name."""
         assert self.label is not None or not self.readers
         found = {}
         for name, reader in self.readers.items():
             state = reader.after(str(self.label), self.run_id)
             epoch = str(self.label) if self.full else self.old[name].epoch if name in self.old else ""
             assert self.ledger is not None
-            found[f"{self.ledger.job}/{name}"] = replace(state, epoch=epoch, params=self.params).encode()
+            state = replace(state, epoch=epoch, params=self.params, logical_id=logical_id, **_told(reader.spec.conf))
+            found[f"{self.ledger.job}/{name}"] = state.encode()
         return found
 
 
@@ -174,10 +178,17 @@ def begin(
     for name in names:
         spec = Spec(name, conf.inputs[name], outputs, style, old.get(name), news.label, again)
         if spec.state:
-            spec.refuse_other(kind=spec.conf.incremental)
+            spec.refuse_other(kind=spec.conf.incremental, **_told(spec.conf))
         _refuse_old(spec, outputs)
         news.readers[name] = READERS[spec.conf.incremental](spec)
     return news
+
+
+def _told(conf: InputConf) -> dict[str, Any]:
+    """What a state is about: rows that another filter leaves out were not read, and other columns have other marks. By files the
+    watermark only says what is late."""
+    column = {"watermark": str(conf.watermark)} if conf.incremental == "column" else {}
+    return {"filter": conf.filter or "", **column}
 
 
 def _label(date: str | None, old: Mapping[str, State], again: bool) -> str | None:
@@ -201,8 +212,8 @@ def _refuse_old(spec: Spec, outputs: Mapping[str, Any]) -> None:
 
 
 def _refuse_parts(place: Place, name: str, part: Part, staged: Staged) -> None:
-    columns = staged.target.conf.partition_by
-    for values in sorted(_partitions(place, staged)):
+    columns, found = staged.target.conf.partition_by, _partitions(place, staged)
+    for values in sorted(found):
         here = dict(zip(columns, values, strict=True))
         by_day = any(is_date(v) and v >= part.start[:10] for v in values)
         if not (tuple(here[c] for c in part.by) in part.units if part.by else by_day):
@@ -212,6 +223,46 @@ def _refuse_parts(place: Place, name: str, part: Part, staged: Staged) -> None:
             raise ContractError(f"output {staged.target.name!r}: the partition {said} would be replaced, and only {what} of input"
                                 f" {name!r} can be in it", reason="partitions_differ",
                                 hint="partition the output by the same days or folders as the input, or use append, merge or cdc")
+    if part.line:
+        _refuse_unread(place, name, part, staged, found)
+
+
+def _refuse_unread(place: Place, name: str, part: Part, staged: Staged, found: set[tuple[str, ...]]) -> None:
+    """A date in a partition's name may be another than the watermark's, or that of another time zone; so each row that would go has to
+    say by its own watermark that it was read again."""
+    target, line = staged.target, part.line
+    assert line is not None
+    if line.column not in staged.schema.names or line.column in target.conf.leave_out:
+        raise ContractError(f"output {target.name!r} has no {line.column}, so nobody knows whether all rows of the partitions that are"
+                            f" replaced were read of input {name!r}", reason="partitions_differ",
+                            hint=f"keep {line.column} in the output (of an aggregate its min), or use append, merge or cdc")
+    for held in _held(place, target, found, line) if part.start else ():
+        kept = line.column in held.columns
+        row = held.where(f"NOT coalesce({line.since(part.start)}, false)").select(quote(line.column)).first() if kept else None
+        if row or not kept:
+            said = f"rows such as one of {row[0]}" if row else f"rows without {line.column}"
+            raise ContractError(f"output {target.name!r}: partitions that would be replaced hold {said}, and of input {name!r} only those"
+                                f" from {part.start} on were read", reason="partitions_differ",
+                                hint=f"partition by the day of {line.column}, or use append, merge or cdc")
+
+
+def _held(place: Place, target: Target, found: set[tuple[str, ...]], line: Line) -> list[DataFrame]:
+    """The rows that an output has in these partitions."""
+    columns, conf = target.conf.partition_by, target.conf
+    assert isinstance(place, Staging)
+    if not found or not place.there(target):
+        return []
+    if not target.table:
+        folders = sorted({above(leaf) for leaf in place.leaves(target.path) if unit(leaf, columns) in found})
+        rows = {folder: formats.view(place.spark, conf.format, f"{target.path}/{folder}", conf.options) for folder in folders}
+        if line.column not in columns:
+            return [*rows.values()]
+        texts = {folder: literal(unit(f"{folder}/", [line.column])[0]) for folder in folders}
+        return [frame.withColumn(line.column, F.expr(f"try_cast({texts[folder]} AS {line.type})")) for folder, frame in rows.items()]
+    touched = place.spark.createDataFrame(sorted(found), ", ".join(f"c{i} string" for i in range(len(columns))))
+    held = formats.view(place.spark, conf.format, target.path, conf.options)
+    same = [F.coalesce(held[quote(c)].cast("string"), F.lit("")) == touched[f"c{i}"] for i, c in enumerate(columns)]
+    return [held.join(F.broadcast(touched), same, "left_semi")]
 
 
 def _partitions(place: Place, staged: Staged) -> set[tuple[str, ...]]:

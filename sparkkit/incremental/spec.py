@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 from sparkkit.conf import InputConf, OutputConf
 from sparkkit.errors import SparkkitError, UsageError
 from sparkkit.formats.base import Finding
+from sparkkit.incremental.line import Line
 from sparkkit.incremental.rules import Style
 from sparkkit.incremental.states import FULL
 from sparkkit.intake import Intake
@@ -37,15 +38,15 @@ class Spec:
         return self.label is not None and (self.style in ("append", "partitions") or self.replay)
 
     def refuse_other(self, **now: str | tuple[str, ...]) -> None:
-        """Refuses a state that was left for something else than there is now.
+        """Refuses a state that was left for something else than there is now; what it does not tell is the same.
 
         Raises:
             UsageError: `state_differs`.
         """
         for what, value in now.items():
             before = getattr(self.state, what, value)
-            if before != value:
-                said = [", ".join(v) if isinstance(v, tuple) else v for v in (what, before, value)]
+            if before is not None and before != value:
+                said = [(", ".join(v) if isinstance(v, tuple) else v) or "none" for v in (what, before, value)]
                 raise UsageError(f"input {self.name!r}: its {said[0]} was {said[1]} when run {self.state.run_id if self.state else ''}"
                                  f" left its state, and is {said[2]} now", reason="state_differs", hint=FULL)
 
@@ -53,7 +54,8 @@ class Spec:
 @dataclass
 class Part:
     """What a reader found: `source` has the rows to be read (None where there are no files to tell its columns by, and `missing` says
-    so), `fresh` whether any is new, `own` whether the slice has read before, `refused` why the run can't go on."""
+    so), `fresh` whether any is new, `own` whether the slice has read before, `refused` why the run can't go on; by a watermark all rows of
+    its `line` were read from `start` on."""
 
     source: Source | None
     fresh: bool
@@ -67,6 +69,7 @@ class Part:
     units: frozenset[tuple[str, ...]] = field(default_factory=frozenset)
     by: tuple[str, ...] = ()
     start: str = ""
+    line: Line | None = None
 
 
 class Reader:

@@ -51,7 +51,7 @@ class Ledger:
     @cached_property
     def standing(self) -> frozenset[str]:
         """The outputs that are there."""
-        return frozenset(n for n in self.logs if _there(self.place, self.targets[n]))
+        return frozenset(n for n in self.logs if self.place.there(self.targets[n]))
 
     def states(self, names: Sequence[str], style: str) -> dict[str, State]:
         """The states of these inputs that hold for the outputs as they are; none where nothing was read, or the outputs are gone.
@@ -96,8 +96,8 @@ class Ledger:
 
     def _refuse_overwritten(self, output: str, log: Log, state: State) -> None:
         whole = last_of(log, "slices", WHOLE)
-        if whole is None or not whole.fields["logical_id"] or whole.run_id == state.run_id:
-            return
+        if whole is None or whole.fields["logical_id"] in ("", None, state.logical_id) or whole.run_id == state.run_id:
+            return  # a replay goes on under the logical id of the run whose rows it feeds back
         mine = last_of(log, "slices", f"{self.job}/{output}@{state.label}")
         if whole.fields.get("slot", 0) > (mine.fields.get("slot", 0) if mine else 0):
             raise UsageError(f"output {output!r} was overwritten by run {whole.run_id}, and what was read before is not in it any more",
@@ -111,12 +111,6 @@ class Ledger:
         if found:
             raise UsageError(f"output {output!r} at {self.targets[output].path} has the rows of run {found.run_id}, which left no state of"
                              " what it read: a first run would add them again", reason="no_state", hint=FULL)
-
-
-def _there(place: Files, target: Target) -> bool:
-    if target.conf.format == "table":
-        return bool(place.spark.catalog.tableExists(target.path))
-    return place.hadoop.exists(target.path)
 
 
 def lost_slice(label: str, run_id: str) -> ContractError:

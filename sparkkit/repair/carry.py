@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
@@ -13,7 +14,7 @@ from pyspark.sql.types import StructType
 from sparkkit.errors import ContractError, UsageError
 from sparkkit.staging import Files, Target
 from sparkkit.storage.log import Log
-from sparkkit.storage.records import Record, last_of
+from sparkkit.storage.records import WHOLE, Record, every_last, last_of
 from sparkkit.storage.seam import walk
 
 REPLACED = ("append", "overwrite", "overwrite_partitions", "error")
@@ -28,22 +29,40 @@ class Slice:
     record: Record
 
 
-def slice_at(place: Files, target: Target, name: str, run_id: str) -> Slice:
-    """The slice of an output that a run has written.
+def slice_at(place: Files, target: Target, name: str, shelf: Record) -> Slice:
+    """The slice of an output that the run has written that left this record of the quarantine; or a replay, of other rows, which goes
+    on under that run's logical id and writes only the outputs that it feeds.
 
     Raises:
-        UsageError: no run has written it, another than the one that rejected the rows, or its files are no longer all there.
+        UsageError: no run has written it, another than the one that rejected the rows, or its files are no longer all there; or what
+            came after it is above it, and would be below (`older_slice`).
     """
     if target.journal in place.journals.bare:
         raise UsageError(f"{target.path} has no journal, so nobody knows what its date holds", reason="no_journal",
                          hint="run the date again")
     run, key = place.journals.runs[target.journal]
-    record = last_of(Log(run.store, key), "slices", name)
-    if record is None or record.run_id != run_id:
-        raise changed(target.path, run_id)
+    log = Log(run.store, key)
+    record = last_of(log, "slices", name)
+    if record is None or record.fields["logical_id"] != shelf.fields["logical_id"]:
+        raise changed(target.path, shelf.run_id)
     if not target.table and not set(record.fields["files"]) <= set(walk(run.store, key)):
-        raise changed(target.path, run_id)
+        raise changed(target.path, shelf.run_id)
+    if target.conf.mode == "merge" or name == WHOLE:
+        refuse_older(target.path, record, every_last(log, "slices"))
     return Slice(name, record)
+
+
+def refuse_older(path: str, record: Record, others: Iterable[Record]) -> None:
+    """Refuses rows that would win over newer ones of their keys, or a whole that would count as newer than what was added to it.
+
+    Raises:
+        UsageError: `older_slice`.
+    """
+    slot = record.fields.get("slot", 0)
+    newer = next((r for r in others if r.name != record.name and r.fields["logical_id"] and r.fields.get("slot", 0) > slot), None)
+    if newer:
+        raise UsageError(f"{path}: run {newer.run_id} has written after run {record.run_id}, and older rows would count as newer ones",
+                         reason="older_slice", hint="mend the source, and run the newest date again, or all")
 
 
 def changed(path: str, run_id: str) -> UsageError:

@@ -17,6 +17,9 @@ from sparkkit.staging import Target
 from sparkkit.storage.records import Record
 from sparkkit.transforms.diff import diff
 
+ORDERED = ("cdc", "scd2")
+"""Modes that fit changes into the history of their keys: a row that comes may change none that is there, and none goes."""
+
 TYPED = ("parquet", "orc", "avro", "delta", "table")
 """Formats whose files have types, so that what they hold can be compared with what would be written."""
 
@@ -90,8 +93,9 @@ def _is_mine(target: Target, last: Record | None) -> Any:
     return F.substring_index(F.input_file_name(), "/", -1).isin(*names) if names else F.lit(False)
 
 
-def rows(before: DataFrame, after: DataFrame, keys: Sequence[str], mode: str, show: int) -> dict[str, Any]:
-    """The rows added, changed and removed, by key where there is one, with samples; else those that only one of both has."""
+def rows(before: DataFrame, after: DataFrame, keys: Sequence[str], mode: str, show: int) -> dict[str, Any] | None:
+    """The rows added, changed and removed, by key where there is one, with samples; else those that only one of both has. None where
+    rows are brought in by keys, and a key stands more than once."""
     shared = [f.name for f in after.schema.fields if f.name in before.columns
               and before.schema[f.name].dataType.simpleString() == f.dataType.simpleString()]
     kinds = {n: after.schema[n].dataType for n in shared}
@@ -102,6 +106,8 @@ def rows(before: DataFrame, after: DataFrame, keys: Sequence[str], mode: str, sh
         except Exception as error:
             if "stands more than once" not in str(error):
                 raise
+    if mode in KEYED:
+        return None
     found = compare(old, new, show=show)
     told = {"by": None, "added": found.more if found else 0, "removed": found.gone if found else 0, "changed": None}
     samples = [{"change": "removed" if n > 0 else "added", "row": row} for n, row in found.samples] if found else []

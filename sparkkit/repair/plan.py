@@ -92,7 +92,7 @@ def state(place: Files, target: Target, who: Identity, name: str) -> State:
     if log is None:
         return State(target, slice_name, None, None, known + 1, ("no journal: the store has no rename, the table commits by itself",))
     last, whole = last_of(log, "slices", slice_name), last_of(log, "slices", WHOLE)
-    stands = last is not None and last.fields["logical_id"] == who.logical_id and place.hadoop.exists(target.path)
+    stands = last is not None and last.fields["logical_id"] == who.logical_id and place.there(target)
     if stands and last and whole and slice_name != WHOLE and whole.fields.get("slot", 0) > last.fields.get("slot", 0):
         stands = False
     generation = max(known, last.generation if last else 0) + 1
@@ -171,7 +171,7 @@ def _changes(
 ) -> dict[str, Any] | None:
     conf = target.conf
     keys = tuple(conf.keys) or (contract.keys if contract else ())
-    if held is not None and conf.format not in changes.TYPED:
+    if held is not None and (conf.format not in changes.TYPED or conf.mode in changes.ORDERED):
         return None
     gone = changes.replaced(held, target, new, last, conf.partition_by) if held is not None else new.limit(0)
     if gone is None:

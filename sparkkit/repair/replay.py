@@ -4,7 +4,7 @@ by one decision; so whoever does it again finds nothing to do, and whoever is ki
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 
@@ -12,7 +12,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from sparkkit import guards, intake, run, sinks, sources, verdicts
+from sparkkit import formats, guards, intake, run, sinks, sources, verdicts
+from sparkkit.checks.results import refuse
 from sparkkit.errors import AccountingError, UsageError
 from sparkkit.ledger import UNKNOWN_INPUT, UNKNOWN_OUTPUT, Record
 from sparkkit.publishing import Piece, mode_of, slice_of
@@ -132,7 +133,7 @@ class _Replay:
         if name:
             self._refuse_others(name, every, again)
         try:
-            slices = {n: carry.slice_at(place, t, slice_of(t.conf, f"{job.name}/{n}@{_key(kept)}"), kept.run_id) for n, t in held.items()}
+            slices = {n: carry.slice_at(place, t, slice_of(t.conf, f"{job.name}/{n}@{_key(kept)}"), kept) for n, t in held.items()}
         except UsageError as error:
             self.sums.changed.append(error)
             self.sums.before += sum(edges.values())
@@ -157,13 +158,17 @@ class _Replay:
         with self.record.step("checks"):
             quarantine = self._shelved(place, first, kept, every, good, counts)
             self._settle(quarantine, staged, carried)
+            pieces = _pieces(place, staged, slices)
+            self._judge(place, staged)
         with self.record.step("publish"):
-            self._publish(place, staged, slices, kept, quarantine)
+            self._publish(place, staged, pieces, kept, quarantine)
 
     def _refuse_between(self, edges: Collection[str], again: str) -> None:
-        """A duplicate, or a reference to nothing, can be told only beside the rows that were not rejected."""
-        checks = verdicts.checks(self.contracts, self.request.conf.outputs)
-        between = sorted({c.name for n in edges for c in checks.get(n, ()) if c.inline and (c.parent or (c.ask and c.ask.keys))})
+        """A duplicate, or a reference to nothing, can be told only beside the rows that were not rejected; of an output that is asked
+        of what its slice will hold, unless a row would be taken out for it."""
+        checks, inputs = verdicts.checks(self.contracts, self.request.conf.outputs), self.request.job.inputs
+        between = sorted({c.name for n in edges for c in checks.get(n, ()) if c.severity != "warn" and (
+            c.parent or (c.ask and c.ask.keys and (c.inline or n in inputs)))})
         if between:
             raise UsageError(f"the contract asks for {', '.join(between)}, which no row answers by itself", reason="not_row_by_row",
                              hint=again)
@@ -212,9 +217,14 @@ class _Replay:
                 keep = [F.col(FILE).alias(intake.SOURCE_FILE)] if request.conf.inputs[n].keep_source else []
                 frames[n] = good[n].select(*[quote(c) for c in good[n].columns if c not in (KEY, FILE)], *keep).alias(linear.MARK)
             else:
-                frames[n] = intake.take(guards.named(sources.read(self.spark, n, request.conf.inputs[n], self.contracts.get(n)))).passed
+                other = intake.take(guards.named(sources.read(self.spark, n, request.conf.inputs[n], self.contracts.get(n)))).passed
+                frames[n] = other.alias(linear.OTHER)
+        before = linear.jobs(self.spark)
         built = run.build(request.job, frames, request.params)
-        return {n: intake.judge(f, self.contracts.get(n)) for n, f in built.items() if linear.refuse(n, f, again)}
+        linear.refuse_computed(before, self.spark, again)
+        reached = {n: linear.refuse(n, f, again) for n, f in built.items()}
+        linear.refuse_lost(reached.values(), again)
+        return {n: intake.judge(f, self.contracts.get(n)) for n, f in built.items() if reached[n]}
 
     def _shelved(
         self, place: Files, first: Target, kept: Kept, every: DataFrame, good: Mapping[str, DataFrame], counts: Mapping[str, int],
@@ -246,28 +256,56 @@ class _Replay:
             edge["quarantined"] += one.count.quarantined
             edge["quarantined_by"] = {**edge["quarantined_by"], **one.count.quarantined_by}
 
+    def _judge(self, place: Files, staged: Mapping[str, Staged]) -> None:
+        """The verdict on what each slice will hold, as on that of a run; by keys on the rows that are fed alone.
+
+        Raises:
+            ContractError: `quality`.
+        """
+        checks = verdicts.checks(self.contracts, self.request.conf.outputs)
+        found = [one for n, some in staged.items() if checks.get(n) for one in verdicts.of_slice(n, _rows(place, some), checks[n])]
+        self.record.checks = [*(self.record.checks or []), *found]
+        refuse(self.request.job.name, found)
+
     def _publish(
-        self, place: Files, staged: Mapping[str, Staged], slices: Mapping[str, carry.Slice], kept: Kept, quarantine: Quarantine,
+        self, place: Files, staged: Mapping[str, Staged], pieces: Sequence[Piece], kept: Kept, quarantine: Quarantine,
     ) -> None:
         """By one decision, under the logical id of the run whose rows they are: a retry of that run stays one."""
-        pieces = [*place.shelved(quarantine.target, quarantine.staged, kept.name)]
-        for n, one in staged.items():
-            sinks.finish(place, one)
-            target, found = one.target, slices[n]
-            added = target.conf.mode in carry.REPLACED
-            if target.table:
-                conf = replace(target.conf, mode="append") if added else target.conf
-                piece = sinks.piece(replace(one, target=replace(target, conf=conf)), place.run_id, found.name)
-            else:
-                carry.files(place, target, found, one.data)
-                piece = Piece(target.journal, one.data, "append" if added else mode_of(target.conf), found.name)
-            pieces.append(piece)
-        parts = place.journals.publish(kept.fields["logical_id"], pieces)
+        shelved = place.shelved(quarantine.target, quarantine.staged, kept.name)
+        parts = place.journals.publish(kept.fields["logical_id"], [*shelved, *pieces])
         for n in staged:
             target = staged[n].target
             self.record.outputs[n] |= {"files": staged[n].files, "bytes": staged[n].bytes, "generation": parts[target.journal].generation}
         self.record.logical_id = kept.fields["logical_id"]
         self.record.quarantine = quarantine.path if quarantine.used else self.record.quarantine
+
+
+def _pieces(place: Files, staged: Mapping[str, Staged], slices: Mapping[str, carry.Slice]) -> list[Piece]:
+    """Staged rows beside what their slices hold, ready to be published."""
+    pieces = []
+    for n, one in staged.items():
+        sinks.finish(place, one)
+        target, found = one.target, slices[n]
+        added = target.conf.mode in carry.REPLACED
+        if target.table:
+            conf = replace(target.conf, mode="append") if added else target.conf
+            piece = sinks.piece(replace(one, target=replace(target, conf=conf)), place.run_id, found.name)
+        else:
+            carry.files(place, target, found, one.data)
+            piece = Piece(target.journal, one.data, "append" if added else mode_of(target.conf), found.name)
+        pieces.append(piece)
+    return pieces
+
+
+def _rows(place: Files, one: Staged) -> DataFrame:
+    """What is to be published of an output, with its types."""
+    conf = one.target.conf
+    if one.target.table or conf.format == "parquet":
+        return place.read(one.data, one.schema)
+    if conf.format == "orc":
+        return place.spark.read.schema(one.schema).orc(one.data)
+    held = formats.view(place.spark, conf.format, one.data, conf.options)
+    return held.select(*[F.col(quote(f.name)).cast(f.dataType).alias(f.name) for f in one.schema.fields])
 
 
 def _slices(place: Files, path: str, job: str) -> list[Kept]:

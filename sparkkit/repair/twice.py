@@ -130,7 +130,8 @@ def _copy(spark: SparkSession, want: Asked, scratch: str | None) -> Iterator[tup
 def _redirected(place: Files, conf: Conf, folder: str) -> Conf:
     """The settings with outputs in a folder; an input that is in an output is read there, from a copy."""
     real = {n: place.hadoop.qualified(str(o.path)).rstrip("/") for n, o in conf.outputs.items()}
-    outputs = {n: replace(o, path=f"{folder}/out/{n}", quarantine=f"{folder}/quarantine" if n == next(iter(real)) else None)
+    outputs = {n: replace(o, path=f"{folder}/out/{n}", quarantine=f"{folder}/quarantine" if n == next(iter(real)) else None,
+                          mode="overwrite" if o.mode == "error" else o.mode)  # the second run finds what the first has left
                for n, o in conf.outputs.items()}
     inputs = {}
     for name, one in conf.inputs.items():

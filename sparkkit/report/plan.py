@@ -39,6 +39,13 @@ def _whole(value: float | None) -> int | None:
     return None if value is None else int(value)
 
 
+def _why(mode: str) -> str:
+    """Why nobody knows what would change."""
+    if mode in ("cdc", "scd2"):
+        return f"{mode} fits changes into the history of their keys"
+    return "a key stands more than once" if mode == "merge" else "the format has no types, or the rows of a run can't be told from others"
+
+
 def _output(name: str, one: Mapping[str, Any]) -> Iterator[str]:
     yield f"write {name}: {one['path']} ({one['format']}, {one['mode']}), generation {one['generation']} of {one['slice']}"
     before = one["replaces"]
@@ -55,7 +62,7 @@ def _output(name: str, one: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"  column {change}" for change in one["columns"])
     found = one["changes"]
     if found is None:
-        yield "  what would change in the rows is not known: the format has no types, or the rows of a run can't be told from others"
+        yield f"  what would change in the rows is not known: {_why(one['mode'])}"
         return
     changed = f", {found['changed']:,} changed" if found["by"] else ""
     yield f"  by {', '.join(found['by']) if found['by'] else 'whole rows'}: {found['added']:,} added{changed}, {found['removed']:,} removed"

@@ -15,7 +15,8 @@ from urllib.parse import unquote
 from sparkkit.storage.log import damaged, decode
 
 FORMAT = 1
-"""The version of a state: raised when a field changes its meaning or goes."""
+"""The version of a state: raised when a field changes its meaning or goes, and when one comes without which a released sparkkit would
+go wrong. `watermark`, `filter` and `logical_id` came before the first release; what was written without them says None."""
 
 CUTS = 1000
 """How many cuts of a line are kept; what is older has no owner any more, and can't be read again by itself."""
@@ -45,7 +46,8 @@ class State:
     """The state of one input of a job: what was committed with the rows of run `run_id`, whose slice is `label`.
 
     `epoch` is the slice of the last run that read all again: labels from before it name nothing that is there. `low` is where the
-    `counts` of rows by date begin, which reach up to the last cut; `mark` is the newest date of an input read by files.
+    `counts` of rows by date begin, which reach up to the last cut; `mark` is the newest date of an input read by files. `watermark` and
+    `filter` are those of then, `logical_id` is the run's: None where they are not told.
     """
 
     kind: str
@@ -61,6 +63,9 @@ class State:
     mark: str = ""
     low: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
+    watermark: str | None = None
+    filter: str | None = None
+    logical_id: str | None = None
 
     @property
     def reached(self) -> str:
@@ -104,7 +109,8 @@ def _file(text: str, owners: list[str]) -> tuple[str, Known]:
 @dataclass(frozen=True)
 class Pick:
     """What there is to be said of the files of an input, as paths: `changed` ones are not the slice's `own`, which are all that it has
-    read, as they are now; `lost` are own ones that have gone, `gone` all that went since the state."""
+    read, as they are now; `lost` are own ones that have gone, `gone` all that went since the state, `back` those that had gone and are
+    there again, whether they are the same or not."""
 
     new: tuple[str, ...]
     changed: tuple[str, ...]
@@ -112,6 +118,7 @@ class Pick:
     mended: tuple[str, ...]
     lost: tuple[str, ...]
     gone: tuple[str, ...]
+    back: tuple[str, ...] = ()
 
 
 Listed = Mapping[str, tuple[int, int]]
@@ -123,7 +130,7 @@ def pick(state: State | None, listed: Listed, label: str | None) -> Pick:
 
     >>> state = State("files", ("in",), "r1", "d1", files={"a": Known(1, 1, "d1"), "b": Known(1, 1, "d2"), "c": Known(1, 1, "d1")})
     >>> pick(state, {"a": (1, 2), "b": (2, 1), "d": (1, 1)}, "d1")
-    Pick(new=('d',), changed=('b',), own=('a',), mended=('a',), lost=('c',), gone=('c',))
+    Pick(new=('d',), changed=('b',), own=('a',), mended=('a',), lost=('c',), gone=('c',), back=())
     """
     files = state.files if state else {}
     other = {p for p, seen in listed.items() if p in files and (files[p].size, files[p].modified) != seen}
@@ -132,6 +139,7 @@ def pick(state: State | None, listed: Listed, label: str | None) -> Pick:
         new=tuple(p for p in listed if p not in files), changed=tuple(p for p in listed if p in other - own),
         own=tuple(p for p in listed if p in own), mended=tuple(p for p in listed if p in own & other),
         lost=tuple(sorted(own - set(listed))), gone=tuple(sorted(p for p, f in files.items() if p not in listed and not f.gone)),
+        back=tuple(p for p in listed if p in files and files[p].gone),
     )
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from pyspark.sql import SparkSession
 
 from sparkkit.conf import OutputConf
 from sparkkit.errors import NotReadyError
+from sparkkit.publishing import Identity
 from sparkkit.repair import changes, plan
+from sparkkit.report import plan as report
 from sparkkit.staging import Target
 from sparkkit.storage.local import LocalStore
 from sparkkit.storage.records import Record
@@ -104,3 +108,23 @@ def test_each_store_says_what_a_reader_may_see() -> None:
         "one version or the other: the folders are exchanged in one step", "Delta's one commit: all or nothing"]
     assert "for a moment between two renames" in plan.readers(Nfs(), plain) and "for a moment" in plan.readers(Hdfs(), whole)
     assert "file by file" in plan.readers(Hdfs(), plain) and "file by file" in plan.readers(None, plain)
+
+
+@pytest.mark.parametrize("mode", ["cdc", "scd2"])
+def test_what_changes_in_a_history_is_not_known_and_no_row_of_it_is_said_to_go(world: World, mode: str) -> None:
+    held, new = (world.spark.sql(f"select {i} id, 'x' v") for i in (1, 2))
+    target = Target("output", OutputConf(format="delta", mode=mode, keys=("id",)), str(world.root / "out"), "", "")
+    want: Any = SimpleNamespace(args=SimpleNamespace(show=None))
+    assert plan._changes(want, target, None, held, new, None) is None
+    assert f"{mode} fits changes into the history of their keys" in report._why(mode)
+
+
+def test_a_table_of_the_catalog_is_looked_for_in_the_catalog() -> None:
+    looked: list[str] = []
+    target = Target("output", OutputConf(format="table"), "db.t", "", "", "file:/w/db.t")
+    place: Any = SimpleNamespace(spark=None, there=lambda one: looked.append(one.path) or True,
+                                 journals=SimpleNamespace(log=lambda _: "log"))
+    last = Record("s", 1, "r", {"logical_id": "l"})
+    with patch.multiple(plan, last_of=lambda _, __, name: last if name == "s" else None, _at_work=lambda _: []):
+        found = plan.state(place, target, Identity("l", {"output": "s"}, "q"), "output")
+    assert (found.done_by, looked) == ("r", ["db.t"])

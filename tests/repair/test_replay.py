@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,11 +12,14 @@ from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from sparkkit import publishing
-from sparkkit.errors import InfrastructureError, UsageError
-from sparkkit.repair import linear, shelf
+from sparkkit.conf import OutputConf
+from sparkkit.errors import ContractError, InfrastructureError, UsageError
+from sparkkit.repair import carry, linear, shelf
 from sparkkit.schema.contract import Rule
+from sparkkit.staging import Target
 from sparkkit.storage import journal
 from sparkkit.storage.lock import Patience
+from sparkkit.storage.records import Record
 from tests.repair.conftest import World
 
 LINES = "id,name,age\n1,Ann,36\n2,Bo,old\n3,Cy,17\n4,Di,5,6\n"
@@ -97,3 +102,62 @@ def test_rows_are_fed_only_into_what_is_made_row_by_row(spark: SparkSession) -> 
 
 def test_an_output_that_the_rows_do_not_reach_stays(spark: SparkSession) -> None:
     assert linear.refuse("output", spark.range(3), "again") is False
+
+
+def around_the_plan(spark: SparkSession) -> dict[str, Callable[[DataFrame], DataFrame]]:
+    return {
+        "rows on the driver": lambda people: spark.range(len(people.collect())),
+        "an RDD": lambda people: people.sparkSession.createDataFrame(people.rdd.map(tuple), people.schema),
+        "a subquery": lambda people: spark.sql("select id from range(9) where id in (select id from {people})", people=people),
+        "nothing": lambda people: spark.range(3).withColumn("name", F.lit("Ann")),
+    }
+
+
+@pytest.mark.parametrize("how", ["rows on the driver", "an RDD", "a subquery", "nothing"])
+def test_rows_that_leave_the_plan_stay_in_the_quarantine(world: World, how: str) -> None:
+    world.put("a.csv", "id,name,age\n1,Ann,36\n2,Bo,20\n")
+    world.people = replace(world.people, rules=(Rule("short", "length(name) < 3"),))
+    world.go("2026-01-01")
+    world.people, world.build = replace(world.people, rules=()), lambda people: around_the_plan(world.spark)[how](people)
+    with pytest.raises(UsageError) as found:
+        world.replay()
+    assert (found.value.reason, len(world.bad())) == ("not_row_by_row", 1)
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_a_row_that_would_double_a_key_of_the_output_is_not_fed_back(world: World, form: str) -> None:
+    world.put("a.csv", "id,name,age\n1,Ann,36\n2,Bo,20\n2,Bob,20\n")
+    keyed = replace(world.people, columns=(replace(world.people.columns[0], key=1), *world.people.columns[1:]))
+    (world.root / "keyed.json").write_text(keyed.to_json())
+    world.over |= {"outputs.output.contract": str(world.root / "keyed.json"), "outputs.output.format": form}
+    world.people = replace(world.people, rules=(Rule("short", "length(name) < 3"),))
+    world.go("2026-01-01")
+    world.people = replace(world.people, rules=())
+    with pytest.raises(ContractError) as found:
+        world.replay()
+    assert (found.value.reason, world.bad("raw")) == ("quality", ["1,Ann,36", "2,Bob,20"])
+    world.people = replace(world.people, rules=(Rule("no Bob", "name <> 'Bob'"),))
+    assert (world.replay().status, world.bad("raw")) == ("done", ["2,Bob,20"])
+
+
+def slices(*found: tuple[str, int]) -> list[Record]:
+    return [Record(name, 1, f"run of {name}", {"logical_id": "l", "slot": slot, "files": []}) for name, slot in found]
+
+
+def test_rows_of_an_older_slice_do_not_win_over_newer_ones() -> None:
+    first, last = slices(("d1", 1), ("d2", 3))
+    carry.refuse_older("out", last, [first, last])
+    with pytest.raises(UsageError, match="run of d2 has written after run run of d1"):
+        carry.refuse_older("out", first, [first, last])
+
+
+def test_a_second_replay_finds_the_outputs_that_the_first_did_not_feed(monkeypatch: pytest.MonkeyPatch) -> None:
+    (theirs,) = slices(("d1", 1))
+    monkeypatch.setattr(carry, "last_of", lambda *_: theirs)
+    monkeypatch.setattr(carry, "walk", lambda *_: [])
+    place: Any = SimpleNamespace(journals=SimpleNamespace(bare=set(), runs={"j": (SimpleNamespace(store=None), "j")}))
+    target = Target("output", OutputConf(mode="append"), "out", "", "", "j")
+    shelf_now = Record("job@d1", 2, "replay-1", {"logical_id": "l"})
+    assert carry.slice_at(place, target, "d1", shelf_now).record is theirs
+    with pytest.raises(UsageError, match="no longer holds what run replay-1 wrote"):
+        carry.slice_at(place, target, "d1", replace(shelf_now, fields={"logical_id": "other"}))

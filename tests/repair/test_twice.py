@@ -44,6 +44,14 @@ def test_what_makes_a_second_run_differ_is_named(world: World, spark: SparkSessi
     assert everything(world.root) == before
 
 
+def test_the_default_mode_is_verified_too_though_the_second_run_finds_the_output(
+    world: World, spark: SparkSession, capsys: pytest.CaptureFixture[str],
+) -> None:
+    spark.range(3).withColumnRenamed("id", "age").coalesce(1).write.parquet(str(world.root / "in"))
+    words = [f"--input={world.root / 'in'}", f"--output={world.root / 'out'}", f"--scratch={world.root}"]
+    assert repair.verify(["job", *words], spark, Job(lambda people: people, name="job")) == 0
+
+
 def test_a_copy_of_a_table_of_the_catalog_is_refused(world: World, spark: SparkSession) -> None:
     world.over |= {"outputs.output.format": "table", "outputs.output.path": "db.t"}
     (world.root / "people.json").write_text(world.people.to_json())

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sparkkit.conf import InputConf, OutputConf
 from sparkkit.errors import InfrastructureError, UsageError
+from sparkkit.incremental.files import Files
+from sparkkit.incremental.spec import Spec
 from sparkkit.storage.increments import CUTS, Cut, Known, State, cut, late, owned, pick, read
 
 LABELS = st.sampled_from(["d1", "d2", "d3", None])
@@ -91,3 +94,14 @@ def test_old_cuts_lose_their_owner_and_never_their_rows() -> None:
 
 def test_rows_that_have_gone_are_not_late() -> None:
     assert late({"d1": 2, "d2": 3}, {"d1": 1, "d2": 5}) == ({"d2": 2}, 1)
+
+
+def test_a_file_that_comes_back_as_it_was_is_read_again_where_its_partition_was_replaced_without_it() -> None:
+    paths = {f"in/day={d}/{n}": (1, 1) for d, n in (("1", "a"), ("1", "b"), ("2", "c"))}
+    state = State("files", ("in",), "r1", "d1", files={p: Known(1, 1, "d1", gone=p.endswith("a")) for p in paths})
+    outputs = {"output": OutputConf(mode="overwrite_partitions", partition_by=("day",))}
+    reader = Files(Spec("data", InputConf(path=("in",)), outputs, "partitions", state))
+    reader.listed = paths | {"in/day=1/a": (1, 2)}
+    reader._pick()
+    assert (reader.fresh, reader.reads) == (True, ("in/day=1/a", "in/day=1/b"))
+    assert pick(state, paths, None).back == ("in/day=1/a",)
