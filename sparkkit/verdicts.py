@@ -16,6 +16,7 @@ from sparkkit.conf import OutputConf
 from sparkkit.intake import Intake
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.landing import BAD, LANDING
+from sparkkit.schema.reasons import reason_of
 from sparkkit.schema.types import quote
 from sparkkit.sinks import Place, Staged
 from sparkkit.staging import SPLIT
@@ -24,7 +25,7 @@ Checks = Mapping[str, tuple[Check, ...]]
 """The checks of each input and output that has a contract."""
 
 Found = list[dict[str, Any]]
-REASON = f"substring_index({SPLIT}, '|', 1)"
+REASON = reason_of(SPLIT)
 """SQL text: why a staged row was taken out."""
 
 

@@ -19,6 +19,7 @@ from sparkkit.schema import bounds
 from sparkkit.schema.bounds import Bounds
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.quality import ENGINE, GREAT, answer, custom, lacking
+from sparkkit.schema.reasons import named
 from sparkkit.schema.types import quote
 
 SEVERITY = {"allow": "warn", "quarantine": "quarantine", "stop": "fail"}
@@ -91,6 +92,7 @@ def _of_item(item: Mapping[str, Any], contract: Contract) -> Check:
     column, kind = item.get("column"), item.get("metric") or item.get("rule") or item.get("type") or "library"
     name = item.get("name") or item.get("id") or f"{column or contract.name}.{kind}"
     where = f"contract {contract.name!r}, quality {name!r}"
+    name = named(str(name), where)
     severity = SEVERITY[answer(item, where) or "stop"]
     check = _read(item, column, name, severity, where, contract)
     _known(check, contract, where)

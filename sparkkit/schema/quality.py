@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pyspark.sql import types as t
@@ -23,6 +24,7 @@ from sparkkit.schema.contract import Column, Rule
 from sparkkit.schema.limits import predicates, rules, text
 from sparkkit.schema.logical import spark_type, stated
 from sparkkit.schema.reader import ANSWERS
+from sparkkit.schema.reasons import fitting, named
 from sparkkit.schema.types import parse, quote
 
 ENGINE, GREAT = "sparkkit", "greatExpectations"
@@ -60,7 +62,7 @@ def read(
         found += [rule] if rule else []
         kept += [] if rule else [plain | ({"column": column_name} if column_name else {})]
     _refuse_twins(found, where)
-    return tuple(found), tuple(kept)
+    return tuple(replace(rule, name=fitting(rule.name)) for rule in found), tuple(kept)
 
 
 def _limited(column: Column, on: str) -> Callable[[], Iterable[Rule]]:
@@ -133,7 +135,7 @@ def _rule(item: Mapping[str, Any], column: str | None, on: str, where: str, defa
     if predicate is None:
         return None
     name = item.get("name") or item.get("id") or default
-    return Rule(name, predicate, stated_on or on, item.get("description") or "", _tolerance(item, where))
+    return Rule(named(str(name), where), predicate, stated_on or on, item.get("description") or "", _tolerance(item, where))
 
 
 def answer(item: Mapping[str, Any], where: str) -> str | None:

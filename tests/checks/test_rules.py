@@ -66,6 +66,7 @@ def test_a_plain_aggregation_is_folded_into_the_pass_and_others_are_not(query: s
 
 @pytest.mark.parametrize(("item", "words"), [
     ({"metric": "rowCount"}, "no mustBe"),
+    ({"metric": "rowCount", "mustBe": 3, "name": "null"}, "can't be called 'null'"),
     ({"metric": "rowCount", "mustBe": 3, "unit": "parts"}, "unit is 'parts'"),
     ({"metric": "rowCount", "mustBe": 3, "severity": "quarantine"}, "no rows can go to the quarantine"),
     ({"metric": "rowCount", "mustBe": 3, "severity": "grave"}, "severity is 'grave'"),
@@ -82,7 +83,7 @@ def test_a_plain_aggregation_is_folded_into_the_pass_and_others_are_not(query: s
 def test_what_makes_no_sense_is_refused_by_name(item: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError) as error:
         one({"name": "rule one", **item})
-    assert "contract 't', quality 'rule one'" in str(error.value) and words in str(error.value)
+    assert f"contract 't', quality {item.get('name', 'rule one')!r}" in str(error.value) and words in str(error.value)
 
 
 def test_two_checks_of_one_name_are_told_apart() -> None:

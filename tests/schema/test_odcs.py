@@ -130,6 +130,7 @@ BAD = {
     "kind: DataContract\napiVersion: v3.1.0\nschema: [{properties: []}]": "schema[0]: the name is missing",
 }
 BAD_COLUMNS = {
+    "{name: a, logicalType: date, quality: [{type: sql, name: bad_value, query: a > 0}]}": "a rule can't be called 'bad_value'",
     "{name: a, logicalType: date, requird: true}":
         "schema[0] 't', properties[0] 'a': 'requird' is not known: did you mean 'required'?",
     "{name: a, logicalType: date, required: 7}":
