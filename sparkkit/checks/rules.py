@@ -108,7 +108,7 @@ def _read(item: Mapping[str, Any], column: str | None, name: str, severity: str,
         return _expectation(said, column, name, severity, where)
     if item.get("type") == "custom" and item.get("engine") == ENGINE and isinstance(said, dict):
         return _reference(said, column, name, severity, where, custom(item, "sparkkit.tolerance"))
-    if item.get("type") in ("text", "custom") or item.get("type") == "sql" and must is None:
+    if item.get("type") in ("text", "custom"):
         why = f"engine {item.get('engine')!r} is not ours" if item.get("type") == "custom" else "it compares nothing"
         return Check(name, item.get("type") or "", {}, "warn", engine="none", why=why)
     if must is None:

@@ -162,7 +162,7 @@ class _Replay:
 
     def _refuse_between(self, edges: Collection[str], again: str) -> None:
         """A duplicate, or a reference to nothing, can be told only beside the rows that were not rejected."""
-        checks = verdicts.checks(self.contracts, self.request.conf.outputs)
+        checks = verdicts.checks(self.contracts, self.request.conf.outputs, self.request.job.inputs)
         between = sorted({c.name for n in edges for c in checks.get(n, ()) if c.inline and (c.parent or (c.ask and c.ask.keys))})
         if between:
             raise UsageError(f"the contract asks for {', '.join(between)}, which no row answers by itself", reason="not_row_by_row",

@@ -18,12 +18,12 @@ from typing import Any
 
 from pyspark.sql import types as t
 
-from sparkkit.errors import UsageError
+from sparkkit.errors import UsageError, nearest
 from sparkkit.schema import bounds
 from sparkkit.schema.contract import Column, Rule
 from sparkkit.schema.limits import predicates, rules, text
 from sparkkit.schema.logical import spark_type, stated
-from sparkkit.schema.reader import ANSWERS
+from sparkkit.schema.reader import ANSWERS, unknown
 from sparkkit.schema.reasons import fitting, named
 from sparkkit.schema.types import parse, quote
 
@@ -36,6 +36,10 @@ SEVERITIES = {
     **dict.fromkeys(("medium", "error", "fail", "high", "major", "critical", "blocker"), "stop"),
 }
 """The standard's `severity`, which it leaves open, as answers: `allow` goes on and warns, `stop` ends the run."""
+
+_ENGINES = {"sparkkit": ENGINE, "greatexpectations": GREAT, "gx": GREAT, "ge": GREAT}
+CUSTOM = ("sparkkit.on", "sparkkit.tolerance", "sparkkit.keep")
+"""The custom properties of a quality item that are ours."""
 
 _SELECT = re.compile(r"\s*\(*\s*(select|with)\b", re.IGNORECASE)
 
@@ -130,12 +134,28 @@ def _own(prop: Any, value: str, path: str) -> Iterator[tuple[str, str]]:
 
 def _rule(item: Mapping[str, Any], column: str | None, on: str, where: str, default: str) -> Rule | None:
     """The row rule of a quality item, or None where it speaks of the whole table."""
+    _known(item, where)
     stated_on = answer(item, where)
     predicate = _predicate(item, column, where, stated_on)
     if predicate is None:
         return None
     name = item.get("name") or item.get("id") or default
     return Rule(named(str(name), where), predicate, stated_on or on, item.get("description") or "", _tolerance(item, where))
+
+
+def _known(item: Mapping[str, Any], where: str) -> None:
+    """Refuses slips by which nothing would be checked: an engine that is nearly ours, a query that is compared with nothing, a custom
+    property of ours that there is not."""
+    engine, query = item.get("engine"), item.get("query")
+    meant = _ENGINES.get(nearest(str(engine).replace("_", "").lower(), _ENGINES) or "")
+    if item.get("type") == "custom" and (not engine or meant and engine != meant):
+        raise UsageError(f"{where}: engine is {engine!r}", reason="bad_contract", hint=f"did you mean {meant or ENGINE!r}?")
+    if item.get("type") == "sql" and bounds.of(item, where) is None and (not query or _SELECT.match(query)):
+        raise UsageError(f"{where}: no mustBe…" if query else f"{where}: no query", reason="bad_contract",
+                         hint="say what the figure of the SELECT must be, such as mustBe: 0" if query else "type sql needs one")
+    for name in [str(c.get("property")) for c in item.get("customProperties") or ()]:
+        if name.lower().startswith("sparkkit.") and name not in CUSTOM:
+            raise unknown(f"{where}: {name} is not known for a quality item", name, CUSTOM)
 
 
 def answer(item: Mapping[str, Any], where: str) -> str | None:
@@ -177,8 +197,11 @@ def lacking(item: Mapping[str, Any], column: str) -> str | None:
 
 
 def _tolerance(item: Mapping[str, Any], where: str) -> str:
+    """What an item tolerates, as text. `mustBe: 0` alone is no tolerance: it says that the item is a row rule."""
     said = custom(item, "sparkkit.tolerance")
-    found = bounds.read(said, where) if said is not None else bounds.of(item, where)
+    if said is not None:
+        return str(bounds.read(said, where))
+    found = bounds.of(item, where)
     return "" if found is None or {test for test, _ in found.tests} <= {"=", "<="} and not any(b for _, b in found.tests) else str(found)
 
 

@@ -53,7 +53,7 @@ def named(name: str, where: str) -> str:
         UsageError: it is one of our own words (reason `bad_contract`).
     """
     if name in RESERVED:
-        raise UsageError(f"{where}: a rule can't be called {name!r}: rows are taken out for that reason by themselves", reason="bad_contract",
+        raise UsageError(f"{where}: a rule can't be called {name!r}, which is a reason of our own", reason="bad_contract",
                          hint="choose another name")
     return fitting(name)
 

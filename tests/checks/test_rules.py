@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sparkkit import verdicts
 from sparkkit.checks.expect import NATIVE, ask
 from sparkkit.checks.rules import Check, of
 from sparkkit.errors import UsageError
@@ -86,6 +87,12 @@ def test_what_makes_no_sense_is_refused_by_name(item: dict[str, Any], words: str
     assert f"contract 't', quality {item.get('name', 'rule one')!r}" in str(error.value) and words in str(error.value)
 
 
+def test_a_reference_to_what_is_no_input_of_the_job_is_refused_with_the_nearest() -> None:
+    refers = {"type": "custom", "engine": "sparkkit", "name": "r", "column": "a", "implementation": {"references": "region.code"}}
+    with pytest.raises(UsageError, match=r"contract 't': check 'r' refers to 'region', which is no input of the job: did you mean 'regions'"):
+        verdicts.checks({"rows": Contract("t", COLUMNS, quality=(refers,))}, {}, ["rows", "regions"])
+
+
 def test_two_checks_of_one_name_are_told_apart() -> None:
     item = {"metric": "rowCount", "mustBe": 3}
     assert [check.name for check in of(Contract("t", COLUMNS, quality=(item, item)))] == ["t.rowCount", "t.rowCount#2"]
@@ -158,6 +165,11 @@ def test_metrics_that_count_values_are_row_rules_where_rows_can_be_taken_out() -
         ("full", "warn", ""), ("said", "quarantine", ""), ("odd", "quarantine", "< 5 percent"), ("some", "quarantine", "<= 5 percent"),
         ("gx", "fail", "")]
     assert of(contract)[-1].kwargs == {"column": "a", "max_value": 3}
+
+
+@pytest.mark.parametrize(("said", "kept"), [("0", "<= 0 rows"), ("0%", "<= 0 percent")])
+def test_a_tolerance_of_nothing_is_kept(said: str, kept: str) -> None:
+    assert odcs.parse(YAML.replace("5%}", f"{said}}}"), "t.yaml").rules[-1].tolerance == kept
 
 
 def test_a_contract_s_yaml_gives_the_same_contract_back() -> None:
