@@ -95,7 +95,7 @@ def of_output(name: str, place: Place, staged: Staged, some: Sequence[Check], ot
         return []
     within = onepass.scope(some, SPLIT, REASON)
     asked = onepass.asked(some, onepass.Scope(inline=within.inline))
-    known = onepass.answers(asked, _of_good(_good(place, staged), asked, staged.count.good))
+    known: onepass.Answers = onepass.answers(asked, _of_good(_good(place, staged), asked, staged.count.good))
     known = _with_taken(some, within, known, staged.count, None, lambda: _rejects(place, staged))
     return _told(f"output {name}", results(_good(place, staged), some, known, others, within.inline))
 
