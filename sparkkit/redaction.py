@@ -10,7 +10,7 @@ import os
 import re
 import traceback
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 HIDDEN = "***"
@@ -106,7 +106,11 @@ def redact(text: str) -> str:
     >>> redact("AccountKey=abc==;Pwd='x y'; sas: ?sv=1&sig=ab%2Fc")
     'AccountKey=***;Pwd=***; sas: ***&***'
     """
-    for value in known():
+    return _redacted(text, known())
+
+
+def _redacted(text: str, values: Iterable[str]) -> str:
+    for value in values:
         text = text.replace(value, HIDDEN)
     text = _USER.sub(f"{HIDDEN}@", text)
     text = _FORMS.sub(HIDDEN, text)
@@ -141,7 +145,16 @@ def printable(text: str) -> str:
     >>> print(printable("no\x1b[2Jfile\u202e"))
     no\x1b[2Jfile\u202e
     """
-    text = redact(text)
+    return _shown(redact(text))
+
+
+def printable_lines(text: str) -> str:
+    """The same, of a text of many lines, each by itself."""
+    values = known()
+    return "\n".join(_shown(_redacted(line, values)) for line in text.split("\n"))
+
+
+def _shown(text: str) -> str:
     if len(text) > _MOST:
         text = f"{text[: _MOST // 2]} … ({len(text) - _MOST:,} signs left out) … {text[-_MOST // 2 :]}"
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

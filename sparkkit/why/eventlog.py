@@ -57,6 +57,7 @@ def read(paths: Iterable[Path], facts: Facts, window: Window = None) -> int:
             facts.notes.append(f"{path.name} is incomplete ({cut}): read as far as it goes")
         if path.name.endswith(".inprogress"):
             facts.notes.append(f"{path.name} was never closed: its application was killed, or still runs")
+    facts.events += count
     return count
 
 
@@ -174,6 +175,10 @@ def _query_end(event: Event, facts: Facts) -> None:
         facts.say(Said(f"query {event.get('executionId')} failed", str(message), fatal=True))
 
 
+def _end(event: Event, facts: Facts) -> None:
+    facts.ended = True
+
+
 def _name(info: Event) -> str:
     return str(info.get("Stage Name", "")).removesuffix(" at NativeMethodAccessorImpl.java:0")[:80]  # which tells nothing of Python's code
 
@@ -197,6 +202,7 @@ class _Known:
 
 
 EVENTS: Mapping[str, _Known] = {
+    "SparkListenerApplicationEnd": _Known(_end),
     "SparkListenerEnvironmentUpdate": _Known(_environment),
     "SparkListenerExecutorRemoved": _Known(_removed, "Timestamp"),
     "SparkListenerJobStart": _Known(_job_start, "Submission Time"),
