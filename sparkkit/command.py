@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import re
 import signal
 import sys
 import tomllib
@@ -212,7 +213,7 @@ def _go(
     with keeper.beginning(str(where.absolute())), record.step("start"):
         spark = keeper.spark = given or _session(conf, args, submit_args, record, where)
         if given is None:
-            keeper.closing.callback(_wash, record.event_log)  # after the session, which is stopped first
+            keeper.closing.callback(_wash, record)  # after the session, which is stopped first
             keeper.closing.callback(session.stop, spark)
     record.spark_version = spark.version
     from sparkkit import formats, run
@@ -246,13 +247,15 @@ def _event_log(settings: Mapping[str, str], ours: Path) -> str | None:
     if settings["spark.eventLog.enabled"] != "true":
         return None
     said = settings["spark.eventLog.dir"]
-    return str(ours) if said == ours.resolve().as_uri() else said.removeprefix("file://")
+    return str(ours) if said == ours.resolve().as_uri() else re.sub(r"^file:(//)?(?=/)", "", said)
 
 
-def _wash(log: str | None) -> None:
+def _wash(record: Record) -> None:
     from sparkkit import washing  # here, for it needs PySpark, whose import is not to come before the JVM's start
 
-    washing.wash(log)
+    trouble = washing.wash(record.event_log, record.run_id)
+    if trouble:
+        print(f"sparkkit: {record.job}: warning: {redaction.printable(trouble)}", file=sys.stderr)
 
 
 def needs_delta(conf: Conf) -> bool:

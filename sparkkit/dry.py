@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sparkkit import command, failures, project, redaction, session
+from sparkkit import command, failures, project, redaction, session, verdicts
 from sparkkit.errors import UsageError
 from sparkkit.job import Job
 from sparkkit.schema.contract import Contract
@@ -37,6 +37,7 @@ def run(job: Job, argv: Sequence[str], spark: SparkSession | None = None) -> int
         own = spark or session.start(conf.spark, app_name=f"dry-run-{job.name}", profile="test")
         try:
             doing = "build"
+            verdicts.checks(contracts, conf.outputs, job.inputs)
             built = _build(own, job, known, contracts, {n: i.keep_source for n, i in conf.inputs.items()}, params)
         finally:
             if spark is None:

@@ -10,20 +10,21 @@ import os
 import re
 import traceback
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 HIDDEN = "***"
 AMONG = "a password among other settings"
 
 WORDS = (
-    "pass(?:word|wd|phrase)", "pwd", "secret", "token", "credential", "authorization",
-    "(?:api|access|account|private|encryption|shared|client|signing|storage|aes|auth|service)[._-]?key",
+    "pass(?:word|wd|phrase|code)", "(?:db|user)[._-]?pass", "pwd", "secret", "token", "credential", "authorization",
+    "(?:api|access|account|private|encryption|shared|client|signing|storage|aes|auth|service|master|hmac|ssh)[._-]?key",
+    "(?<![A-Za-z])sas[._-]?key",
     "encrypt[._-]?(?:column|footer)[._-]?key", "conn(?:ection)?[._-]?str(?:ing)?",
 )  # fmt: skip
 """What the name of a secret holds somewhere."""
 
-WHOLE_WORDS = ("sas", "sig", "pat", "pin", "pass")
+WHOLE_WORDS = ("sas", "sig", "pat", "pin", "pass", "pw", "creds", "otp", "dsn", "cookies?")
 """What the name of a secret may be, or hold between signs; within longer words they mean other things."""
 
 HARMLESS = re.compile(
@@ -43,8 +44,9 @@ FORMS: Mapping[str, str] = {
     "a JSON web token": r"\beyJ[A-Za-z0-9_-]{8}[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*",
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]{4}[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?",
     "a signed address": r"(?<=[?&;])(?:sig|signature|x-amz-signature|x-amz-security-token|x-goog-signature)=[A-Za-z0-9%+/=_-]+",
-    "a user's password in an address": r"(?<=://)[^/@\s:]*:[^/@\s]+(?=@)",
-    "a user's password for Oracle": r"(?<=jdbc:oracle:thin:)[^/\s]+/[^@\s]+(?=@)",
+    "a user's password in an address":  # which may hold / or @; a port is none
+        r"(?<=//)[^/@\s:]*:(?!\d{1,5}/)[^/@\s]+(?:/[^@\s\"'<>,;(){}\[\]]{0,200})?(?:@[^/@\s]+)*(?=@)",
+    "a user's password for Oracle": r"(?<=jdbc:oracle:thin:)[^/\s]+/[^@\s]+(?:@[^/@\s:]+)*(?=@)",
     "credentials of HTTP": r"\b(?:Basic|Bearer) +[A-Za-z0-9._~+/=-]{8}[A-Za-z0-9._~+/=-]*",
 }
 """Secrets that are known by their form, in Python's dialect and Java's alike, without braces' nesting."""
@@ -55,7 +57,16 @@ _VALUE = r"""(?:\\?"[^"]*"|\\?'[^']*'|[^\s,;&"')\]}]+)"""
 _ASSIGNED = re.compile(rf"""(?i)({_NAME}\\?["']?\s{{0,4}}(?:=>|=|:)\s{{0,4}})(?:\*\*\*|{_VALUE})""")
 _FORMS = re.compile("(?i:" + "|".join(FORMS.values()) + r")|(?<=[Tt]he value )'[^'\n]*'")  # the last: as Spark quotes a literal
 _USER = re.compile(r"(?<=://)[^/@\s]+@")
+_OPTION = re.compile(  # as on a command line, but not in a sentence about it
+    r"""(?<![\w-])--([A-Za-z][\w.-]{0,80})[ \t]+(?!-|(?:is|was|has|and|or|needs|must|may|can)\b)("[^"\n]*"|'[^'\n]*'|\S+)"""
+)
 _SECRET_NAME = re.compile(rf"(?i)(?:{'|'.join(WORDS)}|(?:^|[._-])(?:{'|'.join(WHOLE_WORDS)})(?:[._-]|$))")
+_NUMBER = re.compile(r"(?i)pass|pwd|secret|(?:^|[._-])(?:pin|pw|otp)(?:[._-]|$)")
+"""What the name of a secret holds that may be a number; `max_tokens` is none."""
+
+_COUNTS = ("quarantined_by", "details", "seconds", "late")
+"""Parts of a record whose keys are names of rules, steps and days, and whose numbers are counts and times."""
+
 _LEAST = 4
 """A shorter value is not searched for: it would be found in every text."""
 
@@ -106,10 +117,15 @@ def redact(text: str) -> str:
     >>> redact("AccountKey=abc==;Pwd='x y'; sas: ?sv=1&sig=ab%2Fc")
     'AccountKey=***;Pwd=***; sas: ***&***'
     """
-    for value in known():
+    return _redacted(text, known())
+
+
+def _redacted(text: str, values: Iterable[str]) -> str:
+    for value in values:
         text = text.replace(value, HIDDEN)
-    text = _USER.sub(f"{HIDDEN}@", text)
     text = _FORMS.sub(HIDDEN, text)
+    text = _USER.sub(f"{HIDDEN}@", text)  # after the forms: a password may hold an @
+    text = _OPTION.sub(lambda found: f"--{found[1]} {HIDDEN}" if is_secret_name(found[1]) else found[0], text)
     return _ASSIGNED.sub(rf"\1{HIDDEN}", text)
 
 
@@ -120,13 +136,13 @@ def clean(value: Any, name: str = "") -> Any:
     {'params': {'api_key': '***', 'n': 3}, 'paths': ['s3a://***@b/x']}
     """
     if isinstance(value, Mapping):
-        return {redact(str(k)): clean(v, str(k)) for k, v in value.items()}
+        return {redact(str(k)): v if name in _COUNTS and isinstance(v, int | float) else clean(v, str(k)) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [clean(v, name) for v in value]
     if value is None or isinstance(value, bool):
         return value
     if not isinstance(value, str):
-        return value
+        return HIDDEN if is_secret_name(name) and _NUMBER.search(name) else value
     return HIDDEN if is_secret_name(name) else redact(value)
 
 
@@ -141,7 +157,16 @@ def printable(text: str) -> str:
     >>> print(printable("no\x1b[2Jfile\u202e"))
     no\x1b[2Jfile\u202e
     """
-    text = redact(text)
+    return _shown(redact(text))
+
+
+def printable_lines(text: str) -> str:
+    """The same, of a text of many lines, each by itself."""
+    values = known()
+    return "\n".join(_shown(_redacted(line, values)) for line in text.split("\n"))
+
+
+def _shown(text: str) -> str:
     if len(text) > _MOST:
         text = f"{text[: _MOST // 2]} … ({len(text) - _MOST:,} signs left out) … {text[-_MOST // 2 :]}"
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

@@ -49,7 +49,7 @@ def run(spark: SparkSession, request: Request, record: Record) -> dict[str, Stag
     """
     job, conf = request.job, request.conf
     contracts = contracts_of(request, record)
-    checks = verdicts.checks(contracts, {n: conf.outputs[n] for n in job.outputs})
+    checks = verdicts.checks(contracts, {n: conf.outputs[n] for n in job.outputs}, job.inputs)
     place = place_of(spark, record.run_id)
     targets = {n: sinks.target(place, n, conf.outputs[n]) for n in job.outputs}
     record.outputs = {n: {**UNKNOWN_OUTPUT, "path": t.path, "format": t.conf.format, "mode": t.conf.mode} for n, t in targets.items()}

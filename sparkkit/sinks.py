@@ -17,6 +17,7 @@ from sparkkit.errors import AccountingError, InfrastructureError, UsageError
 from sparkkit.formats import beside, writing
 from sparkkit.formats.base import Commit, Committed, Format, Unfit
 from sparkkit.publishing import Identity, Piece, TableCommit, mode_of
+from sparkkit.schema import reasons
 from sparkkit.schema.landing import BAD, LANDING
 from sparkkit.schema.types import quote
 from sparkkit.staging import SPLIT, Files, Target
@@ -133,8 +134,7 @@ def stage(place: Place, target: Target, built: DataFrame, *, checked: bool) -> S
     if not checked:
         seen = _write(place, target, shaped, form, target.conf.options, target.staging)
         return _counted(place, target, seen, shaped, shaped.schema, checked)
-    split = F.concat_ws("|", F.col(f"{BAD}.reason"), F.substring_index(F.col(f"{BAD}.rule"), ":", 1))
-    parted = built.withColumn(SPLIT, F.when(F.col(BAD).isNotNull(), split)).select(*columns, SPLIT)
+    parted = built.withColumn(SPLIT, F.when(F.col(BAD).isNotNull(), F.expr(reasons.parted()))).select(*columns, SPLIT)
     options = target.conf.options if form is final else {}
     seen = _write(place, target, parted, form, options, target.staging, SPLIT)
     return _counted(place, target, seen, parted, data.schema, checked)
@@ -230,12 +230,12 @@ def _recounted(target: Target, frame: DataFrame, observed: int, total: int) -> i
 
 
 def _rejects(frame: DataFrame) -> DataFrame:
-    reason = F.col(SPLIT).cast("string")
+    said = f"cast({SPLIT} as string)"
     data = [F.col(quote(c)) for c in frame.columns if c != SPLIT]
     return frame.select(
         F.struct(*data).alias("row"),
-        F.substring_index(reason, "|", 1).alias("reason"),
-        F.expr(f"substring({SPLIT}, instr({SPLIT}, '|') + 1)").alias("rule"),
+        F.expr(reasons.reason_of(said)).alias("reason"),
+        F.expr(reasons.rule_of(said)).alias("rule"),
     )
 
 

@@ -21,7 +21,8 @@ from sparkkit.schema.types import quote
 from sparkkit.storage.hadoop import Hadoop, is_hidden
 
 SPLIT = "_sparkkit_reason"
-"""The staged column, or folder level, that parts good rows (null) from rejected ones (`reason|rule`), in one write."""
+"""The staged column, or folder level, that parts good rows (null) from rejected ones (`reason|rule`, see
+`schema.reasons`), in one write."""
 
 GOOD = f"{SPLIT}=__HIVE_DEFAULT_PARTITION__"
 

@@ -3,7 +3,7 @@ are one aggregation of what was staged, those of an input were observed in the p
 aggregation of what is stored."""
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -13,9 +13,11 @@ from sparkkit.accounting import Count
 from sparkkit.checks import onepass
 from sparkkit.checks.rules import Check, of
 from sparkkit.conf import OutputConf
+from sparkkit.errors import UsageError, nearest
 from sparkkit.intake import Intake
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.landing import BAD, LANDING
+from sparkkit.schema.reasons import reason_of
 from sparkkit.schema.types import quote
 from sparkkit.sinks import Place, Staged
 from sparkkit.staging import SPLIT
@@ -24,18 +26,34 @@ Checks = Mapping[str, tuple[Check, ...]]
 """The checks of each input and output that has a contract."""
 
 Found = list[dict[str, Any]]
-REASON = f"substring_index({SPLIT}, '|', 1)"
+REASON = reason_of(SPLIT)
 """SQL text: why a staged row was taken out."""
 
 
-def checks(contracts: Mapping[str, Contract], outputs: Mapping[str, OutputConf]) -> Checks:
+def checks(contracts: Mapping[str, Contract], outputs: Mapping[str, OutputConf], inputs: Iterable[str]) -> Checks:
     """The checks of each input and output that has a contract; of outputs the keys and unique columns too, but not in the modes
     of Delta that write by keys: what is staged there are changes.
 
     Raises:
-        UsageError: a quality item that makes no sense.
+        UsageError: a quality item that makes no sense, or that refers to what is no input of the job.
     """
-    return {name: of(contract, keys=name in outputs and not outputs[name].keys) for name, contract in contracts.items()}
+    found = {name: of(contract, keys=name in outputs and not outputs[name].keys) for name, contract in contracts.items()}
+    for name, some in found.items():
+        refuse_unknown(f"contract {contracts[name].name!r}", some, inputs)
+    return found
+
+
+def refuse_unknown(where: str, some: Iterable[Check], tables: Iterable[str]) -> None:
+    """Refuses references to a table that is not at hand: nothing would be looked up, and nothing found wrong.
+
+    Raises:
+        UsageError: with the check and the nearest name (reason `bad_contract`).
+    """
+    for check in some:
+        if check.parent and check.parent[0] not in (known := sorted(tables)):
+            near = nearest(check.parent[0], known)
+            raise UsageError(f"{where}: check {check.name!r} refers to {check.parent[0]!r}, which is no input of the job",
+                             reason="bad_contract", hint=f"did you mean {near!r}?" if near else f"its inputs: {', '.join(known)}")
 
 
 def parents(some: Checks, taken: Mapping[str, Intake]) -> dict[str, DataFrame]:

@@ -13,9 +13,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from sparkkit import redaction
 from sparkkit.accounting import WHOLE
+from sparkkit.errors import SparkkitError
+from sparkkit.why import eventlog
 
 PLANS = ("physicalPlanDescription", "simpleString", "nodeName")
 """The fields of an event whose texts are of a plan; those of `metadata`, and the names in `RDD Info`, are too."""
@@ -49,12 +52,69 @@ _PLACE = re.compile(r"(\b[a-z][a-z0-9+.-]*:/[^\s,\]\"]*)")
 _CALL_SITE = re.compile(r"[\w$.<>]+ at [^\s:]+:\d+")
 
 
-def wash(log: str | None) -> None:
-    """Washes every file in a run's folder of event logs, each whole or not at all; what can't be read is left as it is."""
-    for path in sorted(Path(log).iterdir()) if log and Path(log).is_dir() else ():
-        with suppress(OSError, UnicodeDecodeError):
-            if path.is_file() and path.name[0] != "." and not path.name.endswith(".crc"):
-                _wash(path)
+NEWEST = 200
+"""Logs of a shared folder that are looked at, newest first, for the one of a run that has just ended."""
+
+
+def wash(log: str | None, run_id: str) -> str | None:
+    """Washes the event log of a run, each of its files whole or not at all, and no other: all of the run's own folder
+    (`<run_id>.events`), and of a folder that is shared the log whose application has the run's id as its name.
+
+    Returns a sentence about what could not be washed; None where all was, or there is no log.
+    """
+    if log is None:
+        return None
+    folder = on_disk(log)
+    if folder is None:
+        return f"the event log at {log} is not on this machine's disks, and was not washed: it shows the literals of plans"
+    try:
+        found = sorted(folder.iterdir()) if folder.is_dir() else []
+        mine = found if folder.name == f"{run_id}.events" else _named(found, run_id)
+        left = [str(path) for one in mine for path in _files(one) if not _washed(path)]
+    except OSError as error:
+        return f"the event log in {folder} was not washed ({error.strerror})"
+    if not mine and found and folder.name != f"{run_id}.events":
+        return f"no readable event log of this run was found in {folder}, and none was washed"
+    said = f"the event log {', '.join(left)} is compressed or can't be read, and was not washed: it shows the literals of plans"
+    return said if left else None
+
+
+def on_disk(place: str) -> Path | None:
+    """The path of a place on this machine, however its scheme is written; None for a place elsewhere.
+
+    >>> on_disk("file:/a%20b"), on_disk("file:///a"), on_disk("logs"), on_disk("hdfs://nn/a")
+    (PosixPath('/a b'), PosixPath('/a'), PosixPath('logs'), None)
+    """
+    found = re.match(r"([a-zA-Z][\w+.-]*):(?://[^/]*)?(/.*)", place)
+    if not found:
+        return Path(place)
+    return Path(unquote(found[2])) if found[1] == "file" else None
+
+
+def _named(found: list[Path], run_id: str) -> list[Path]:
+    """The log of a run among those of others."""
+    logs = sorted((p for p in found if p.name[0] != "."), key=lambda p: p.stat().st_mtime, reverse=True)
+    return next(([log] for log in logs[:NEWEST] if _application(log) == run_id), [])
+
+
+def _application(log: Path) -> str | None:
+    with suppress(OSError, SparkkitError):  # one that nothing here unpacks is not ours to judge
+        return eventlog.app_name(log)
+    return None
+
+
+def _files(log: Path) -> list[Path]:
+    """The files of a log: itself, or the parts of a rolled one."""
+    parts = sorted(log.iterdir()) if log.is_dir() and log.name.startswith("eventlog_v2_") else [log]
+    return [p for p in parts if p.is_file() and not p.is_symlink() and p.name[0] != "." and p.suffix != ".crc" and p.stat().st_size]
+
+
+def _washed(path: Path) -> bool:
+    try:
+        _wash(path)
+    except (OSError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def _wash(path: Path) -> None:

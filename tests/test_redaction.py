@@ -29,12 +29,14 @@ SECRET_NAMES = (
     " spark.hadoop.fs.s3a.secret.key spark.hadoop.fs.s3a.access.key fs.azure.account.key.acme.dfs.core.windows.net"
     " fs.azure.sas.box.acme.blob fs.azure.account.oauth2.client.secret.acme spark.ssl.keyPassword javax.jdo.option.ConnectionPassword"
     " spark.authenticate.secret connection_string aes_key AWS_SECRET_ACCESS_KEY"
+    " pw db_pw dbpass db.pass passcode creds aws_creds master_key hmac_key ssh_key saskey sasKey dsn sentry_dsn otp cookie session_cookies"
 ).split()
 HARMLESS_NAMES = (
     "key keys sort_key primary_key partition_by path delimiter quote sassy passenger passes signal pattern spark.redaction.regex"
     " spark.hadoop.fs.s3a.aws.credentials.provider spark.ssl.keyStore spark.authenticate.secret.file password_file"
     " spark.security.credentials.hive.enabled spark.hadoop.hadoop.security.credential.provider.path token_url token_columns"
     " spark.kubernetes.driver.secretKeyRef.PW spark.io.encryption.keySizeBits spark.sql.shuffle.partitions"
+    " power cookie_path otp_length kansas_key master sshd incredible bypass hotpot dsn_url upward"
 ).split()
 
 
@@ -71,9 +73,23 @@ def test_a_secret_is_known_by_its_form(what: str, text: str) -> None:
     assert (form_of(text), form_of(redact(text))) == (what, None)
 
 
+@pytest.mark.parametrize(("text", "safe"), [
+    ("s3a://AKIA:abc/def@bucket/x", "s3a://***@bucket/x"),
+    ("jdbc:postgresql://me:hun/ter2@db/x", "jdbc:postgresql://***@db/x"),
+    ("at //me:p@ss9word@db", "at //***@db"),
+    ("s3a://me:p@ss9word@db/a@b", "s3a://***@db/a@b"),
+    ("jdbc:oracle:thin:scott/ti@ger@db:1521/x", "jdbc:oracle:thin:***@db:1521/x"),
+    ("s3a://me:12345@bucket/a@b", "s3a://***@bucket/a@b"),
+])
+def test_a_password_in_an_address_may_hold_any_sign(text: str, safe: str) -> None:
+    assert (form_of(text) is not None, redact(text)) == (True, safe)
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "s3a://bucket/a@b", "hdfs://nn:8020/a@b", "http://host:80/x?to=me@y", "/data//x/a@b", "option --password is required",
+        "--name hunter2", "--password-file /run/x",
         "data/names/csv", "s3a://bucket/key=1/x", "hdfs://nn:8020/a", "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider", "sk-1",
         "compass=north", "year >= 2010 and region = 'AKIA'", "the passes: 3", "jdbc:postgresql://db/x",
         "mail me@example.org", "Basic English",
@@ -94,6 +110,8 @@ def test_an_ordinary_value_is_no_secret_and_stays_as_it_is(text: str) -> None:
         ("CREDENTIAL => 'abc')", "CREDENTIAL => ***)"),
         ("s3a://me@bucket/x", "s3a://***@bucket/x"),
         ("Authorization: Basic abcdefgh", "Authorization: ***"),
+        ("job --password hunter2 --n 3", "job --password *** --n 3"),
+        ("job --db-pw 'a b' x", "job --db-pw *** x"),
         ("password=***", "password=***"),
     ],
 )
@@ -122,6 +140,12 @@ def test_a_record_is_cleaned_by_keys_and_texts() -> None:
     assert clean(given) == expected
 
 
+def test_a_number_is_hidden_by_its_name_but_a_count_by_a_rule_s_name_is_not() -> None:
+    given = {"params": {"pin": 1234, "db_pass": 7.5, "max_tokens": 5}, "inputs": {"x": {"quarantined_by": {"pin": 3}, "passed": 9}}}
+    expected = {"params": {"pin": "***", "db_pass": "***", "max_tokens": 5}, "inputs": given["inputs"]}
+    assert clean(given) == expected
+
+
 def test_a_message_can_neither_steer_a_terminal_nor_fill_a_log() -> None:
     shown = printable("a\x1b[31m\u202eb\u200bc\x00d\r" + "x" * 1_000_000)
     assert (shown.startswith(r"a\x1b[31m\u202eb\u200bc\x00d\rxx"), len(shown) < 4100, "signs left out" in shown) == (True, True, True)
@@ -144,7 +168,7 @@ def test_the_forms_are_patterns_of_java_too() -> None:
 def test_redacting_takes_a_time_that_grows_no_faster_than_the_text() -> None:
     rng = random.Random(1)
     signs = string.ascii_letters + string.digits + "._-=:/@ '\""
-    words = ("a", "a.", "=", "'", "password", "://", "pass word ", "sig=", "eyJaaaaaaaa.", "Bearer ")
+    words = ("a", "a.", "=", "'", "password", "://", "pass word ", "sig=", "eyJaaaaaaaa.", "Bearer ", "://a:b/", "//a:@", "--password ")
     began = time.process_time()
     for text in (*[w * (200_000 // len(w)) for w in words], "".join(rng.choices(signs, k=200_000))):
         redact(text)

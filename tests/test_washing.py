@@ -41,17 +41,45 @@ def test_a_call_site_stays() -> None:
     assert washing.event({"description": "save at NativeMethodAccessorImpl.java:0"})["description"].startswith("save at")
 
 
+TASK = '{"Event":"SparkListenerTaskEnd","Task End Reason":{"Reason":"Success"},"x":1}\n'
+
+
+def log_of(name: str) -> str:
+    return f'{{"Event":"SparkListenerApplicationStart","App Name":"{name}"}}\n{TASK}{{"Event":"y","simpleString":"hunter2"}}\n'
+
+
 def test_a_log_is_replaced_whole_for_its_owner_alone(tmp_path: Path) -> None:
-    log = tmp_path / "local-1"
-    task = '{"Event":"SparkListenerTaskEnd","Task End Reason":{"Reason":"Success"},"x":1}\n'
-    log.write_text(task + '{"Event":"y","simpleString":"Filter (a#1 = hunter2)"}\n{"Event":"cut off')
-    washing.wash(str(tmp_path))
-    assert (log.read_text(), [p.name for p in tmp_path.iterdir()], log.stat().st_mode & 0o777) == (
-        task + '{"Event":"y","simpleString":"Filter (a#1 = ?)"}\n', ["local-1"], 0o600)  # fmt: skip
+    log = tmp_path / "r.events" / "local-1"
+    log.parent.mkdir()
+    log.write_text(TASK + '{"Event":"y","simpleString":"Filter (a#1 = hunter2)"}\n{"Event":"cut off')
+    assert washing.wash(str(log.parent), "r") is None
+    assert (log.read_text(), [p.name for p in log.parent.iterdir()], log.stat().st_mode & 0o777) == (
+        TASK + '{"Event":"y","simpleString":"Filter (a#1 = ?)"}\n', ["local-1"], 0o600)  # fmt: skip
 
 
-def test_a_log_that_is_not_there_or_no_text_is_let_be(tmp_path: Path) -> None:
-    (tmp_path / "x.zstd").write_bytes(b"\x28\xb5\x2f\xfd\xff")
-    for log in (None, str(tmp_path / "none"), "hdfs://nn/x", str(tmp_path)):
-        washing.wash(log)
-    assert [p.name for p in tmp_path.iterdir()] == ["x.zstd"]
+@pytest.mark.parametrize("scheme", ["", "file:", "file://"])
+@pytest.mark.parametrize("rolled", [False, True])
+def test_in_a_folder_that_is_shared_the_log_of_this_run_alone_is_washed(tmp_path: Path, scheme: str, rolled: bool) -> None:
+    mine = tmp_path / "eventlog_v2_app-1" / "events_2_app-1" if rolled else tmp_path / "app-1"
+    mine.parent.mkdir(exist_ok=True)
+    if rolled:
+        (mine.parent / "events_1_app-1").write_text(log_of("run-1"))
+    mine.write_text(log_of("run-1"))
+    others = {tmp_path / "app-2": log_of("run-2"), tmp_path / "notes.txt": "Filter hunter2\n"}
+    for path, said in others.items():
+        path.write_text(said)
+    assert washing.wash(f"{scheme}{tmp_path}", "run-1") is None
+    washed = "".join(p.read_text() for p in mine.parent.iterdir() if p.name.endswith("app-1") and p.is_file())
+    assert ("hunter2" in washed, washed.count("SparkListenerApplicationStart"), {p: p.read_text() for p in others}) == (
+        False, 2 if rolled else 1, others)
+
+
+def test_what_can_not_be_washed_is_named_and_let_be(tmp_path: Path) -> None:
+    own, shared = tmp_path / "r.events", tmp_path / "logs"
+    for folder in (own, shared):
+        folder.mkdir()
+        (folder / "x.zstd").write_bytes(b"\x28\xb5\x2f\xfd\xff")
+    found = [washing.wash(log, "r") for log in (None, str(tmp_path / "none"), "hdfs://nn/x", str(own), str(shared))]
+    assert [one and one[:30] for one in found] == [
+        None, None, "the event log at hdfs://nn/x i"[:30], f"the event log {own}"[:30], "no readable event log of this "]
+    assert [p.name for p in own.iterdir()] == ["x.zstd"]

@@ -26,7 +26,7 @@ from sparkkit.command import command
 from sparkkit.history.keeper import Keeper
 from sparkkit.publishing import Journals
 
-TIMED = ((Journals, "done_by"), (Journals, "publish"), (Journals, "wrote"), (Keeper, "_begin"), (Keeper, "end"))
+TIMED = ((Journals, "done_by"), (Journals, "publish"), (Keeper, "_begin"), (Keeper, "end"))
 spent: dict[str, float] = defaultdict(float)
 
 

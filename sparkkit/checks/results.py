@@ -4,7 +4,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from math import isnan
+from math import isinf, isnan
 from typing import TYPE_CHECKING, Any
 
 from sparkkit.errors import ContractError
@@ -64,11 +64,17 @@ def _percent(part: int, of: int) -> float | None:
 
 
 def plain(value: Any, *, exact: bool = False) -> Any:
-    """A value as JSON has it; NaN is None. With `exact` only that, and dates and decimals stay what they are."""
+    """A value as JSON has it; NaN is None, and an infinite number a text. With `exact` only NaN is, and all others stay what they are.
+
+    >>> plain(float("inf")), plain(float("-inf"), exact=True), plain(float("nan"))
+    ('Infinity', -inf, None)
+    """
     if isinstance(value, float) and isnan(value):
         return None
     if exact:
         return value
+    if isinstance(value, float) and isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     return value.isoformat() if isinstance(value, dt.date) else value

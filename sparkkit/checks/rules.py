@@ -19,6 +19,7 @@ from sparkkit.schema import bounds
 from sparkkit.schema.bounds import Bounds
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.quality import ENGINE, GREAT, answer, custom, lacking
+from sparkkit.schema.reasons import named
 from sparkkit.schema.types import quote
 
 SEVERITY = {"allow": "warn", "quarantine": "quarantine", "stop": "fail"}
@@ -91,6 +92,7 @@ def _of_item(item: Mapping[str, Any], contract: Contract) -> Check:
     column, kind = item.get("column"), item.get("metric") or item.get("rule") or item.get("type") or "library"
     name = item.get("name") or item.get("id") or f"{column or contract.name}.{kind}"
     where = f"contract {contract.name!r}, quality {name!r}"
+    name = named(str(name), where)
     severity = SEVERITY[answer(item, where) or "stop"]
     check = _read(item, column, name, severity, where, contract)
     _known(check, contract, where)
@@ -106,7 +108,7 @@ def _read(item: Mapping[str, Any], column: str | None, name: str, severity: str,
         return _expectation(said, column, name, severity, where)
     if item.get("type") == "custom" and item.get("engine") == ENGINE and isinstance(said, dict):
         return _reference(said, column, name, severity, where, custom(item, "sparkkit.tolerance"))
-    if item.get("type") in ("text", "custom") or item.get("type") == "sql" and must is None:
+    if item.get("type") in ("text", "custom"):
         why = f"engine {item.get('engine')!r} is not ours" if item.get("type") == "custom" else "it compares nothing"
         return Check(name, item.get("type") or "", {}, "warn", engine="none", why=why)
     if must is None:
@@ -117,7 +119,7 @@ def _read(item: Mapping[str, Any], column: str | None, name: str, severity: str,
         return _row_count(must, name, severity)
     if metric == "duplicateValues":
         return _duplicates(item, must, column, name, severity, where)
-    good = lacking(item, column) if column else None
+    good = lacking(item, contract.column(column)) if column else None
     if good is None:
         raise UsageError(f"{where}: the metric {metric!r} is not understood here", reason="bad_contract",
                          hint="rowCount of a table; nullValues, missingValues, invalidValues and duplicateValues of a column")
@@ -174,7 +176,7 @@ def _duplicates(item: Mapping[str, Any], must: Bounds, column: str | None, name:
         return check
     groups = f"select count(*) as n from {{batch}} where not ({check.ask.skip}) group by {', '.join(map(quote, keys))}"
     copies = f"(select coalesce(sum(n), 0) from ({groups}) where n > 1)"
-    figure = copies if must.unit == "rows" else f"100.0D * {copies} / (select count(*) from {{batch}})"
+    figure = copies if must.unit == "rows" else _share(copies, "(select count(*) from {batch})")
     return replace(check, kind=QUERY, kwargs=_unless(f"select {figure} as value", must), tolerance=must)
 
 
@@ -191,11 +193,16 @@ def _row_count(must: Bounds, name: str, severity: str) -> Check:
 def _counted(name: str, asked: Ask, severity: str, tolerance: Bounds | None, *, inline: bool = False) -> Check:
     """A count of rows: as it stands for Great Expectations the rows themselves, or with a tolerance a query of it."""
     bad = asked.bad.replace("{", "{{").replace("}", "}}")
-    figure = f"count_if({bad})" if tolerance is None or tolerance.unit == "rows" else f"100.0D * count_if({bad}) / count(*)"
+    figure = f"count_if({bad})" if tolerance is None or tolerance.unit == "rows" else _share(f"count_if({bad})", "count(*)")
     kwargs = {"unexpected_rows_query": f"select * from {{batch}} where {bad}"}
     if tolerance is not None:
         kwargs = _unless(f"select {figure} as value from {{batch}}", tolerance)
     return Check(name, QUERY, kwargs, severity, asked, tolerance=tolerance, inline=inline)
+
+
+def _share(part: str, rows: str) -> str:
+    """A part of the rows in percent, which is 0 where there is none, as in our own pass."""
+    return f"coalesce(100.0D * {part} / nullif({rows}, 0), 0D)"
 
 
 def _unless(query: str, must: Bounds) -> dict[str, str]:

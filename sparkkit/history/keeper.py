@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from sparkkit import redaction
 from sparkkit.errors import SparkkitError
 from sparkkit.history import places
 from sparkkit.history.book import Ledger
@@ -51,16 +52,17 @@ class Keeper:
         events = record.event_log or str(Path(where).with_name(f"{record.run_id}.events"))
         said = {"job": record.job, "started": record.started, "date": record.date, "env": record.env, "record": where,
                 "event_log": events, "process": alive.here()}
-        _trouble(lambda: self._ledger(self.place).begin(self.record.run_id, said), PATIENCE)
+        _trouble(lambda: self._ledger(self.place).begin(self.record.run_id, redaction.clean(said)), PATIENCE)
 
     def end(self) -> str | None:
-        """Puts the record as it now stands; one sentence where it is not in its ledger."""
-        trouble = _trouble(lambda: self._ledger(self.place).end(self.record.body()), PATIENCE)
+        """Puts the record as it now stands, without secrets; one sentence where it is not in its ledger."""
+        body = redaction.clean(self.record.body())
+        trouble = _trouble(lambda: self._ledger(self.place).end(body), PATIENCE)
         if trouble is None:
             return None
         text = f"this run is not in the ledger {self.place.path} ({self.place.said}): {trouble}"
         spare = places.fallback(self.home)
-        if spare.path == self.place.path or _trouble(lambda: self._ledger(spare).end(self.record.body()), PATIENCE):
+        if spare.path == self.place.path or _trouble(lambda: self._ledger(spare).end(body), PATIENCE):
             return text
         return f"{text}; it is in {spare.path}"
 

@@ -163,10 +163,13 @@ class _Replay:
         with self.record.step("publish"):
             self._publish(place, staged, pieces, kept, quarantine)
 
+    def _checks(self) -> verdicts.Checks:
+        return verdicts.checks(self.contracts, self.request.conf.outputs, self.request.job.inputs)
+
     def _refuse_between(self, edges: Collection[str], again: str) -> None:
         """A duplicate, or a reference to nothing, can be told only beside the rows that were not rejected; of an output that is asked
         of what its slice will hold, unless a row would be taken out for it."""
-        checks, inputs = verdicts.checks(self.contracts, self.request.conf.outputs), self.request.job.inputs
+        checks, inputs = self._checks(), self.request.job.inputs
         between = sorted({c.name for n in edges for c in checks.get(n, ()) if c.severity != "warn" and (
             c.parent or (c.ask and c.ask.keys and (c.inline or n in inputs)))})
         if between:
@@ -262,7 +265,7 @@ class _Replay:
         Raises:
             ContractError: `quality`.
         """
-        checks = verdicts.checks(self.contracts, self.request.conf.outputs)
+        checks = self._checks()
         found = [one for n, some in staged.items() if checks.get(n) for one in verdicts.of_slice(n, _rows(place, some), checks[n])]
         self.record.checks = [*(self.record.checks or []), *found]
         refuse(self.request.job.name, found)

@@ -5,7 +5,9 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from sparkkit.errors import UsageError
@@ -35,7 +37,7 @@ class Bounds:
         """
         if value is None:
             return False
-        found = [_TESTS[sign](value, _like(value, bound)) for sign, bound in self.tests]
+        found = [_TESTS[sign](*_pair(value, bound)) for sign, bound in self.tests]
         return any(found) if self.either else all(found)
 
     def sql(self, value: str) -> str:
@@ -97,13 +99,23 @@ def _number(text: str) -> int | float:
     return int(text) if re.fullmatch(r"-?\d+", text) else float(text)
 
 
-def _like(value: Any, bound: Any) -> Any:
-    """A bound that is a text, as the date or time that it is compared with."""
-    if isinstance(value, datetime) and isinstance(bound, str):
-        return datetime.fromisoformat(bound)
-    if isinstance(value, str) and isinstance(bound, date):
-        return bound.isoformat()
-    return date.fromisoformat(bound) if isinstance(value, date) and isinstance(bound, str) else bound
+def _pair(value: Any, bound: Any) -> tuple[Any, Any]:
+    """A figure and its bound as values of one kind: a decimal beside what was written, not beside the nearest binary fraction of it; a
+    text that is a bound, as the date or time that it is compared with; times without a zone as those of UTC, which is the session's."""
+    if isinstance(value, Decimal) and isinstance(bound, float) and isfinite(bound):
+        return value, Decimal(str(bound))
+    if isinstance(value, datetime):
+        if not isinstance(bound, datetime):
+            bound = datetime.fromisoformat(bound.isoformat() if isinstance(bound, date) else str(bound))
+        return _utc(value), _utc(bound)
+    if isinstance(value, date):
+        at = datetime.fromisoformat(bound) if isinstance(bound, str) else bound
+        return (datetime.combine(value, time()), at.replace(tzinfo=None)) if isinstance(at, datetime) else (value, at)
+    return (value, bound.isoformat()) if isinstance(value, str) and isinstance(bound, date) else (value, bound)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _literal(bound: Any) -> str:

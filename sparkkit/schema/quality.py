@@ -13,17 +13,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from dataclasses import replace
+from datetime import date
+from typing import Any, TypeVar
 
 from pyspark.sql import types as t
 
-from sparkkit.errors import UsageError
+from sparkkit.errors import UsageError, nearest
 from sparkkit.schema import bounds
 from sparkkit.schema.contract import Column, Rule
-from sparkkit.schema.limits import predicates, rules, text
+from sparkkit.schema.limits import literal, predicates, rules, text
 from sparkkit.schema.logical import spark_type, stated
-from sparkkit.schema.reader import ANSWERS
+from sparkkit.schema.reader import ANSWERS, unknown
+from sparkkit.schema.reasons import fitting, named
 from sparkkit.schema.types import parse, quote
+
+Made = TypeVar("Made")
 
 ENGINE, GREAT = "sparkkit", "greatExpectations"
 """The `engine` of a custom quality item that is ours, and of one that is an expectation."""
@@ -34,6 +39,10 @@ SEVERITIES = {
     **dict.fromkeys(("medium", "error", "fail", "high", "major", "critical", "blocker"), "stop"),
 }
 """The standard's `severity`, which it leaves open, as answers: `allow` goes on and warns, `stop` ends the run."""
+
+_ENGINES = {"sparkkit": ENGINE, "greatexpectations": GREAT, "gx": GREAT, "ge": GREAT}
+CUSTOM = ("sparkkit.on", "sparkkit.tolerance", "sparkkit.keep")
+"""The custom properties of a quality item that are ours."""
 
 _SELECT = re.compile(r"\s*\(*\s*(select|with)\b", re.IGNORECASE)
 
@@ -54,13 +63,14 @@ def read(
     for prop in item.properties:
         found += _placed(_below(prop, on), f"{where}, column {prop.name!r}")
     kept: list[dict[str, Any]] = []
+    by_name = {column.name: column for column in columns}
     for column_name, name, entry, place in _items(item, where):
         plain = _plain(entry, place)
-        rule = _rule(plain, column_name, on, place, name)
+        rule = _rule(plain, by_name.get(column_name or ""), on, place, name)
         found += [rule] if rule else []
         kept += [] if rule else [plain | ({"column": column_name} if column_name else {})]
     _refuse_twins(found, where)
-    return tuple(found), tuple(kept)
+    return tuple(replace(rule, name=fitting(rule.name)) for rule in found), tuple(kept)
 
 
 def _limited(column: Column, on: str) -> Callable[[], Iterable[Rule]]:
@@ -80,7 +90,7 @@ def _items(item: Any, where: str) -> Iterator[tuple[str | None, str, Any, str]]:
             yield column, f"{prop.name}.quality[{index}]", entry, place
 
 
-def _placed(make: Callable[[], Iterable[Rule]], place: str) -> list[Rule]:
+def _placed(make: Callable[[], Iterable[Made]], place: str) -> list[Made]:
     try:
         return list(make())
     except UsageError as error:
@@ -126,14 +136,30 @@ def _own(prop: Any, value: str, path: str) -> Iterator[tuple[str, str]]:
         yield f"{path}.{limit}", predicate
 
 
-def _rule(item: Mapping[str, Any], column: str | None, on: str, where: str, default: str) -> Rule | None:
+def _rule(item: Mapping[str, Any], column: Column | None, on: str, where: str, default: str) -> Rule | None:
     """The row rule of a quality item, or None where it speaks of the whole table."""
+    _known(item, where)
     stated_on = answer(item, where)
     predicate = _predicate(item, column, where, stated_on)
     if predicate is None:
         return None
     name = item.get("name") or item.get("id") or default
-    return Rule(name, predicate, stated_on or on, item.get("description") or "", _tolerance(item, where))
+    return Rule(named(str(name), where), predicate, stated_on or on, item.get("description") or "", _tolerance(item, where))
+
+
+def _known(item: Mapping[str, Any], where: str) -> None:
+    """Refuses slips by which nothing would be checked: an engine that is nearly ours, a query that is compared with nothing, a custom
+    property of ours that there is not."""
+    engine, query = item.get("engine"), item.get("query")
+    meant = _ENGINES.get(nearest(str(engine).replace("_", "").lower(), _ENGINES) or "")
+    if item.get("type") == "custom" and (not engine or meant and engine != meant):
+        raise UsageError(f"{where}: engine is {engine!r}", reason="bad_contract", hint=f"did you mean {meant or ENGINE!r}?")
+    if item.get("type") == "sql" and bounds.of(item, where) is None and (not query or _SELECT.match(query)):
+        raise UsageError(f"{where}: no mustBe…" if query else f"{where}: no query", reason="bad_contract",
+                         hint="say what the figure of the SELECT must be, such as mustBe: 0" if query else "type sql needs one")
+    for name in [str(c.get("property")) for c in item.get("customProperties") or ()]:
+        if name.lower().startswith("sparkkit.") and name not in CUSTOM:
+            raise unknown(f"{where}: {name} is not known for a quality item", name, CUSTOM)
 
 
 def answer(item: Mapping[str, Any], where: str) -> str | None:
@@ -159,28 +185,69 @@ def custom(item: Mapping[str, Any], name: str) -> Any:
     return next((c.get("value") for c in item.get("customProperties") or () if c.get("property") == name), None)
 
 
-def lacking(item: Mapping[str, Any], column: str) -> str | None:
-    """The predicate that a value of a column passes, for a metric that counts values; None for other metrics."""
-    arguments, name = item.get("arguments") or {}, quote(column)
+def lacking(item: Mapping[str, Any], column: Column) -> str | None:
+    """The predicate that a value of a column passes, for a metric that counts values; None for other metrics.
+
+    Values are compared as values of the column's type: `1` is a double's `1.0`, and `true` is no text.
+
+    Raises:
+        UsageError: a valid value that is none of the type (reason `bad_contract`).
+
+    >>> item = {"metric": "invalidValues", "arguments": {"validValues": [True]}}
+    >>> lacking(item, Column("a", "boolean")), lacking(item, Column("a", "string"))
+    ('(`a` is null or `a` in (true))', "(cast(`a` as string) is null or cast(`a` as string) in ('true'))")
+    """
+    arguments, name, dtype = item.get("arguments") or {}, quote(column.name), parse(column.type)
     if item.get("metric") == "nullValues" and not arguments:
         return f"{name} is not null"
     if item.get("metric") == "missingValues" and set(arguments) <= {"missingValues"}:
-        words = [text(str(value)) for value in arguments.get("missingValues") or () if value is not None]
-        return f"({name} is not null" + (f" and cast({name} as string) not in ({', '.join(words)}))" if words else ")")
-    known = {"validValues": "enum", "pattern": "pattern"}
-    if item.get("metric") != "invalidValues" or not set(arguments) <= set(known):
+        return _missing(name, dtype, _values(arguments.get("missingValues"), dtype))
+    if item.get("metric") != "invalidValues" or not set(arguments) <= {"validValues", "pattern"}:
         return None
-    limits = {known[k]: [str(x) for x in v] if isinstance(v, list) else v for k, v in arguments.items()}
-    return " and ".join(predicates(f"cast({name} as string)", t.StringType(), limits).values()) or None
+    found: list[str] = []
+    texts = f"cast({name} as string)"
+    if "validValues" in arguments:
+        value = texts if isinstance(dtype, t.StringType) else name
+        found += predicates(value, dtype, {"enum": _values(arguments["validValues"], dtype)}).values()
+    if "pattern" in arguments:
+        found += predicates(texts, t.StringType(), {"pattern": arguments["pattern"]}).values()
+    return " and ".join(found) or None
+
+
+def _values(said: Any, dtype: t.DataType) -> Any:
+    """The values of an item's list, as texts for a column of texts; null is a value of none."""
+    if not isinstance(said, list):
+        return said
+    words = [value for value in said if value is not None]
+    return [str(v).lower() if isinstance(v, bool) else str(v) for v in words] if isinstance(dtype, t.StringType) else words
+
+
+def _missing(name: str, dtype: t.DataType, values: Any) -> str:
+    """Not null and none of the values. One that is no value of the type (`n/a` in a column of numbers) is compared as a text."""
+    own, texts = [], []
+    for value in values or ():
+        try:
+            if not isinstance(dtype, t.StringType):
+                own.append(literal(value, dtype))
+                continue
+        except UsageError:
+            pass
+        texts.append(text(str(value)))
+    tests = [f"{name} is not null", *([f"{name} not in ({', '.join(own)})"] if own else []),
+             *([f"cast({name} as string) not in ({', '.join(texts)})"] if texts else [])]
+    return f"({' and '.join(tests)})"
 
 
 def _tolerance(item: Mapping[str, Any], where: str) -> str:
+    """What an item tolerates, as text. `mustBe: 0` alone is no tolerance: it says that the item is a row rule."""
     said = custom(item, "sparkkit.tolerance")
-    found = bounds.read(said, where) if said is not None else bounds.of(item, where)
+    if said is not None:
+        return str(bounds.read(said, where))
+    found = bounds.of(item, where)
     return "" if found is None or {test for test, _ in found.tests} <= {"=", "<="} and not any(b for _, b in found.tests) else str(found)
 
 
-def _predicate(item: Mapping[str, Any], column: str | None, where: str, on: str | None) -> str | None:
+def _predicate(item: Mapping[str, Any], column: Column | None, where: str, on: str | None) -> str | None:
     if item.get("type") == "custom" and item.get("engine") == ENGINE:
         said = item.get("implementation")
         if isinstance(said, dict) and "references" in said:
@@ -193,7 +260,9 @@ def _predicate(item: Mapping[str, Any], column: str | None, where: str, on: str 
     if item.get("type") == "sql" and query and compared is None and not _SELECT.match(query):
         return _filled(query, column)
     none = compared is not None and compared.tests == (("=", 0),)
-    return lacking(item, column) if column and (none or compared is not None and on == "quarantine") else None
+    if not column or not (none or compared is not None and on == "quarantine"):
+        return None
+    return _placed(lambda: [lacking(item, column)], where)[0]
 
 
 def _plain(entry: Any, where: str) -> dict[str, Any]:
@@ -204,12 +273,23 @@ def _plain(entry: Any, where: str) -> dict[str, Any]:
         import yaml
 
         try:
-            item["implementation"] = yaml.safe_load(said)
+            item["implementation"] = _jsonable(yaml.safe_load(said))
         except yaml.YAMLError as error:
             raise UsageError(f"{where}: implementation is not readable as YAML ({error})", reason="bad_contract") from None
     return item
 
 
-def _filled(predicate: str, column: str | None) -> str:
-    name = quote(column) if column else "${column}"
+def _jsonable(value: Any) -> Any:
+    """A value of YAML as JSON has it, such as a date as its text: a contract is hashed and shipped as JSON."""
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_jsonable(inner) for inner in value]
+    if isinstance(value, date):
+        return value.isoformat()
+    return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+def _filled(predicate: str, column: Column | None) -> str:
+    name = quote(column.name) if column else "${column}"
     return re.sub(r"\$\{(column|property|field)\}", lambda _: name, predicate.strip())

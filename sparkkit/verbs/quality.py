@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparkkit.errors import ContractError, UsageError
+from sparkkit.errors import ContractError, UsageError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +44,7 @@ def _check(args: argparse.Namespace) -> int:
     contract = project.find().contract(args.contract)
     some = rules.of(contract, keys=True)
     pairs = dict(text.partition("=")[::2] for text in args.reference)
+    need_references(some, pairs)
     with _session(args, "check") as spark:
         found = check(spark, _source(spark, args, contract), some, {n: _plain(spark, n, path) for n, path in pairs.items()}, args.engine)
     worst = sum(one["success"] is False and one["expectation_config"]["meta"]["severity"] != "warn" for one in found)
@@ -54,6 +55,19 @@ def _check(args: argparse.Namespace) -> int:
         print(f"{args.path}: {worst} of {len(found)} checks of {contract.name} are not met" if worst else
               f"{args.path}: meets {contract.name} ({len(found)} checks)")
     return ContractError.exit_code if worst else 0
+
+
+def need_references(some: Sequence[Any], given: Mapping[str, Any]) -> None:
+    """Refuses to judge without a table that a check refers to, but for checks that only warn: these are not run.
+
+    Raises:
+        UsageError: with the option to type (reason `no_reference`).
+    """
+    for one in some:
+        if one.parent and one.severity != "warn" and one.parent[0] not in given:
+            near = nearest(one.parent[0], given)
+            raise UsageError(f"check {one.name!r} refers to the table {one.parent[0]!r}, which is not given", reason="no_reference",
+                             hint=f"add --reference {one.parent[0]}=PATH" + (f" (not {near!r})" if near else ""))
 
 
 def check(

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from sparkkit.errors import InfrastructureError, NotReadyError
+from sparkkit.redaction import clean, printable_lines
 
 if TYPE_CHECKING:
     from sparkkit.history.table import Row
@@ -62,9 +63,9 @@ def _list(args: argparse.Namespace) -> int:
         rows = list(islice(found, args.limit or None))
         if args.json:
             for record in filter(None, (book.record(row.run_id) for row in rows if row.status != "unreadable")):
-                print(json.dumps(record, ensure_ascii=False))
+                print(json.dumps(clean(record), ensure_ascii=False))
         else:
-            print(report.listed(rows) if rows else f"no such run in {book.path}")
+            print(printable_lines(report.listed(rows)) if rows else f"no such run in {book.path}")
     return 0
 
 
@@ -74,7 +75,7 @@ def _show(args: argparse.Namespace) -> int:
 
     with find.ledger(getattr(args, "ledger", None), find.job_of(args.run), getattr(args, "env", None)) as book:
         record = find.run(book, args.run)
-    print(json.dumps(record, ensure_ascii=False) if args.json else report.page(record))
+    print(json.dumps(clean(record), ensure_ascii=False) if args.json else printable_lines(report.page(record)))
     return 0
 
 
@@ -101,7 +102,7 @@ def _status(args: argparse.Namespace) -> int:
     if record is None:
         date = f" for {args.date}" if args.date else ""
         raise NotReadyError(f"the ledger {book.path} has no run of {args.job}{date}", reason="no_run", hint="`sparkkit runs` lists all")
-    print(report.status(record))
+    print(printable_lines(report.status(record)))
     code = record.get("exit_code")
     return (NOT_ENDED.get(record["status"], 0) if code is None else int(code)) if args.exit_code else 0
 

@@ -18,6 +18,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _why(args: argparse.Namespace) -> int:
+    from sparkkit import redaction
     from sparkkit.history import find
     from sparkkit.why import answer
 
@@ -29,7 +30,10 @@ def _why(args: argparse.Namespace) -> int:
             record = find.run(book, args.run)
         facts = answer.of_record(record, args.log)
     found = answer.findings(facts)
-    print(json.dumps(answer.body(facts, found), ensure_ascii=False) if args.json else answer.text(facts, found))
+    if args.json:
+        print(json.dumps(redaction.clean(answer.body(facts, found)), ensure_ascii=False))
+    else:
+        print(redaction.printable_lines(answer.text(facts, found)))
     return 0
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sparkkit.errors import NotReadyError, SparkkitError, UsageError
+from sparkkit.ledger import FORMAT
 from sparkkit.report.runs import status
 from sparkkit.why import driverlog, eventlog
 from sparkkit.why.causes import TELLING, Finding, told
@@ -60,7 +61,8 @@ def body(facts: Facts, found: Sequence[Finding]) -> dict[str, Any]:
     """The answer for machines."""
     record = facts.record
     return {"run_id": record.get("run_id"), "status": record.get("status"), "exit_code": record.get("exit_code"),
-            "causes": [asdict(one) for one in found], "looked_at": facts.looked_at, "notes": facts.notes}
+            "causes": [asdict(one) for one in found], "without_cause": None if found else unexplained(facts),
+            "looked_at": facts.looked_at, "notes": facts.notes}
 
 
 def text(facts: Facts, found: Sequence[Finding]) -> str:
@@ -73,10 +75,22 @@ def text(facts: Facts, found: Sequence[Finding]) -> str:
         parts.append(f"{number}. {one.what} ({one.cause}, {sure})")
         parts += [f"   seen: {line}" for line in one.evidence if line] + [f"   do: {one.remedy}"]
     if not found:
-        good = facts.done or not (facts.record or facts.said)
-        parts.append("No failure and nothing odd was seen." if good else "The cause is not known: no known words, no odd figures.")
+        parts.append(unexplained(facts))
     parts.append(f"looked at: {'; '.join(facts.looked_at) or 'nothing'}")
     return "\n".join(parts + [f"note: {note}" for note in facts.notes])
+
+
+def unexplained(facts: Facts) -> str:
+    """What there is to say where no cause was found: only of what was read to its end can it be said that nothing went wrong."""
+    if facts.done:
+        return "No failure and nothing odd was seen."
+    if not (facts.record or facts.events or facts.messages or facts.said):
+        return "There is nothing to judge by: no event and no message could be read."
+    if facts.events and not facts.ended and facts.record.get("exit_code") is None:
+        return "The application did not end, as far as its log goes: it was killed, or it still runs. What is there of it names no cause."
+    if not (facts.record or facts.said):
+        return "No failure and nothing odd was seen."
+    return "The cause is not known: no known words, no odd figures."
 
 
 def _attempt(facts: Facts, said: str, what: str) -> None:
@@ -101,11 +115,12 @@ def _logs(facts: Facts, path: Path) -> None:
     paths = eventlog.files(path, name)
     if not paths:
         raise NotReadyError(f"the folder {path} has no event log", reason="log_missing", hint="name the log itself")
-    if eventlog.is_log(paths[0]):
+    if any(map(eventlog.is_log, paths)):
         count = eventlog.read(paths, facts, _window(facts, path))
         facts.looked_at.append(f"event log {path} ({count:,} events)")
     else:
-        count = driverlog.read(path, facts, TELLING)
+        count = driverlog.read(paths[0], facts, TELLING)
+        facts.messages += count
         facts.looked_at.append(f"log {path} ({count:,} messages)")
 
 
@@ -127,5 +142,8 @@ def _record(path: Path) -> dict[str, Any] | None:
     except (ValueError, CutOffError):
         return None
     if isinstance(found, dict) and {"run_id", "format", "status"} <= found.keys():
+        if not isinstance(found["format"], int) or found["format"] > FORMAT:
+            raise UsageError(f"the record {path} has format {found['format']}, and this sparkkit reads {FORMAT}", reason="newer_format",
+                             hint="read it with the newer sparkkit")
         return found
     raise UsageError(f"{path} is JSON, but no run's record", reason="wrong_path")

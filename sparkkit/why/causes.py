@@ -45,7 +45,7 @@ def _told(cause: str, strength: int, what: str, pattern: str, remedy: str, behin
 TOLD: tuple[Told, ...] = (
     _told("container_killed", 97, "the cluster's manager killed a container that went over its memory",
           r"Container killed by YARN for exceeding|exceeding (?:physical|virtual) memory limits|running beyond (?:physical|virtual) memory"
-          r"|OOMKilled|Container killed on request\. Exit code is 1(?:37|43)",
+          r"|OOMKilled|Container killed on request\. Exit code is 137",
           "raise spark.executor.memoryOverhead (Python's memory counts there), or use more, smaller partitions"),
     _told("result_too_large", 96, "the driver was to receive more than it is allowed to",
           r"spark\.driver\.maxResultSize|Total size of serialized results", "write the frame instead of collecting it, or aggregate first"),
@@ -93,7 +93,8 @@ TOLD: tuple[Told, ...] = (
           "most often the system took its memory back: give it less at once, or set spark.executor.pyspark.memory; else a library crashed",
           behind="python_out_of_memory"),
     _told("process_killed", 87, "an executor's process was killed",
-          r"(?:exited with code|[Ee]xit (?:code|status):?) 1(?:37|43)\b|killed by SIG(?:KILL|TERM)|Command exited with code 1(?:37|43)",
+          r"(?:exited with code|[Ee]xit (?:code|status)(?: is|:)?) 1(?:37|43)\b|killed by SIG(?:KILL|TERM)"
+          r"|Command exited with code 1(?:37|43)",
           "137 is SIGKILL, most often the system's own out-of-memory killer (`dmesg`); 143 is SIGTERM: somebody, or the cluster's manager",
           behind="container_killed out_of_memory"),
     _told("lost_executor", 75, "an executor was lost",

@@ -21,7 +21,7 @@ LATE_PLAN = 200_000
 """Characters of a plan that are kept."""
 
 
-def files(path: Path, app_name: str | None = None) -> list[Path]:
+def files(path: Path, name: str | None = None) -> list[Path]:
     """The files of a log in order: one file, the parts of a rolled one, or those of the log that a folder holds.
 
     A folder of many logs is searched for the one of an application's name; where none has it, the newest is taken.
@@ -32,7 +32,7 @@ def files(path: Path, app_name: str | None = None) -> list[Path]:
     if parts:
         return _rolled(parts)
     logs = sorted((p for p in path.iterdir() if not p.name.startswith(".")), key=lambda p: p.stat().st_mtime, reverse=True)
-    named = (log for log in logs if app_name and _app_name(log) == app_name)
+    named = (log for log in logs if name and app_name(log) == name)
     chosen = logs[0] if len(logs) == 1 else next(named, logs[0] if logs else None)
     return files(chosen) if chosen else []
 
@@ -57,6 +57,7 @@ def read(paths: Iterable[Path], facts: Facts, window: Window = None) -> int:
             facts.notes.append(f"{path.name} is incomplete ({cut}): read as far as it goes")
         if path.name.endswith(".inprogress"):
             facts.notes.append(f"{path.name} was never closed: its application was killed, or still runs")
+    facts.events += count
     return count
 
 
@@ -80,8 +81,9 @@ def _rolled(parts: list[Path]) -> list[Path]:
     return [p for number, plain, p in numbered if number > first or (number == first and not (plain and first))]
 
 
-def _app_name(log: Path) -> str | None:
-    first = files(log)[:1]
+def app_name(log: Path) -> str | None:
+    """The name of the application whose log this is, a file or the folder of a rolled one; None where it does not say."""
+    first = [path for path in files(log) if path.is_file() and path.stat().st_size][:1]
     try:
         for line in islice(lines(first[0]), 50) if first else ():
             if line.startswith('{"Event":"SparkListenerApplicationStart"'):
@@ -173,6 +175,10 @@ def _query_end(event: Event, facts: Facts) -> None:
         facts.say(Said(f"query {event.get('executionId')} failed", str(message), fatal=True))
 
 
+def _end(event: Event, facts: Facts) -> None:
+    facts.ended = True
+
+
 def _name(info: Event) -> str:
     return str(info.get("Stage Name", "")).removesuffix(" at NativeMethodAccessorImpl.java:0")[:80]  # which tells nothing of Python's code
 
@@ -196,6 +202,7 @@ class _Known:
 
 
 EVENTS: Mapping[str, _Known] = {
+    "SparkListenerApplicationEnd": _Known(_end),
     "SparkListenerEnvironmentUpdate": _Known(_environment),
     "SparkListenerExecutorRemoved": _Known(_removed, "Timestamp"),
     "SparkListenerJobStart": _Known(_job_start, "Submission Time"),

@@ -48,7 +48,7 @@ class Stage:
 
 @dataclass
 class Facts:
-    """Everything that was gathered."""
+    """Everything that was gathered. `messages` and `events` are how many were read; `ended` says that an event log has its end."""
 
     record: Mapping[str, Any] = field(default_factory=dict)
     said: list[Said] = field(default_factory=list)
@@ -58,6 +58,9 @@ class Facts:
     settings: dict[str, str] = field(default_factory=dict)
     looked_at: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    messages: int = 0
+    events: int = 0
+    ended: bool = False
     _known: dict[tuple[str, str], Said] = field(default_factory=dict)
 
     def say(self, said: Said) -> None:

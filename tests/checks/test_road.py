@@ -92,6 +92,7 @@ def test_without_an_observation_that_can_be_trusted_the_figures_are_recounted(go
 @DEEP
 @pytest.mark.parametrize(("quality", "message"), [
     ({"n": [ours("above", "> 0", ", severity: error")]}, "check 'above' is not met: 1 of 5 rows"),
+    ({"n": [ours("a | b", "> 0", ", severity: error")]}, "check 'a | b' is not met: 1 of 5 rows"),
     ({"n": [ours("above", "> 20", tolerating("1"))]},
      "check 'above' is not met: 3 of 5 rows"),
     ({"t": ["{metric: rowCount, mustBeGreaterThan: 5, name: rows}"]}, "check 'rows' is not met: 5 found"),

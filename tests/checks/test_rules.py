@@ -1,16 +1,21 @@
 """What a contract's quality items become: checks with a severity, a tolerance and a question; and what is refused."""
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
+from sparkkit import verdicts
 from sparkkit.checks.expect import NATIVE, ask
 from sparkkit.checks.rules import Check, of
 from sparkkit.errors import UsageError
 from sparkkit.schema import bounds, odcs
 from sparkkit.schema.contract import Column, Contract, Rule
 from sparkkit.schema.infer import to_yaml
+from sparkkit.schema.quality import lacking
 
 COLUMNS = (Column("a", "int"), Column("b", "string", unique=True), Column("at", "timestamp"))
 
@@ -66,6 +71,7 @@ def test_a_plain_aggregation_is_folded_into_the_pass_and_others_are_not(query: s
 
 @pytest.mark.parametrize(("item", "words"), [
     ({"metric": "rowCount"}, "no mustBe"),
+    ({"metric": "rowCount", "mustBe": 3, "name": "null"}, "can't be called 'null'"),
     ({"metric": "rowCount", "mustBe": 3, "unit": "parts"}, "unit is 'parts'"),
     ({"metric": "rowCount", "mustBe": 3, "severity": "quarantine"}, "no rows can go to the quarantine"),
     ({"metric": "rowCount", "mustBe": 3, "severity": "grave"}, "severity is 'grave'"),
@@ -82,7 +88,14 @@ def test_a_plain_aggregation_is_folded_into_the_pass_and_others_are_not(query: s
 def test_what_makes_no_sense_is_refused_by_name(item: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError) as error:
         one({"name": "rule one", **item})
-    assert "contract 't', quality 'rule one'" in str(error.value) and words in str(error.value)
+    assert f"contract 't', quality {item.get('name', 'rule one')!r}" in str(error.value) and words in str(error.value)
+
+
+def test_a_reference_to_what_is_no_input_of_the_job_is_refused_with_the_nearest() -> None:
+    refers = {"type": "custom", "engine": "sparkkit", "name": "r", "column": "a", "implementation": {"references": "region.code"}}
+    said = r"contract 't': check 'r' refers to 'region', which is no input of the job: did you mean 'regions'"
+    with pytest.raises(UsageError, match=said):
+        verdicts.checks({"rows": Contract("t", COLUMNS, quality=(refers,))}, {}, ["rows", "regions"])
 
 
 def test_two_checks_of_one_name_are_told_apart() -> None:
@@ -127,6 +140,28 @@ def test_each_comparison_of_the_standard_means_what_it_says(item: dict[str, Any]
     assert must is not None and must.hold(value) == holds
 
 
+@pytest.mark.parametrize(("must", "value", "holds"), [
+    (("<=", 99.99), Decimal("99.99"), True), ((">", 0.3), Decimal("0.3"), False),
+    (("<=", "2024-01-01T01:00:00+01:00"), datetime(2024, 1, 1), True),
+    (("<", datetime(2024, 1, 1, tzinfo=UTC)), datetime(2024, 1, 1), False),
+    ((">=", date(2024, 1, 1)), datetime(2024, 1, 1), True), ((">=", "2024-01-01T00:00:00Z"), date(2024, 1, 1), True),
+])
+def test_a_bound_is_what_was_written_whatever_it_is_compared_with(must: tuple[str, Any], value: Any, holds: bool) -> None:
+    assert bounds.Bounds((must,)).hold(value) == holds
+
+
+@pytest.mark.parametrize("metric", ["nullValues", "duplicateValues"])
+def test_a_share_of_no_rows_is_0_for_great_expectations_too(spark: SparkSession, metric: str) -> None:
+    check = one({"metric": metric, "column": "a", "mustBeLessThan": 5, "unit": "percent"})
+    query = check.kwargs["unexpected_rows_query"].format(batch="(select cast(1 as int) as a where false)")
+    assert spark.sql(query).collect() == []
+
+
+def test_a_date_in_an_expectation_s_arguments_does_not_keep_a_contract_from_its_hash() -> None:
+    contract = odcs.parse(YAML.replace("maxValue: 3}", "maxValue: 2024-02-29, other: [2024-02-29 10:00:00]}"), "t.yaml")
+    assert (len(contract.hash), of(contract)[-1].kwargs["max_value"]) == (16, "2024-02-29")
+
+
 @pytest.mark.parametrize("said", ["some", "5 parts", "<= x rows", "<= 1 and > 0", -1])
 def test_a_tolerance_that_is_not_understood_is_refused(said: Any) -> None:
     with pytest.raises(UsageError, match="is not understood"):
@@ -151,12 +186,38 @@ def test_metrics_that_count_values_are_row_rules_where_rows_can_be_taken_out() -
     assert contract.rules == (
         Rule("full", "`a` is not null", "allow"),
         Rule("said", "(`a` is not null and cast(`a` as string) not in ('', 'n/a'))"),
-        Rule("odd", "(cast(`a` as string) is null or cast(`a` as string) in ('1'))", tolerance="< 5 percent"),
+        Rule("odd", "(`a` is null or `a` in (1))", tolerance="< 5 percent"),
         Rule("some", "`a` > 0", tolerance="<= 5 percent"))
     assert [(c.name, c.severity, str(c.tolerance or "")) for c in of(contract)] == [
         ("full", "warn", ""), ("said", "quarantine", ""), ("odd", "quarantine", "< 5 percent"), ("some", "quarantine", "<= 5 percent"),
         ("gx", "fail", "")]
     assert of(contract)[-1].kwargs == {"column": "a", "max_value": 3}
+
+
+@pytest.mark.parametrize(("dtype", "value", "values", "valid"), [
+    ("boolean", "true", [True], True), ("boolean", "false", [True], False), ("double", "1.0D", [1], True),
+    ("double", "0.5D", ["0.50"], True),
+    ("decimal(9,2)", "1.50BD", [1.5], True), ("date", "date'2024-02-29'", ["2024-02-29"], True), ("string", "'true'", [True], True),
+    ("timestamp_ntz", "timestamp_ntz'2024-02-29 00:00:00'", ["2024-02-29T00:00:00"], True), ("int", "7", [1, 2], False),
+])
+def test_valid_and_missing_values_are_values_of_the_column_s_type(
+    spark: SparkSession, dtype: str, value: str, values: list[Any], valid: bool,
+) -> None:
+    column = Column("a", dtype)
+    found = [lacking({"metric": f"{word}Values", "arguments": {f"{of}Values": values}}, column)
+             for word, of in (("invalid", "valid"), ("missing", "missing"))]
+    row = spark.sql(f"select cast({value} as {dtype}) as a").selectExpr(*map(str, found)).collect()[0]
+    assert tuple(row) == (valid, not valid)
+
+
+def test_a_valid_value_that_is_none_of_the_type_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"quality\[2\]: 'x' is no value of the type int"):
+        odcs.parse(YAML.replace("validValues: [1]", "validValues: [x]"), "t.yaml")
+
+
+@pytest.mark.parametrize(("said", "kept"), [("0", "<= 0 rows"), ("0%", "<= 0 percent")])
+def test_a_tolerance_of_nothing_is_kept(said: str, kept: str) -> None:
+    assert odcs.parse(YAML.replace("5%}", f"{said}}}"), "t.yaml").rules[-1].tolerance == kept
 
 
 def test_a_contract_s_yaml_gives_the_same_contract_back() -> None:

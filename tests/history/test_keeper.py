@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from sparkkit.history import hadoop, keeper
+from sparkkit import project
+from sparkkit.history import hadoop, keeper, places
 from sparkkit.history.book import Ledger
 from sparkkit.history.hadoop import HadoopStore
 from sparkkit.history.places import OwnStore
 from sparkkit.job import Job
+from sparkkit.ledger import Record
 from sparkkit.storage.hadoop import Hadoop
 from sparkkit.testing import RunJob
 
@@ -56,6 +58,18 @@ def test_the_record_is_in_the_ledger_however_the_run_ends(
 ) -> None:
     done = run_job(Job(build, name="job"), {"text": line}, [f"--ledger={tmp_path / 'l'}", *options])
     assert (entries(tmp_path / "l"), done.record["status"]) == ([done.record], status)
+
+
+def test_the_ledger_holds_no_secret_of_the_record(line: Path, tmp_path: Path) -> None:
+    paths = ["jdbc:postgresql://me:hunter2@db/x"]
+    record = Record("job-20261122T223348-1a2b3c", "job", inputs={"db": {"paths": paths}}, env="password=hunter2")
+    kept = keeper.Keeper(record, project.find(line), places.Place(str(tmp_path / "l"), "said"))
+    found = []
+    with kept.beginning(str(tmp_path / "r.json")):
+        found += [path.read_text() for path in (tmp_path / "l").rglob("*.json")]
+    assert kept.end() is None
+    found += [path.read_text() for path in (tmp_path / "l").rglob("*.json")]
+    assert (len(found), [text for text in found if "hunter2" in text]) == (2, [])
 
 
 @pytest.mark.parametrize("build", [same, raising])

@@ -97,7 +97,6 @@ def test_rules_come_from_limits_and_row_quality_and_tables_are_kept() -> None:
 - {name: both, type: custom, engine: sparkkit, implementation: a > length(b),
    customProperties: [{property: sparkkit.on, value: allow}]}
 - {type: sql, query: 'SELECT count(*) FROM t', mustBeGreaterThan: 0}
-- {type: sql, query: SELECT 1}
 - {type: sql, query: max(a), mustBe: 5}
 - {type: custom, engine: soda, implementation: x}"""
 
@@ -111,7 +110,6 @@ def test_rules_come_from_limits_and_row_quality_and_tables_are_kept() -> None:
              Rule("both", "a > length(b)", "allow"))
     kept = ({"metric": "nullValues", "mustBeLessThan": 5, "column": "b"},
             {"type": "sql", "query": "SELECT count(*) FROM t", "mustBeGreaterThan": 0},
-            {"type": "sql", "query": "SELECT 1"},
             {"type": "sql", "query": "max(a)", "mustBe": 5},
             {"type": "custom", "engine": "soda", "implementation": "x"})
     assert (result.rules, result.quality) == (rules, kept)
@@ -130,6 +128,19 @@ BAD = {
     "kind: DataContract\napiVersion: v3.1.0\nschema: [{properties: []}]": "schema[0]: the name is missing",
 }
 BAD_COLUMNS = {
+    "{name: a, logicalType: date, quality: [{type: sql, name: bad_value, query: a > 0}]}": "a rule can't be called 'bad_value'",
+    "{name: a, logicalType: date, quality: [{type: sql, query: select max(a) from t, severity: error}]}":
+        "no mustBe",
+    "{name: a, logicalType: date, quality: [{type: sql, severity: error}]}":
+        "quality[0]: no query",
+    "{name: a, logicalType: date, quality: [{type: custom, engine: Sparkkit, implementation: a > 0}]}":
+        "engine is 'Sparkkit': did you mean 'sparkkit'?",
+    "{name: a, logicalType: date, quality: [{type: custom, engine: great_expectations, implementation: a > 0}]}":
+        "did you mean 'greatExpectations'?",
+    "{name: a, logicalType: date, quality: [{type: custom, implementation: a > 0}]}":
+        "engine is None",
+    "{name: a, logicalType: date, quality: [{type: sql, query: a > 0, customProperties: [{property: sparkkit.tolerence, value: 5}]}]}":
+        "sparkkit.tolerence is not known for a quality item: did you mean",
     "{name: a, logicalType: date, requird: true}":
         "schema[0] 't', properties[0] 'a': 'requird' is not known: did you mean 'required'?",
     "{name: a, logicalType: date, required: 7}":

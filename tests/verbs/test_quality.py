@@ -74,6 +74,12 @@ def test_a_table_that_is_not_given_leaves_its_check_not_run(people: Path, capsys
     assert code == 0 and "not run" in out
 
 
+def test_a_check_that_ends_runs_is_not_met_without_its_table_but_asks_for_it(people: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (people / "t.yaml").write_text(CONTRACT.replace("severity: warning", "severity: error"))
+    code, out = run(capsys, "check", str(people / "good.csv"), "--contract", str(people / "t.yaml"), "--reference=region=x.csv")
+    assert code == 2 and "add --reference regions=PATH (not 'region')" in out
+
+
 def test_a_profile_tells_rows_and_those_that_cannot_be_read(people: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out = run(capsys, "profile", str(people / "bad.csv"), "--contract", str(people / "t.yaml"), "--json", "--columns", "age")
     told = json.loads(out)

@@ -26,7 +26,8 @@ def causes(*texts: str, **record: Any) -> list[str]:
     [
         (YARN, "container_killed"),
         ("ExecutorLostFailure (executor 1 exited caused by one of the running tasks) Reason: " + YARN, "container_killed"),
-        ("Container from a bad node. Exit status: 143. Diagnostics: Container killed on request. Exit code is 143", "container_killed"),
+        ("Container from a bad node. Exit status: 143. Diagnostics: Container killed on request. Exit code is 143", "process_killed"),
+        ("Container killed on request. Exit code is 143 ... running beyond physical memory limits", "container_killed"),
         ("Container exited with code 137. Killed by external signal", "process_killed"),
         ("java.lang.OutOfMemoryError: GC overhead limit exceeded", "out_of_memory"),
         ("Command exited with code 52", "out_of_memory"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
 import pytest
 
+from sparkkit import cli
+from sparkkit.errors import UsageError
 from sparkkit.why import answer, eventlog
 from sparkkit.why.facts import Facts
 
@@ -104,3 +107,41 @@ def test_a_line_that_is_no_event_is_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "local-1"
     path.write_text('{"Event":"SparkListenerNews"}\n{"Event":"SparkListenerTaskEnd"}\nodd\n{"Event":"SparkListenerTaskEnd", half')
     assert answer.findings(answer.of_path(path)) == []
+
+
+START = '{"Event":"SparkListenerApplicationStart","App Name":"x"}\n'
+END = '{"Event":"SparkListenerApplicationEnd","Timestamp":1}\n'
+
+
+@pytest.mark.parametrize(("name", "said", "answered"), [
+    ("local-1", b"", "There is nothing to judge by"),
+    ("local-1.gz", gzip.compress(START.encode() * 9)[:12], "There is nothing to judge by"),
+    ("local-1.inprogress", START.encode(), "The application did not end"),
+    ("local-1", (START + END).encode(), "No failure and nothing odd was seen"),
+])
+def test_only_of_a_log_that_was_read_to_its_end_it_is_said_that_nothing_went_wrong(
+    tmp_path: Path, name: str, said: bytes, answered: str,
+) -> None:
+    (tmp_path / name).write_bytes(said)
+    facts = answer.of_path(tmp_path / name)
+    assert answer.text(facts, answer.findings(facts)).startswith(answered)
+    assert str(answer.body(facts, [])["without_cause"]).startswith(answered)
+
+
+def test_a_rolled_log_whose_first_part_is_empty_is_read(tmp_path: Path) -> None:
+    (tmp_path / "events_1_app").touch()
+    (tmp_path / "events_2_app").write_bytes((LOGS / "python_error").read_bytes())
+    assert top(tmp_path).cause == "python_error"
+
+
+def test_a_record_of_a_newer_format_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_text('{"run_id": "x", "format": 99, "status": "done"}')
+    with pytest.raises(UsageError, match="has format 99, and this sparkkit reads 1"):
+        answer.of_path(tmp_path / "r.json")
+
+
+def test_what_is_printed_of_a_log_can_not_steer_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "driver.log").write_text("26/11/22 10:00:00 ERROR x: No space left on device \x1b[2J password=hunter2\n")
+    assert cli.main(["why", str(tmp_path / "driver.log")]) == 0
+    out = capsys.readouterr().out
+    assert ("disk_full" in out, "\x1b" in out, "hunter2" in out, r"\x1b[2J" in out) == (True, False, False, True)
