@@ -11,14 +11,13 @@ import os
 import re
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from sparkkit import redaction
 from sparkkit.accounting import WHOLE
-from sparkkit.errors import SparkkitError
-from sparkkit.why import eventlog
 
 PLANS = ("physicalPlanDescription", "simpleString", "nodeName")
 """The fields of an event whose texts are of a plan; those of `metadata`, and the names in `RDD Info`, are too."""
@@ -98,8 +97,13 @@ def _named(found: list[Path], run_id: str) -> list[Path]:
 
 
 def _application(log: Path) -> str | None:
-    with suppress(OSError, SparkkitError):  # one that nothing here unpacks is not ours to judge
-        return eventlog.app_name(log)
+    """The name of the application whose log this is; None where its first lines do not say, or it is compressed."""
+    with suppress(OSError, ValueError):
+        for file in _files(log)[:1]:
+            with open(file, encoding="utf-8") as text:
+                for line in islice(text, 50):
+                    if line.startswith('{"Event":"SparkListenerApplicationStart"'):
+                        return str(json.loads(line).get("App Name"))
     return None
 
 
