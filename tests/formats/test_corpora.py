@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from sparkkit.schema.landing import BAD
 
-pytestmark = pytest.mark.corpora
+pytestmark = [pytest.mark.corpora, pytest.mark.once]
 Note = Callable[[str, object], None]
 
 

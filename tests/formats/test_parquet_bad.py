@@ -13,7 +13,7 @@ from sparkkit.conf import InputConf
 from sparkkit.errors import ContractError
 from tests.formats.conftest import Road
 
-pytestmark = pytest.mark.corpora
+pytestmark = [pytest.mark.corpora, pytest.mark.once]
 
 
 def test_each_damaged_file_is_right_or_refused_by_name(road: Road, corpora: Path, spark: SparkSession) -> None:

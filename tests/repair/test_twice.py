@@ -15,6 +15,7 @@ from sparkkit.repair.multiset import compare
 from sparkkit.verbs import repair
 from tests.repair.conftest import World
 
+pytestmark = pytest.mark.once
 OUTPUTS = ("clean", "stamped", "chance", "ranked")
 
 

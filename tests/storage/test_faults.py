@@ -19,7 +19,7 @@ from tests.storage.faults import KINDS, Crash, Faulty
 from tests.storage.memory import MemoryStore, world
 from tests.storage.scenarios import AT_ONCE, JOB, Writer, bare, read
 
-pytestmark = pytest.mark.usefixtures("no_heart")
+pytestmark = [pytest.mark.usefixtures("no_heart"), pytest.mark.once]
 
 OUTPUTS = ("/d/h", "/d/t")
 FIRST = Writer("first", ("f",), OUTPUTS, slice="1")

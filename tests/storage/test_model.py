@@ -14,7 +14,7 @@ from sparkkit.storage import resolve as reading
 from tests.storage import exhaust
 from tests.storage.space import ASLEEP, DEEP, HDFS, SCENARIOS, Scenario, faulted, late_task, long_asleep
 
-pytestmark = pytest.mark.usefixtures("no_heart")
+pytestmark = [pytest.mark.usefixtures("no_heart"), pytest.mark.once]
 
 
 def holds(name: str, scenario: Scenario, monkeypatch: pytest.MonkeyPatch, tried: list[str]) -> None:

@@ -15,7 +15,7 @@ from tests.storage.checker import explore, observe
 from tests.storage.scenarios import Content, Writer, judge, look, read
 from tests.storage.space import DEEP, HDFS, LOCAL, SCENARIOS, Scenario, in_order, late_task, long_asleep
 
-pytestmark = pytest.mark.usefixtures("no_heart")
+pytestmark = [pytest.mark.usefixtures("no_heart"), pytest.mark.once]
 
 def check_then_put(self: Log, slot: int, entry: Entry) -> bool:
     """Verifies the token before the commit, not in it."""
