@@ -9,9 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from sparkkit import formats
 from sparkkit.errors import ContractError, UsageError
+from sparkkit.schema.landing import BAD
+from sparkkit.schema.types import quote
 from sparkkit.staging import Files, Target
 from sparkkit.storage.log import Log
 from sparkkit.storage.records import WHOLE, Record, every_last, last_of
@@ -23,10 +27,11 @@ REPLACED = ("append", "overwrite", "overwrite_partitions", "error")
 
 @dataclass(frozen=True)
 class Slice:
-    """A slice of an output: its name, and the record of its last generation."""
+    """A slice of an output: its name, the record of its last generation, and the run that has written another after it, if any."""
 
     name: str
     record: Record
+    overtaken: str = ""
 
 
 def slice_at(place: Files, target: Target, name: str, shelf: Record) -> Slice:
@@ -34,8 +39,8 @@ def slice_at(place: Files, target: Target, name: str, shelf: Record) -> Slice:
     on under that run's logical id and writes only the outputs that it feeds.
 
     Raises:
-        UsageError: no run has written it, another than the one that rejected the rows, or its files are no longer all there; or what
-            came after it is above it, and would be below (`older_slice`).
+        UsageError: no run has written it, another than the one that rejected the rows, or its files are no longer all there; or it is
+            all of the output, and something was added to it since (`older_slice`).
     """
     if target.journal in place.journals.bare:
         raise UsageError(f"{target.path} has no journal, so nobody knows what its date holds", reason="no_journal",
@@ -47,22 +52,36 @@ def slice_at(place: Files, target: Target, name: str, shelf: Record) -> Slice:
         raise changed(target.path, shelf.run_id)
     if not target.table and not set(record.fields["files"]) <= set(walk(run.store, key)):
         raise changed(target.path, shelf.run_id)
-    if target.conf.mode == "merge" or name == WHOLE:
-        refuse_older(target.path, record, every_last(log, "slices"))
-    return Slice(name, record)
+    newer = overtaken(record, every_last(log, "slices")) if target.conf.mode == "merge" or name == WHOLE else ""
+    if newer and name == WHOLE:
+        raise UsageError(f"{target.path}: run {newer} has added to what run {record.run_id} wrote", reason="older_slice",
+                         hint="mend the source, and run the newest date again, or all")
+    return Slice(name, record, newer)
 
 
-def refuse_older(path: str, record: Record, others: Iterable[Record]) -> None:
-    """Refuses rows that would win over newer ones of their keys, or a whole that would count as newer than what was added to it.
+def overtaken(record: Record, others: Iterable[Record]) -> str:
+    """The run that has written another slice after this one; "" where none has."""
+    slot = record.fields.get("slot", 0)
+    newer = (r for r in others if r.name != record.name and r.fields["logical_id"] and r.fields.get("slot", 0) > slot)
+    return next((r.run_id for r in newer), "")
+
+
+def refuse_older(place: Files, target: Target, found: Slice, fed: DataFrame) -> None:
+    """Refuses rows of an overtaken slice that would win over those of their keys in the table: these may be newer.
 
     Raises:
         UsageError: `older_slice`.
     """
-    slot = record.fields.get("slot", 0)
-    newer = next((r for r in others if r.name != record.name and r.fields["logical_id"] and r.fields.get("slot", 0) > slot), None)
-    if newer:
-        raise UsageError(f"{path}: run {newer.run_id} has written after run {record.run_id}, and older rows would count as newer ones",
-                         reason="older_slice", hint="mend the source, and run the newest date again, or all")
+    if not found.overtaken or target.conf.mode != "merge":
+        return
+    keys = [quote(k) for k in target.conf.keys]
+    held = formats.view(place.spark, target.conf.format, target.path, target.conf.options).select(*keys)
+    both = fed.where(F.col(BAD).isNull()).select(*keys) if BAD in fed.columns else fed.select(*keys)
+    there = both.intersect(held).count()
+    if there:
+        raise UsageError(f"{target.path}: {there} of the keys of run {found.record.run_id} are there, and run {found.overtaken} has"
+                         " written after it: older rows would win over newer ones", reason="older_slice",
+                         hint="mend the source, and run the newest date again, or all")
 
 
 def changed(path: str, run_id: str) -> UsageError:

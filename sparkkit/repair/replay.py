@@ -148,6 +148,14 @@ class _Replay:
             for n in (n for n in job.outputs if counts.get(n)):
                 back = good[n].drop(KEY).withColumn(BAD, F.lit(None).cast(BAD_TYPE))
                 fed[n] = fed[n].unionByName(back, allowMissingColumns=True) if n in fed else back
+            try:
+                for n, frame in fed.items():
+                    carry.refuse_older(place, held[n], slices[n], frame)
+            except UsageError as error:
+                self.sums.changed.append(error)
+                for n, passed in counts.items():
+                    self._tell(first.quarantine, n, 0, -passed, {"older_slice": passed})
+                return
         with self.record.step("write"):
             staged, carried = {}, {}
             for n, frame in fed.items():

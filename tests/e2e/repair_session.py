@@ -80,6 +80,16 @@ def refused(call: Callable[[], Any]) -> list[Any]:
     return ["not refused"]
 
 
+def older(spark: SparkSession) -> dict[str, Any]:
+    """Rows of a date whose keys a later date has merged stay where they are."""
+    made = world(spark, "older", "delta", "merge")
+    made.go("2026-01-01")
+    given(made, "values (2, 'Bo', 44) as t(id, name, age)")
+    made.go("2026-01-02")
+    made.people = replace(made.people, rules=())
+    return {"said": refused(made.replay)[:2], "held": held(made, "delta", "id, age"), "bad": len(made.bad("raw"))}
+
+
 def masked(spark: SparkSession) -> dict[str, Any]:
     """Personal rows are refused as they are, and fed back where somebody fills in what is hidden."""
     made = World(spark, FOLDER / "masked")
@@ -170,7 +180,7 @@ def main() -> None:
     cases: dict[str, Callable[[], Any]] = {}
     for kind, modes in (("parquet", tuple(MODES)[1:3]), ("delta", tuple(MODES))):
         cases |= {f"{kind} {mode}": (lambda k=kind, m=mode: fed(spark, k, m)) for mode in modes}  # type: ignore[misc]
-    cases |= {case.__name__: (lambda c=case: c(spark)) for case in (masked, outputs, summed, twice, planned)}  # type: ignore[misc]
+    cases |= {case.__name__: (lambda c=case: c(spark)) for case in (older, masked, outputs, summed, twice, planned)}  # type: ignore[misc]
     wanted = sys.argv[3:] or list(cases)
     for name in wanted:
         print(json.dumps({name: cases[name]()}, default=str), flush=True)

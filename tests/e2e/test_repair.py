@@ -14,7 +14,7 @@ import pytest
 from sparkkit import jars
 
 pytestmark = pytest.mark.e2e
-CASES = ("parquet overwrite_partitions", "delta append", "delta merge", "masked", "outputs", "summed", "twice", "planned")
+CASES = ("parquet overwrite_partitions", "delta append", "delta merge", "older", "masked", "outputs", "summed", "twice", "planned")
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +38,10 @@ def test_rows_are_fed_back_once_and_a_run_of_the_date_again_gives_the_same(found
     told, again, rerun = (found[case][key] for key in ("fed", "again", "rerun"))
     assert told == ["done", "3 rejected rows: 2 readmitted, 1 still rejected", [1, 2, 4, 5], ['{"id":3,"name":"Al","age":5}']]
     assert (again[1:], rerun) == (["1 rejected rows: 0 readmitted, 1 still rejected", [1, 2, 4, 5]], ["done", [1, 2, 4, 5]])
+
+
+def test_rows_of_a_date_do_not_win_over_a_later_date_s_of_their_keys(found: dict[str, Any]) -> None:
+    assert found["older"] == {"said": [2, "older_slice"], "held": [[1, 36], [2, 44]], "bad": 2}
 
 
 def test_hidden_rows_go_back_where_somebody_fills_them_in(found: dict[str, Any]) -> None:

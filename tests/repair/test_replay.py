@@ -144,11 +144,9 @@ def slices(*found: tuple[str, int]) -> list[Record]:
     return [Record(name, 1, f"run of {name}", {"logical_id": "l", "slot": slot, "files": []}) for name, slot in found]
 
 
-def test_rows_of_an_older_slice_do_not_win_over_newer_ones() -> None:
+def test_a_slice_is_overtaken_by_one_that_was_written_after_it() -> None:
     first, last = slices(("d1", 1), ("d2", 3))
-    carry.refuse_older("out", last, [first, last])
-    with pytest.raises(UsageError, match="run of d2 has written after run run of d1"):
-        carry.refuse_older("out", first, [first, last])
+    assert (carry.overtaken(first, [first, last]), carry.overtaken(last, [first, last])) == ("run of d2", "")
 
 
 def test_a_second_replay_finds_the_outputs_that_the_first_did_not_feed(monkeypatch: pytest.MonkeyPatch) -> None:
