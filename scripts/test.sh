@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up what is missing and runs every test; a stage that fails does not stop those after it.
 #   scripts/test.sh [-x] [STAGE…] [pytest options]
-#   stages: lint types layers unit unit35 connect e2e; -x stops after the first stage that fails
+#   stages: lint types layers unit unit35 connect e2e, and long, which is not run by itself; -x stops after the first stage that fails
 #   scripts/test.sh unit -k word_count
 set -uo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -12,7 +12,7 @@ while (($#)); do
     case $1 in
         -x) stop=1 ;;
         -h | --help) sed -n '2,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
-        *) if [[ " ${all[*]} " == *" $1 "* ]]; then stages+=("$1"); else options=("$@"); break; fi ;;
+        *) if [[ " ${all[*]} long " == *" $1 "* ]]; then stages+=("$1"); else options=("$@"); break; fi ;;
     esac
     shift
 done
@@ -45,7 +45,8 @@ run() {
             suite "$root/.venv-spark35/bin/python" "not e2e and not once" ;;
         # the pure ring, unchanged, against a real server
         connect) (options+=(tests/transforms tests/schema); suite "$python" "not e2e" scripts/connect.py "$python") ;;
-        e2e) suite "$python" e2e ;;
+        e2e) suite "$python" "e2e and not long" ;;
+        long) suite "$python" "e2e and long" ;;
     esac
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -26,6 +27,17 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def _outside(variable: str, default: str) -> Path:
     return Path(os.environ.get(variable, ROOT.parent / "shared" / default))
+
+
+ONCE = re.compile(r"tests/(history|jobs|report|verbs|why|repair/test_(plan|quarantine)"
+                  r"|test_(architecture|classpath|cli|conf|doctor|dry|failures|identity|interrupts|main|options|package|paths|project|readme|redaction|references|scaffold|setup|shell|washing))")
+"""Tests that ask nothing of a version of Spark, or what others ask of each."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if ONCE.match(item.nodeid):
+            item.add_marker(pytest.mark.once)
 
 
 @pytest.fixture(autouse=True)

@@ -81,6 +81,7 @@ def test_rules_and_aggregates_are_judged_on_the_rows_that_pass(go: Go, edge: str
     assert {one["meta"]["of"] for one in done.record["checks"]} == {"output output" if edge[0] == "o" else "input rows"}
 
 
+@pytest.mark.long
 @DEEP
 def test_without_an_observation_that_can_be_trusted_the_figures_are_recounted(go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
     fast = go(MIXED, "inputs.rows")
@@ -111,6 +112,7 @@ def test_a_broken_check_that_fails_ends_the_run_with_4_and_nothing_is_published(
     assert [one["success"] for one in done.record["checks"]] == [False]
 
 
+@pytest.mark.long
 @DEEP
 @pytest.mark.parametrize(("edge", "trusted"), [("outputs.output", True), ("inputs.rows", True), ("inputs.rows", False)])
 def test_a_row_that_breaks_two_rules_counts_for_both_and_goes_once(
@@ -146,6 +148,7 @@ def test_within_its_tolerance_a_quarantine_goes_on(go: Go) -> None:
     assert (done.exit_code, told(done), done.record["outputs"]["output"]["written"]) == (0, {"above": (True, 3)}, 2)
 
 
+@pytest.mark.long
 @DEEP
 @pytest.mark.parametrize(("keep", "left"), [("first by n", {"a", "c", None, "e"}), ("last by n", {"b", "c", None, "e"}),
                                             ("none", {"c", None, "e"})])
@@ -171,6 +174,7 @@ def test_a_reference_to_nothing_goes_to_the_quarantine_or_ends_the_run(go: Go, s
     assert (ended.exit_code, told(ended)) == (4, {"region": (False, 1)})
 
 
+@pytest.mark.long
 @DEEP
 @pytest.mark.parametrize("ties", [1, 2])
 def test_equal_duplicates_are_told_apart_the_same_way_each_time(go: Go, ties: int) -> None:

@@ -16,11 +16,13 @@ pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_runs_again_do_to_delta_tables_what_they_do_to_files() -> None:
+@pytest.mark.parametrize("tests", [pytest.param("tests/test_again.py", marks=pytest.mark.long), "tests/e2e/delta_files.py"],
+                         ids=["again", "files"])
+def test_runs_again_do_to_delta_tables_what_they_do_to_files(tests: str) -> None:
     if not list(jars.folder().glob("*delta-spark*.jar")):
         pytest.skip(f"no Delta jars in {jars.folder()}: run scripts/setup.sh")
     env = os.environ | {"SPARK_LOCAL_IP": "127.0.0.1", "PYTHONPATH": str(ROOT), "SPARKKIT_TEST_KIND": "delta"}
-    argv = [sys.executable, "-m", "pytest", "-q", "-o", "sparkkit_delta=true", "tests/test_again.py", "tests/e2e/delta_files.py"]
+    argv = [sys.executable, "-m", "pytest", "-q", "-o", "sparkkit_delta=true", tests]
     done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stdout[-6000:]
     assert re.search(r"^\d\d passed", done.stdout.splitlines()[-1])

@@ -18,7 +18,7 @@ import pytest
 
 from sparkkit.testing import Outcome, RunJob
 
-pytestmark = [pytest.mark.e2e, pytest.mark.corpora]
+pytestmark = [pytest.mark.e2e, pytest.mark.corpora, pytest.mark.long]
 Convert = Callable[..., tuple[Outcome, list[dict[str, Any]], list[dict[str, Any]]]]
 Note = Callable[[str, object], None]
 QUOTED = "--set=inputs.data.options.newlines_in_quotes=true"

@@ -30,7 +30,7 @@ def pair() -> Iterator[tuple[Worker, Worker]]:
 
 @pytest.mark.parametrize(("case", "at", "do"), [
     (Case("parquet", "overwrite_partitions"), "before store exchange work#2", "kill"),
-    (Case("delta", "cdc"), "after Transaction.write#1", "orphan"),
+    pytest.param(Case("delta", "cdc"), "after Transaction.write#1", "orphan", marks=pytest.mark.long),
 ], ids=["between two outputs", "between files and log"])
 def test_nothing_is_lost_and_nothing_there_twice(pair: tuple[Worker, Worker], tmp_path: Path, case: Case, at: str, do: str) -> None:
     tally = Tally()
@@ -42,7 +42,8 @@ def test_nothing_is_lost_and_nothing_there_twice(pair: tuple[Worker, Worker], tm
 
 
 @pytest.mark.parametrize(("case", "at"), [
-    (Case("parquet", "append"), "after store persist work#3"), (Case("delta", "merge"), "before Transaction.commit#1"),
+    pytest.param(Case("parquet", "append"), "after store persist work#3", marks=pytest.mark.long),
+    (Case("delta", "merge"), "before Transaction.commit#1"),
 ], ids=["before it decided", "after it decided"])
 def test_an_owner_that_wakes_up_late_changes_nothing(pair: tuple[Worker, Worker], tmp_path: Path, case: Case, at: str) -> None:
     tally = Tally()

@@ -33,6 +33,7 @@ def test_names_runs_with_its_contract_where_there_is_pyspark_and_nothing_else(tm
     assert (figures, record["contracts"]["names"]["hash"]) == ((5, 2), Project(ROOT).contract("names").hash)
 
 
+@pytest.mark.long
 def test_a_packaged_job_that_fails_ends_spark_submit_with_its_exit_code(tmp_path: Path) -> None:
     python = environments.make(tmp_path / "venv", lambda name: name in ("pyspark", "py4j"))
     pyspark = next(tmp_path.glob("venv/lib/python*/site-packages/pyspark"))
