@@ -26,7 +26,7 @@ def _in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
 def fresh(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Python code in a process of its own."""
     env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
-    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=300)
 
 
 def cpu_seconds(argv: Sequence[str]) -> float:

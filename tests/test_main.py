@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def process(*argv: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        [sys.executable, *argv], cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, *argv], cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=300
     )
 
 

@@ -101,7 +101,7 @@ def test_all_other_commands_run_in_order_and_print_what_is_shown(tmp_path: Path)
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=700,
         )
         assert done.returncode == 0, f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
         printed += done.stdout.splitlines()

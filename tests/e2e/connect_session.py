@@ -248,7 +248,7 @@ def command(*words: str, verb: tuple[str, ...] = ("run",), **env: str) -> subpro
 
 def outcome(process: subprocess.Popen[str]) -> dict[str, Any]:
     """How a process of the command line ended, and its record."""
-    out, err = process.communicate(timeout=200)
+    out, err = process.communicate(timeout=450)
     record = json.loads(process.record.read_text())  # type: ignore[attr-defined]
     return {"code": process.returncode, "out": out, "err": err, "record": record}
 

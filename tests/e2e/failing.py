@@ -98,7 +98,7 @@ def provoke(failure: Failure, folder: Path) -> int | None:
         if subprocess.run([*own, "true"], capture_output=True, check=False).returncode:
             return None
         words = [*own, *words]
-    done = subprocess.run(words, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False, timeout=200)
+    done = subprocess.run(words, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False, timeout=450)
     (folder / "driver.log").write_text(done.stderr)
     return done.returncode
 

@@ -192,7 +192,7 @@ def test_a_clock_set_back_a_day_in_mid_run_and_before_the_next_loses_nothing(tmp
         words = ["-m", "sparkkit", "run", "back", "--input=in", "--output=out", "--mode=append", f"--record={turn}.json"]
         words.append("--set=run.profile=test")
         (tmp_path / "jobs" / "back.py").write_text(BACK if turn == 0 else BACK.replace("< before - 80_000", "<= before + 60"))
-        options = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True, "timeout": 200}
+        options = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True, "timeout": 450}
         done = subprocess.run([sys.executable, *words], **options, check=False)  # type: ignore[call-overload]
         assert done.returncode == 0, done.stderr
         record = json.loads((tmp_path / f"{turn}.json").read_text())

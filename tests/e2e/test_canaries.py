@@ -73,7 +73,7 @@ def stock(folder: Path, outcome: str) -> subprocess.CompletedProcess[str]:
 
 def _python(words: list[str], folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder / "tmp"), "PYSPARK_PYTHON": sys.executable, **more}
-    return subprocess.run([sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=200, check=False)
+    return subprocess.run([sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=450, check=False)
 
 
 def found(folder: Path, done: subprocess.CompletedProcess[str]) -> dict[str, list[str]]:

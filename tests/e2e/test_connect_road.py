@@ -15,7 +15,7 @@ import pytest
 
 from sparkkit import jars
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1100)]
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = pytest.mark.parametrize("kind", ["delta", "table"])
 
@@ -31,7 +31,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     server = [sys.executable, ROOT / "scripts" / "connect.py", "--delta"]
     argv = [*server, sys.executable, Path(__file__).with_name("connect_session.py"), folder]
     env = {k: v for k, v in os.environ.items() if k != "SPARK_REMOTE"} | {"SPARK_LOCAL_IP": "127.0.0.1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(argv, env=env, cwd=folder, capture_output=True, text=True, timeout=500, check=False)
+    done = subprocess.run(argv, env=env, cwd=folder, capture_output=True, text=True, timeout=1000, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result

@@ -22,7 +22,7 @@ from tests.e2e import hdfs
 from tests.storage.faults import Crash, Faulty
 from tests.storage.scenarios import Writer, bare, read
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

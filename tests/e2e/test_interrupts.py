@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 
 def wait_for(flag: Path, process: subprocess.Popen[str]) -> None:
@@ -47,7 +47,7 @@ def test_a_stopped_run_says_so_and_leaves_nothing_behind(how: signal.Signals | s
     process = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_for(flag, process)
     os.kill(jvm_of(process) if how == "jvm" else process.pid, signal.SIGKILL if how == "jvm" else int(how))
-    stderr = process.communicate(timeout=60)[1]
+    stderr = process.communicate(timeout=150)[1]
     found = json.loads(record.read_text())
     assert (process.returncode, found["exit_code"], found["status"]) == (code, code, status), stderr[-2000:]
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["old.txt"]

@@ -15,7 +15,7 @@ from tests.e2e.kills import faults, writers, zombie
 from tests.e2e.kills.processes import Tally, Worker, worker
 from tests.e2e.kills.world import Case
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyspark
 import pytest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(700)]
 ROWS = 20_000
 
 
@@ -26,7 +26,7 @@ def test_an_executor_lost_after_its_map_stage_changes_no_figure(tmp_path: Path) 
                "--output", str(tmp_path / "out"), "--record", str(record), "--flag", str(flag)]
     env = {**os.environ, "SPARK_HOME": str(Path(pyspark.__file__).parent), "PYSPARK_PYTHON": sys.executable,
            "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(record.read_text())
     figures = (found["inputs"]["text"]["read"], found["inputs"]["text"]["passed"], found["outputs"]["output"]["written"])

@@ -12,7 +12,7 @@ import pytest
 from sparkkit.why import answer
 from tests.e2e import failing
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(500)]
 SHARED = [failure for failure in failing.FAILURES if failure.shares]
 
 
@@ -26,7 +26,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the runs that shared one session, whose event log is theirs all."""
     folder = tmp_path_factory.mktemp("shared")
     command = [sys.executable, failing.__file__, "--shared", str(folder)]
-    done = subprocess.run(command, cwd=folder, env=failing.environment(folder), capture_output=True, text=True, check=False, timeout=200)
+    done = subprocess.run(command, cwd=folder, env=failing.environment(folder), capture_output=True, text=True, check=False, timeout=450)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder
 
