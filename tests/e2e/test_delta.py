@@ -1,4 +1,4 @@
-"""Delta's modes on real tables, beside DuckDB: out of order, twice, with rivals, losses and numbers (one session for all)."""
+"""Delta's modes on real tables, beside DuckDB: out of order, twice, with rivals, losses and numbers (two sessions for all)."""
 
 from __future__ import annotations
 
@@ -16,21 +16,33 @@ from sparkkit import jars
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the session printed."""
+LONG = ("overwriting", "evolving", "feeding", "increments")
+SHORT = ("merge", "cdc", "scd2", "appending", "racing", "failing", "ties", "road")
+
+
+def said(folder: Path, cases: tuple[str, ...]) -> dict[str, Any]:
+    """What a session printed."""
     pytest.importorskip("duckdb")  # here, so that the unit suite does not load it
     if not list(jars.folder().glob("*delta-spark*.jar")):
         pytest.skip(f"no Delta jars in {jars.folder()}: run scripts/setup.sh")
-    folder = tmp_path_factory.mktemp("delta")
     env = os.environ | {"SPARK_LOCAL_IP": "127.0.0.1", "PYTHONPATH": str(Path(__file__).parents[2])}
-    argv = [sys.executable, str(Path(__file__).with_name("delta_session.py")), str(folder)]
+    argv = [sys.executable, str(Path(__file__).with_name("delta_session.py")), str(folder), *cases]
     done = subprocess.run(argv, env=env, cwd=folder, capture_output=True, text=True, timeout=1000, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     result: dict[str, Any] = {}
     for line in done.stdout.splitlines():
         result |= json.loads(line)
     return result
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return said(tmp_path_factory.mktemp("delta"), SHORT)
+
+
+@pytest.fixture(scope="module")
+def more(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return said(tmp_path_factory.mktemp("more"), LONG)
 
 
 def test_a_merge_touches_what_differs_and_nothing_else(found: dict[str, Any]) -> None:
@@ -54,22 +66,25 @@ def test_changes_in_any_order_and_twice_leave_what_duckdb_computes(found: dict[s
     assert (set(done["again"]) <= {"unchanged", "superseded"}, done["versions"]) == (True, [0])
 
 
-def test_added_versions_are_read_once_and_a_table_that_lost_rows_is_refused(found: dict[str, Any]) -> None:
-    told = found["increments"]["versions"]
+@pytest.mark.long
+def test_added_versions_are_read_once_and_a_table_that_lost_rows_is_refused(more: dict[str, Any]) -> None:
+    told = more["increments"]["versions"]
     assert told["runs"] == [["done", 2], ["done", 1], ["nothing_new", 0], ["done", 1], ["done", 2], ["already_done", None]]
     assert told["held"] == ["1a", "2a", "3a", "4a", "5a"]
     assert told["refused"] == [[4, "rows_removed"], [2, "state_differs"], [2, "state_differs"]]
     assert told["whole"] == [["done", 4], ["2a", "3a", "4a", "5a"]]
 
 
-def test_a_change_feed_leaves_the_newest_of_each_key_however_often_it_is_read(found: dict[str, Any]) -> None:
-    told = found["increments"]["feeds"]
+@pytest.mark.long
+def test_a_change_feed_leaves_the_newest_of_each_key_however_often_it_is_read(more: dict[str, Any]) -> None:
+    told = more["increments"]["feeds"]
     runs = [["done", 3], ["done", 3], ["nothing_new", 0], ["done", 3]]
     assert (told["runs"], told["held"]) == ([[2, "no_change_feed"], *runs], ["1b", "3a", "4a"])
 
 
-def test_ties_and_late_rows_are_merged_once(found: dict[str, Any]) -> None:
-    told = found["increments"]["marks"]
+@pytest.mark.long
+def test_ties_and_late_rows_are_merged_once(more: dict[str, Any]) -> None:
+    told = more["increments"]["marks"]
     assert told["runs"] == [["done", 2], ["done", 5, {"2026-01-02": 1, "2026-01-03": 1}], ["nothing_new", 0]]
     assert told["held"] == ["1a", "2a", "3late", "4tie", "5new"]
 
@@ -97,16 +112,18 @@ def test_a_late_attempt_and_rows_that_were_rewritten_are_refused(found: dict[str
     assert (done["rewritten"][:2], done["rewritten"][3]) == ([4, "rewritten"], True)
 
 
-def test_partitions_are_replaced_and_told_and_those_of_an_earlier_generation_go(found: dict[str, Any]) -> None:
-    done, null = found["overwriting"], "w=__HIVE_DEFAULT_PARTITION__"
+@pytest.mark.long
+def test_partitions_are_replaced_and_told_and_those_of_an_earlier_generation_go(more: dict[str, Any]) -> None:
+    done, null = more["overwriting"], "w=__HIVE_DEFAULT_PARTITION__"
     assert done["by"] == [["w=01", null, "w=a b/c=%"], ["w=01", "w=other"], [null, "w=a b/c=%", "w=new"]]
     assert (done["again"], done["held"]) == (
         [{"inserted": 2, "removed": 2}, False], [[2, "01"], [4, "other"], [5, None], [6, "new"]],
     )
 
 
-def test_an_overwrite_replaces_all_and_keeps_the_partitions(found: dict[str, Any]) -> None:
-    done = found["overwriting"]
+@pytest.mark.long
+def test_an_overwrite_replaces_all_and_keeps_the_partitions(more: dict[str, Any]) -> None:
+    done = more["overwriting"]
     assert done["whole"] == [[{"inserted": 1, "removed": 4}, False], [[9, "z"]]]
     assert (done["change"][:2], done["there"][:2]) == ([4, "partition_changed"], [2, "output_exists"])
 
@@ -132,8 +149,9 @@ def test_a_commit_whose_answer_is_lost_counts_and_one_that_never_came_does_not(f
     )
 
 
-def test_a_table_changes_its_columns_only_as_far_as_it_was_allowed(found: dict[str, Any]) -> None:
-    done, no = found["evolving"], [4, "schema_changed"]
+@pytest.mark.long
+def test_a_table_changes_its_columns_only_as_far_as_it_was_allowed(more: dict[str, Any]) -> None:
+    done, no = more["evolving"], [4, "schema_changed"]
     assert [told[:2] + told[3:] for told in (*done["strict"], done["overwrite"])] == [[*no, True]] * 5
     assert (done["adds"], done["merged"]) == ([{"inserted": 1}, False], [{"updated": 1}, False])
     assert (done["still"], done["narrow"], done["keys"]) == (no, no, no)
@@ -141,14 +159,16 @@ def test_a_table_changes_its_columns_only_as_far_as_it_was_allowed(found: dict[s
     assert (done["wide"], done["rows"]) == ([{"inserted": 1}, False] if wide else no, [[1, "a", None, None], [2, "b", 5, True], *wide])
 
 
-def test_the_change_feed_holds_what_changed_and_not_what_was_copied(found: dict[str, Any]) -> None:
-    done = found["feeding"]
+@pytest.mark.long
+def test_the_change_feed_holds_what_changed_and_not_what_was_copied(more: dict[str, Any]) -> None:
+    done = more["feeding"]
     assert done["feed"] == [[1, 1, "update_preimage"], [1, 2, "update_postimage"], [2, 1, "delete"], [4, 4, "insert"]]
     assert done["rows"] == [[1, 2, 2, "a"], [3, 1, 1, "c"], [4, 2, 4, "d"]]
 
 
-def test_maps_nested_values_and_odd_names_are_compared_too(found: dict[str, Any]) -> None:
-    one, two, rows = found["feeding"]["odd"]
+@pytest.mark.long
+def test_maps_nested_values_and_odd_names_are_compared_too(more: dict[str, Any]) -> None:
+    one, two, rows = more["feeding"]["odd"]
     assert (one, two) == ([{"inserted": 2}, False], [{"unchanged": 1, "updated": 1}, False])
     assert rows == [[1, 1, 1, "y z/1"], [2, 2, 2, "y z/2"]]
 

@@ -12,7 +12,7 @@ from sparkkit.project import Project
 from sparkkit.submission import package
 from tests.e2e import environments
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 ROOT = environments.ROOT
 
 
@@ -33,7 +33,6 @@ def test_names_runs_with_its_contract_where_there_is_pyspark_and_nothing_else(tm
     assert (figures, record["contracts"]["names"]["hash"]) == ((5, 2), Project(ROOT).contract("names").hash)
 
 
-@pytest.mark.long
 def test_a_packaged_job_that_fails_ends_spark_submit_with_its_exit_code(tmp_path: Path) -> None:
     python = environments.make(tmp_path / "venv", lambda name: name in ("pyspark", "py4j"))
     pyspark = next(tmp_path.glob("venv/lib/python*/site-packages/pyspark"))

@@ -25,6 +25,7 @@ def run(*command: object) -> dict[str, object]:
 
 @pytest.mark.skipif(not all(map(shutil.which, ("tr", "sort", "uniq"))), reason="no tr, sort and uniq here")
 @pytest.mark.skipif(importlib.util.find_spec("mrjob") is None, reason="mrjob is not installed")
+@pytest.mark.long
 def test_the_five_ways_of_counting_agree():
     figures = run("scripts/show_word_count.py", "--megabytes", 3, "--mrjob-megabytes", 1)
     assert figures["equal"] == dict.fromkeys(("native", "bare", "map_reduce", "mrjob"), True)
