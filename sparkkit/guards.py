@@ -16,14 +16,13 @@ from pyspark.sql.types import StructType
 from sparkkit import formats, paths
 from sparkkit.conf import Conf
 from sparkkit.errors import ContractError, UsageError
-from sparkkit.formats import delta_table, deltalog, tables
+from sparkkit.formats import beside, delta_table, deltalog, tables
 from sparkkit.formats.base import Format
 from sparkkit.schema.types import quote
 from sparkkit.sinks import Place, Staged
 from sparkkit.sources import Source, listing
 from sparkkit.staging import Files, Target
 
-ADDING = ("append", "overwrite_partitions")
 REPLACING = ("overwrite", "overwrite_partitions")
 T = TypeVar("T")
 
@@ -80,7 +79,7 @@ def verdict(place: Place, staged: Mapping[str, Staged], slices: Mapping[str, str
         if one.target.conf.mode == "overwrite":
             _refuse_empty(place, one, _has_rows)
             _refuse_lost(place, one)
-        elif one.target.conf.mode in ADDING:
+        elif one.target.conf.mode in beside.ADDING:
             _refuse_empty(place, one, partial(held, name=slices[name]))
 
 

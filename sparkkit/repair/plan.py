@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from sparkkit import formats, guards, identity, intake, ledger, run, sinks, sources
 from sparkkit.conf import OutputConf
 from sparkkit.errors import SparkkitError, UsageError
+from sparkkit.formats import beside
 from sparkkit.history import places
 from sparkkit.history.book import Ledger
 from sparkkit.publishing import Identity
@@ -161,7 +162,7 @@ def _refused(place: Files, found: State, new: DataFrame, held: DataFrame | None,
 
 def _loses(place: Files, found: State, held: DataFrame) -> bool:
     mode = found.target.conf.mode
-    if mode in guards.ADDING:
+    if mode in beside.ADDING:
         return guards.held(place, found.target, found.slice)
     return mode == "overwrite" and held.limit(1).count() > 0
 
