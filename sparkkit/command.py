@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from sparkkit import codebase, failures, project, redaction, session
 from sparkkit import conf as confs
-from sparkkit import failures, project, redaction, session
 from sparkkit.conf import Conf
 from sparkkit.errors import SparkkitError, UsageError
 from sparkkit.history import places as ledgers
@@ -21,7 +21,7 @@ from sparkkit.history import stacks
 from sparkkit.history.keeper import Keeper
 from sparkkit.interrupts import Interrupted, Stopper
 from sparkkit.job import Job
-from sparkkit.ledger import Record, code_version, new_run_id
+from sparkkit.ledger import Record, new_run_id
 from sparkkit.redaction import HIDDEN
 from sparkkit.report import text as report
 from sparkkit.settings import LOG, refuse
@@ -206,7 +206,7 @@ def _go(
     record.params = {o.parameter: HIDDEN if o.secret else params[o.parameter] for o in job.options}
     record.env = args.env
     record.date = args.date.isoformat() if args.date else None
-    record.code_version = code_version(job.file, home.root)
+    record.code_version = codebase.version(job.file, home.root)
     where = _where(args, conf, record)
     places.append(where)
     refuse(conf.spark)

@@ -2,12 +2,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 import os
 import secrets
-import sys
-import sysconfig
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -115,28 +112,3 @@ class Record:
                 partial.unlink()
             raise InfrastructureError(f"the run's record could not be written to {path}: {error.strerror}",
                                       reason="record_not_written", hint="free the disk or choose another --record") from error
-
-
-def code_version(job_file: Path, root: Path) -> str | None:
-    """What code runs: sparkkit's version, and a hash of the job's file and of what it has imported from its project; None where the
-    file can't be read."""
-    from sparkkit import __version__
-
-    own = Path(__file__).resolve().parent
-    try:
-        files = {job_file.resolve(), *_imported(root.resolve(), own)}
-        files |= set(own.rglob("*.py")) if own.is_relative_to(root.resolve()) else set()
-        said = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files)))
-    except OSError:
-        return None
-    return f"{__version__}+{said.hexdigest()[:12]}"
-
-
-def _imported(root: Path, own: Path) -> Iterator[Path]:
-    """The files of the modules that were imported from a folder, without Python's and installed ones, without sparkkit's, and
-    without the script that starts the run."""
-    others = (own, *(Path(path).resolve() for path in set(sysconfig.get_paths().values())))
-    for name in [getattr(module, "__file__", None) for key, module in [*sys.modules.items()] if key != "__main__"]:
-        file = Path(name).resolve() if name and name.endswith(".py") else None
-        if file and file.is_relative_to(root) and not any(file.is_relative_to(other) for other in others):
-            yield file

@@ -89,7 +89,8 @@ def _locked(
         built = build(job, {n: t.passed for n, t in taken.items()}, request.params)
         judged = {n: intake.judge(f, contracts.get(n), checks.get(n, ()), others) for n, f in built.items()}
     with record.step("write"), naming(taken):
-        staged = {n: sinks.stage(place, targets[n], f, checked=n in contracts) for n, f in judged.items()}
+        asked = {n: verdicts.of_taken(checks.get(n, ())) for n in judged}
+        staged = {n: sinks.stage(place, targets[n], f, checked=n in contracts, asked=asked[n]) for n, f in judged.items()}
     with record.step("checks"), naming(taken):
         plans = cache(lambda: [plan_of(frame) for frame in judged.values()])
         counts = _settle(quarantine, record, taken, staged, plans)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 from pyspark.sql import DataFrame, Observation, SparkSession
@@ -33,7 +34,7 @@ Place: TypeAlias = "Files | Tables"
 
 @dataclass
 class Staged:
-    """What was staged for one output: where the good rows are, and the account."""
+    """What was staged for one output: where the good rows are, the account, and what was asked of the rows that were taken out."""
 
     target: Target
     data: str
@@ -41,6 +42,7 @@ class Staged:
     kind: str
     schema: StructType
     rejects: DataFrame | None = None
+    taken: Mapping[str, int] = field(default_factory=dict)
     files: int | None = None
     bytes: int | None = None
     published: list[str] = field(default_factory=list)
@@ -114,10 +116,11 @@ def refuse_existing(place: Place, target: Target) -> None:
         )
 
 
-def stage(place: Place, target: Target, built: DataFrame, *, checked: bool) -> Staged:
+def stage(place: Place, target: Target, built: DataFrame, *, checked: bool, asked: Mapping[str, str] = MappingProxyType({})) -> Staged:
     """Writes a built frame to its staging place in one pass, good and rejected rows apart, and counts both from there.
 
-    `checked` says that the frame is a conformed one, with `BAD` for each row.
+    `checked` says that the frame is a conformed one, with `BAD` for each row. `asked` are SQL texts of sums over the rows that are taken
+    out, by names, which may ask for `SPLIT` too.
 
     Raises:
         UsageError: a column or an option that the format can't hold, or files of another format are there; nothing was computed then.
@@ -133,11 +136,11 @@ def stage(place: Place, target: Target, built: DataFrame, *, checked: bool) -> S
     fit(place.spark, target, shaped)
     if not checked:
         seen = _write(place, target, shaped, form, target.conf.options, target.staging)
-        return _counted(place, target, seen, shaped, shaped.schema, checked)
+        return _counted(place, target, seen, shaped, shaped.schema, checked, asked)
     parted = built.withColumn(SPLIT, F.when(F.col(BAD).isNotNull(), F.expr(reasons.parted()))).select(*columns, SPLIT)
     options = target.conf.options if form is final else {}
     seen = _write(place, target, parted, form, options, target.staging, SPLIT)
-    return _counted(place, target, seen, parted, data.schema, checked)
+    return _counted(place, target, seen, parted, data.schema, checked, asked)
 
 
 def fit(spark: SparkSession, target: Target, shaped: DataFrame) -> None:
@@ -166,7 +169,9 @@ def _write(
     conf = target.conf
     by = [c for c in (split, *(() if target.table else conf.partition_by)) if c]
     frame, seen = tally(shaped)
-    unfit = writing.unfit(shaped, formats.known(conf.format) if not split else form, conf.partition_by)
+    final = formats.known(conf.format)
+    columns = final.partitions(place.spark, conf, target.path) if final.partitions else conf.partition_by
+    unfit = writing.unfit(shaped, final if not split else form, columns)
     found = Observation(f"{seen.name}-unfit")
     if unfit:
         frame = frame.observe(found, *[F.count_if(u.where).alias(f"u{i}") for i, u in enumerate(unfit)])
@@ -194,7 +199,9 @@ def _refuse_unfit(target: Target, shaped: DataFrame, unfit: list[Unfit], found: 
         writing.refuse_unfit(target.conf.format, target.name, rows, one)
 
 
-def _counted(place: Place, target: Target, seen: Watch, frame: DataFrame, schema: StructType, checked: bool) -> Staged:
+def _counted(
+    place: Place, target: Target, seen: Watch, frame: DataFrame, schema: StructType, checked: bool, asked: Mapping[str, str],
+) -> Staged:
     form = target.staged_as(checked)
     total = place.total(target, form)
     built = (seen.figures() or {}).get("rows", total)
@@ -208,10 +215,17 @@ def _counted(place: Place, target: Target, seen: Watch, frame: DataFrame, schema
     if not checked:
         return Staged(target, target.staging, Count(total, total, counted_by="staged"), form.name, schema)
     found = place.rejects(target, schema)
-    rejects = None if found is None else _rejects(found)
-    by = {} if rejects is None else {r["reason"]: r["n"] for r in rejects.groupBy("reason").agg(F.count("*").alias("n")).toLocalIterator()}
+    by, taken = ({}, dict.fromkeys(asked, 0)) if found is None else _summed(found, asked)
     data, good = place.good(target, form)
-    return Staged(target, data, Count(total, good, by, counted_by="staged"), form.name, schema, rejects)
+    rejects = None if found is None else _rejects(found)
+    return Staged(target, data, Count(total, good, by, counted_by="staged"), form.name, schema, rejects, taken)
+
+
+def _summed(rejects: DataFrame, asked: Mapping[str, str]) -> tuple[dict[str, int], dict[str, int]]:
+    """The rejected rows by reason, and the sums that are asked of them all: one look."""
+    n, sums = F.count("*").alias("n"), [F.expr(sql).alias(name) for name, sql in asked.items()]
+    rows = list(rejects.groupBy(F.expr(reasons.reason_of(SPLIT)).alias("reason")).agg(n, *sums).toLocalIterator())
+    return {row["reason"]: row["n"] for row in rows}, {name: sum(row[name] for row in rows) for name in asked}
 
 
 def _recounted(target: Target, frame: DataFrame, observed: int, total: int) -> int:

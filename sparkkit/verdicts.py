@@ -89,6 +89,11 @@ def of_input(name: str, one: Intake, count: Count, some: Sequence[Check], others
     return _told(f"input {name}", results(good(one), some, known, others, within.inline))
 
 
+def of_taken(some: Sequence[Check]) -> dict[str, str]:
+    """SQL texts of what an output's checks ask of the rows that they take out, to be summed where these are counted (`sinks.stage`)."""
+    return _named(onepass.taken(some, onepass.scope(some, SPLIT, REASON)))
+
+
 def of_output(name: str, place: Place, staged: Staged, some: Sequence[Check], others: Mapping[str, DataFrame]) -> Found:
     """The results of an output's checks, after it was staged."""
     if not some:
@@ -96,7 +101,7 @@ def of_output(name: str, place: Place, staged: Staged, some: Sequence[Check], ot
     within = onepass.scope(some, SPLIT, REASON)
     asked = onepass.asked(some, onepass.Scope(inline=within.inline))
     seen = onepass.answers(asked, _of_good(_good(place, staged), asked, staged.count.good))
-    known = _with_taken(some, within, seen, staged.count, None, lambda: _rejects(place, staged))
+    known = onepass.together(seen, onepass.answers(onepass.taken(some, within), staged.taken))
     return _told(f"output {name}", results(_good(place, staged), some, known, others, within.inline))
 
 
@@ -181,14 +186,6 @@ def _good(place: Place, staged: Staged) -> DataFrame:
     if not place.any(staged.data):
         return place.spark.createDataFrame([], staged.schema)
     return place.read(staged.data, staged.schema)
-
-
-def _rejects(place: Place, staged: Staged) -> DataFrame:
-    """The staged rows that were taken out, with their types and why."""
-    bad = place.rejects(staged.target, staged.schema)
-    assert bad is not None  # they were counted
-    columns = [F.col(quote(f.name)).cast(f.dataType).alias(f.name) for f in staged.schema.fields]
-    return bad.select(*columns, F.col(SPLIT).cast("string"))
 
 
 def _told(edge: str, found: Found) -> Found:

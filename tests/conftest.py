@@ -30,7 +30,7 @@ def _outside(variable: str, default: str) -> Path:
 
 
 ONCE = re.compile(r"tests/(history|jobs|report|verbs|why|repair/test_(plan|quarantine)"
-                  r"|test_(architecture|classpath|cli|conf|doctor|dry|failures|identity"
+                  r"|test_(architecture|classpath|cli|codebase|conf|doctor|dry|failures|identity"
                   r"|interrupts|main|options|package|paths|project|readme|redaction|references|scaffold|setup|shell|washing))")
 """Tests that ask nothing of a version of Spark, or what others ask of each."""
 

@@ -107,14 +107,6 @@ def test_a_run_id_sorts_by_time_and_is_new_each_time() -> None:
     assert one != two
 
 
-def test_the_code_version_changes_with_the_job_s_file(tmp_path: Path) -> None:
-    file = tmp_path / "a.py"
-    file.write_text("1")
-    before = ledger.code_version(file, tmp_path)
-    file.write_text("2")
-    assert before != ledger.code_version(file, tmp_path) != ledger.code_version(tmp_path / "none.py", tmp_path)
-
-
 @pytest.mark.parametrize("kind", [ValueError, SystemExit])
 def test_an_error_that_leaves_a_step_carries_the_step_s_name(kind: type[BaseException]) -> None:
     with pytest.raises(kind) as found, Record("r", "j").step("build"):

@@ -112,7 +112,8 @@ def ruled(spark: SparkSession, kind: str, form: str, to: str, folder: Path) -> N
     place = Files.of(spark, f"bench-{uuid4().hex}")
     targets = {"output": place.target("output", OutputConf(path=to, format=form))}
     with place.lock(targets) as held:
-        staged = sinks.stage(place, held["output"], judge(read(spark, kind, folder), CONTRACT), checked=True)
+        judged, asked = judge(read(spark, kind, folder), CONTRACT), verdicts.of_taken(CHECKS)
+        staged = sinks.stage(place, held["output"], judged, checked=True, asked=asked)
         found = verdicts.of_output("output", place, staged, CHECKS, {})
         sinks.publish(place, {"output": staged}, Identity("bench", {"output": ""}, ""))
     broken = {one["expectation_config"]["meta"]["name"]: one["result"]["unexpected_count"] for one in found if not one["success"]}

@@ -149,9 +149,9 @@ class Format:
     `unfit(frame, partition_by)` finds rows of a shaped frame that it can't hold; `view` reads what was written, for a
     look. `reland` lands raw texts of rejected rows once more; rows that it can't place it leaves out. A format of tables has
     `check`, which refuses a target that can't be written before anything is read, `fits`, which refuses a frame that can't go
-    there before it is computed, `stage`, which may stage it in the table's own way, `judge`, which refuses staged rows that the
-    commit would refuse, before a run's decision, and `commit`, which brings a frame into the table at a name or path and gives an
-    account of it.
+    there before it is computed, `partitions`, the columns that the table is or will be partitioned by, `stage`, which may stage it
+    in the table's own way, `judge`, which refuses staged rows that the commit would refuse, before a run's decision, and `commit`,
+    which brings a frame into the table at a name or path and gives an account of it.
     """
 
     name: str
@@ -166,6 +166,7 @@ class Format:
     view: Callable[[SparkSession, str, Mapping[str, str]], DataFrame] | None = None
     check: Callable[[SparkSession, OutputConf], None] | None = None
     fits: Callable[[DataFrame, OutputConf, str], None] | None = None
+    partitions: Callable[[SparkSession, OutputConf, str], Sequence[str]] | None = None
     judge: Callable[[DataFrame, OutputConf, str, Commit], None] | None = None
     commit: Callable[[DataFrame, OutputConf, str, Commit], Committed] | None = None
     number: Callable[[SparkSession, str, str], int] | None = None

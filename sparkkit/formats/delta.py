@@ -87,6 +87,11 @@ def _table(spark: SparkSession, path: str) -> tuple[StructType, tuple[str, ...]]
     return txn.schema, txn.partitions
 
 
+def partitions(spark: SparkSession, conf: OutputConf, path: str) -> Sequence[str]:
+    """The partition columns of the table at a path, or of the one that will be there."""
+    return _table(spark, path)[1] if delta_table.is_delta(spark, path) else conf.partition_by
+
+
 def number(spark: SparkSession, path: str, app: str) -> int:
     """The last number of an application in the table's own log, -1 for none, or where there is no table."""
     if not delta_table.is_delta(spark, path):
@@ -391,5 +396,5 @@ def _widen(frame: DataFrame, conf: OutputConf, path: str) -> None:
                             hint="cast it in the job, or write the table anew at another path") from error
 
 
-FORMAT = Format("delta", (), delta_table.land, delta_table.write, files=False, check=check, fits=fits, judge=judge, commit=commit,
-                number=number, stage=stage)
+FORMAT = Format("delta", (), delta_table.land, delta_table.write, files=False, check=check, fits=fits, partitions=partitions, judge=judge,
+                commit=commit, number=number, stage=stage)

@@ -80,7 +80,7 @@ def judge_table(frame: DataFrame, conf: OutputConf, name: str, _how: Commit) -> 
     if conf.mode in ("overwrite", "error") or not spark.catalog.tableExists(name):
         return
     if conf.mode == "overwrite_partitions":
-        need_partitions(name, _partitions(spark, conf, name))
+        need_partitions(name, partitions(spark, conf, name))
     here = {c.lower() for c in frame.columns}
     missing = [c for c in spark.table(name).columns if c.lower() not in here]
     if missing:
@@ -88,8 +88,10 @@ def judge_table(frame: DataFrame, conf: OutputConf, name: str, _how: Commit) -> 
                             hint="change the job, or write to another table")
 
 
-def _partitions(spark: SparkSession, conf: OutputConf, name: str) -> list[str]:
-    return list(conf.partition_by) or [c.name for c in spark.catalog.listColumns(name) if c.isPartition]
+def partitions(spark: SparkSession, conf: OutputConf, name: str) -> list[str]:
+    """The partition columns of the table of a name, or of the one that will be there."""
+    there = not conf.partition_by and spark.catalog.tableExists(name)
+    return [c.name for c in spark.catalog.listColumns(name) if c.isPartition] if there else list(conf.partition_by)
 
 
 def commit_table(frame: DataFrame, conf: OutputConf, name: str, how: Commit) -> Committed:
@@ -107,7 +109,7 @@ def _commit(spark: SparkSession, frame: DataFrame, conf: OutputConf, name: str) 
         (writer.partitionBy(*by) if by else writer).saveAsTable(name)
         return spark.table(name).count(), replaced
     columns = [quote(c) for c in spark.table(name).columns]
-    told = _partitions(spark, conf, name)
+    told = partitions(spark, conf, name)
     if conf.mode == "overwrite_partitions":
         need_partitions(name, told)
         replaced = folders(frame, told)
@@ -131,5 +133,5 @@ def view_table(spark: SparkSession, path: str, options: Mapping[str, str]) -> Da
     return spark.table(path)
 
 
-FORMAT = Format("table", (), land_table, write, files=False, check=check_table, judge=judge_table, commit=commit_table,
-                view=view_table)
+FORMAT = Format("table", (), land_table, write, files=False, check=check_table, partitions=partitions, judge=judge_table,
+                commit=commit_table, view=view_table)

@@ -4,7 +4,7 @@ kept in sight."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -146,9 +146,9 @@ def as_text(column: Column, dtype: t.DataType) -> Column:
     return column
 
 
-def unfit(shaped: DataFrame, form: Format, by: tuple[str, ...]) -> list[Unfit]:
+def unfit(shaped: DataFrame, form: Format, by: Sequence[str]) -> list[Unfit]:
     """What of a shaped frame a format, or the folders of its partitions, can't hold."""
-    found = form.unfit(shaped, by) if form.unfit else None
+    found = form.unfit(shaped, tuple(by)) if form.unfit else None
     texts = [f.name for f in shaped.schema.fields if f.name in by and isinstance(f.dataType, t.StringType)]
     empty = [
         Unfit(
@@ -157,7 +157,6 @@ def unfit(shaped: DataFrame, form: Format, by: tuple[str, ...]) -> list[Unfit]:
             "give it a value in the job, or partition by another column",
         )
         for c in texts
-        if form.files
     ]
     return [*([found] if found else []), *empty]
 

@@ -11,7 +11,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkkit import formats, guards, identity, intake, ledger, run, sinks, sources
+from sparkkit import codebase, formats, guards, identity, intake, ledger, run, sinks, sources
 from sparkkit.conf import OutputConf
 from sparkkit.errors import SparkkitError, UsageError
 from sparkkit.formats import beside
@@ -52,7 +52,7 @@ def plan(spark: SparkSession, want: Asked, *, quick: bool = False) -> dict[str, 
     if not isinstance(place, Files):
         raise UsageError("a run over Spark Connect has no journal to look into", reason="connect_no_plan", hint="run on a classic session")
     request = run.Request(want.job, want.conf, want.home, want.params, want.date)
-    record = ledger.Record("plan", want.job.name, code_version=ledger.code_version(want.job.file, want.home.root))
+    record = ledger.Record("plan", want.job.name, code_version=codebase.version(want.job.file, want.home.root))
     contracts = run.contracts_of(request, record)
     targets = {n: sinks.target(place, n, want.conf.outputs[n]) for n in want.job.outputs}
     guards.before(place, want.conf, targets)

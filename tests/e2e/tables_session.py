@@ -76,9 +76,10 @@ def modes(spark: Any, kind: str, path: str) -> dict[str, Any]:
         "overwrite",
         **{"inputs.data.filter": "p = 'a'"},
     ).count()
+    empty = [write("select id v, if(id = 1, '', 'a') p from data", "append", **more) for more in (by, {})]
     replaced = write("select id v, 'z' p from data where id = 99", "overwrite", **by, **{"outputs.output.allow_empty": True})
     missing = go(spark, None, f"{path}_missing", kind, str(FOLDER / "none"), "parquet", "overwrite")
-    return {"written": written, "held": held, "filtered": filtered, "replaced": replaced, "missing": missing}
+    return {"written": written, "held": held, "filtered": filtered, "empty": empty, "replaced": replaced, "missing": missing}
 
 
 def unlike(spark: Any, kind: str, path: str) -> str:

@@ -49,6 +49,11 @@ def test_a_table_is_read_back_as_it_is(found: dict[str, Any], kind: str) -> None
 
 
 @pytest.mark.parametrize("kind", ["delta", "table"])
+def test_an_empty_text_in_a_partition_is_refused_for_it_would_be_read_as_null(found: dict[str, Any], kind: str) -> None:
+    assert found[kind]["empty"] == ["unfit_for_format"] * 2
+
+
+@pytest.mark.parametrize("kind", ["delta", "table"])
 def test_an_empty_overwrite_and_a_missing_table_are_told(found: dict[str, Any], kind: str) -> None:
     assert (found[kind]["replaced"], found[kind]["missing"]) == ([0, []], "input_missing")
 

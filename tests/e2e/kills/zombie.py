@@ -28,7 +28,7 @@ BEFORE = ("end of write#1", "step publish#1", "after store persist work#3")
 
 AFTER = {
     "parquet": ("before store exchange work#1", "after store exchange work#1", "before store put_if_absent slices#2"),
-    "delta": ("before Transaction.write#1", "before Transaction.commit#1", "after Transaction.commit#1"),
+    "delta": ("before commit delta#1", "before Transaction.commit#1", "after Transaction.commit#1"),
 }
 """Decided, and not in place, or not all of it."""
 
