@@ -21,7 +21,7 @@ from pyspark.sql.types import BooleanType, StructField, StructType
 from sparkkit import compat
 from sparkkit.conf import KEYED, OutputConf
 from sparkkit.errors import AccountingError, ContractError, LockedError, UsageError
-from sparkkit.formats import delta_connect, delta_table, deltalog
+from sparkkit.formats import delta_connect, delta_constraints, delta_table, deltalog
 from sparkkit.formats.base import LAW, Commit, Committed, Format
 from sparkkit.formats.delta_adopt import Adoption, stage, writer_options
 from sparkkit.formats.delta_merge import DELETED, Batch, Change, cdc, merge, prepare, verify
@@ -191,10 +191,13 @@ class Attempt:
     def judge(self) -> None:
         """Refuses what `run` would refuse, and commits nothing."""
         shape = self._shape(_stored(self.conf, self.frame.schema))
+        rows = shape.frame(_ready(self.frame, self.conf))
+        if not self.fresh:
+            delta_constraints.refuse(self.txn, rows)
         if self.conf.mode not in KEYED:
             self._gone()
             return
-        batch = Batch(self.txn, shape.frame(_ready(self.frame, self.conf)), self.conf, shape, self._judged())
+        batch = Batch(self.txn, rows, self.conf, shape, self._judged())
         PLANS[self.conf.mode](batch)
         Hadoop.of(self.txn.spark).write(f"{batch.scratch}/{JUDGED}", b"")
 

@@ -40,6 +40,7 @@ def main() -> None:
     try:
         for kind, path in (("delta", str(FOLDER / "delta")), ("table", "default.people")):
             found[kind] = modes(spark, kind, path) | {"unlike": unlike(spark, kind, f"{path}_every")}
+        found["constraints"] = [constrained(spark, mode) for mode in ("append", "merge")]
     finally:
         session.stop(spark)
     print(json.dumps(found))
@@ -80,6 +81,19 @@ def modes(spark: Any, kind: str, path: str) -> dict[str, Any]:
     replaced = write("select id v, 'z' p from data where id = 99", "overwrite", **by, **{"outputs.output.allow_empty": True})
     missing = go(spark, None, f"{path}_missing", kind, str(FOLDER / "none"), "parquet", "overwrite")
     return {"written": written, "held": held, "filtered": filtered, "empty": empty, "replaced": replaced, "missing": missing}
+
+
+def constrained(spark: Any, mode: str) -> list[Any]:
+    """Rows that a table's constraints refuse, each before a run that they don't."""
+    path, keys = str(FOLDER / f"constrained.{mode}"), {"outputs.output.keys": ["v"]} if mode == "merge" else {}
+    spark.sql(f"CREATE TABLE delta.`{path}` (v BIGINT, p STRING NOT NULL) USING delta")
+    spark.sql(f"ALTER TABLE delta.`{path}` ADD CONSTRAINT small CHECK (v < 10)")
+
+    def write(sql: str) -> Any:
+        return go(spark, lambda data: data.selectExpr(*sql.split("; ")), str(FOLDER / "in"), "parquet", path, "delta", mode, **keys)
+
+    bad = ("id + 8 as v; 'a' as p", "id as v; nullif('a', 'a') as p", "nullif(id, 1) as v; 'a' as p")
+    return [write(sql) for sql in (*bad, "id as v; 'a' as p")]
 
 
 def unlike(spark: Any, kind: str, path: str) -> str:

@@ -61,3 +61,7 @@ def test_an_empty_overwrite_and_a_missing_table_are_told(found: dict[str, Any], 
 @pytest.mark.parametrize("kind", ["delta", "table"])
 def test_every_type_comes_back_as_it_was(found: dict[str, Any], kind: str) -> None:
     assert found[kind]["unlike"] == ""
+
+
+def test_a_table_s_constraint_refuses_its_rows_and_no_later_run_s(found: dict[str, Any]) -> None:
+    assert found["constraints"] == [["constraint"] * 3 + [[4, []]], ["constraint"] * 3 + [[4, []]]]
