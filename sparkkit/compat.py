@@ -1,6 +1,7 @@
 """Everything that differs between Spark 3.5 and later, in one place: the rest of the code asks here."""
 from __future__ import annotations
 
+import datetime as dt
 import warnings
 from functools import cache
 from typing import Any
@@ -39,8 +40,14 @@ def patience(spark: SparkSession, tries: int) -> None:
 
 
 def plain(value: Any) -> Any:
-    """A date or time that Spark 3.5 gives out of an observation as Java's object, as its ISO text, which bounds can be compared with."""
-    return str(value.toString()).replace(" ", "T").removesuffix(".0") if hasattr(value, "getClass") else value
+    """A date or time that Spark 3.5 gives out of an observation as Java's object, as Python's; what else it gives so, as its text."""
+    if not hasattr(value, "getClass"):
+        return value
+    text = str(value.toString())
+    try:
+        return dt.datetime.fromisoformat(text) if ":" in text else dt.date.fromisoformat(text)
+    except ValueError:
+        return text
 
 
 def valid_utf8(text: Column) -> Column:

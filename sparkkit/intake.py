@@ -50,7 +50,8 @@ def take(source: Source, checks: Sequence[Check] = (), found: Mapping[str, Sourc
     landed, read = tally(source.frame)
     others = {n: judge(s.frame, s.contract).where(F.col(BAD).isNull()) for n, s in (found or {}).items()
               if any(c.inline and c.parent and c.parent[0] == n for c in checks)}
-    judged, verdict = watch_verdict(judge(landed, source.contract, checks, others), _asked(checks))
+    judged = judge(landed, source.contract, checks, others)
+    judged, verdict = watch_verdict(judged, _asked(judged, checks))
     columns = [quote(c) for c in judged.columns if c not in LANDING]
     keep = [F.col(FILE).alias(SOURCE_FILE)] if source.conf.keep_source else []
     passed = judged.where(F.col(BAD).isNull()).select(*columns, *keep)
@@ -58,13 +59,14 @@ def take(source: Source, checks: Sequence[Check] = (), found: Mapping[str, Sourc
                   checks=tuple(checks), others=others)
 
 
-def _asked(checks: Sequence[Check], *, taken: bool = False) -> dict[str, Column]:
+def _asked(judged: DataFrame, checks: Sequence[Check], *, taken: bool = False) -> dict[str, Column]:
     if not checks:
         return {}
     from sparkkit.checks import onepass
 
     asked = (onepass.taken if taken else onepass.asked)(checks, onepass.scope(checks, BAD, f"{BAD}.reason"))
-    return {short: F.expr(sql) for sql, short in onepass.names(asked).items()}
+    texts = {short: sql for sql, short in onepass.names(asked).items()}
+    return {short: F.expr(sql) for short, sql in onepass.zoneless(judged, texts).items()}
 
 
 def judge(
@@ -91,7 +93,7 @@ def rejects(intake: Intake, seen: frozenset[str] | None) -> DataFrame:
     if typed or seen is not None:
         judged = barrier(judge(_told(source.frame, seen), source.contract, intake.checks, intake.others))
     bad = judged.where(F.col(BAD).isNotNull())
-    asked = _asked(intake.checks, taken=True)
+    asked = _asked(bad, intake.checks, taken=True)
     if asked:
         bad, intake.taken = watch(bad, **asked)
     bad = bad.select(FILE, RAW, BAD)

@@ -154,7 +154,9 @@ def _asked_apart(check: Check, frame: DataFrame, others: Mapping[str, DataFrame]
         view = "sparkkit_checked"
         frame.createOrReplaceTempView(view)
         try:
-            row = frame.sparkSession.sql(check.query.replace("{batch}", view)).first()
+            found = frame.sparkSession.sql(check.query.replace("{batch}", view))
+            given = found.toDF(*[f"c{i}" for i, _ in enumerate(found.columns)]).select("c0")
+            row = given.selectExpr(*onepass.zoneless(given, {"value": "c0"}).values()).first()
         finally:
             frame.sparkSession.catalog.dropTempView(view)
         return {"value": None if row is None else row[0]}
@@ -172,13 +174,16 @@ def _of_good(frame: DataFrame, asked: Mapping[str, Mapping[str, str]], rows: int
     named = _named(asked)
     known = {short: rows for short, sql in named.items() if sql == f"count_if({good})"}
     wanted = {short: sql for short, sql in named.items() if short not in known}
-    row = frame.selectExpr(*[f"{sql} as {short}" for short, sql in wanted.items()]).first() if wanted else None
-    return known | (row.asDict() if row else {})
+    return known | _row(frame, wanted)
 
 
 def _aggregated(frame: DataFrame, asked: Mapping[str, Mapping[str, str]]) -> Mapping[str, Any]:
-    named = _named(asked)
-    row = frame.selectExpr(*[f"{sql} as {short}" for short, sql in named.items()]).first() if named else None
+    return _row(frame, _named(asked))
+
+
+def _row(frame: DataFrame, texts: Mapping[str, str]) -> dict[str, Any]:
+    """The one row of an aggregation of SQL texts, by their names."""
+    row = frame.selectExpr(*[f"{sql} as {name}" for name, sql in onepass.zoneless(frame, texts).items()]).first() if texts else None
     return {} if row is None else row.asDict()
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyspark.sql import DataFrame
+from pyspark.sql.types import TimestampType
 
 from sparkkit.checks import results
 from sparkkit.checks.expect import DISTINCT, Ask
@@ -103,6 +104,16 @@ def _over(function: str, argument: str, good: str) -> str:
 def names(figures: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     """A short name for each different SQL text: what several checks ask is computed once."""
     return {sql: f"q{i}" for i, sql in enumerate(dict.fromkeys(sql for some in figures.values() for sql in some.values()))}
+
+
+def zoneless(frame: DataFrame, texts: Mapping[str, str]) -> dict[str, str]:
+    """SQL texts that are asked of a frame, by names, with times as the session's zone has them: PySpark gives them in the driver's own,
+    and says no zone."""
+    if not any(isinstance(f.dataType, TimestampType) for f in frame.schema.fields):
+        return dict(texts)
+    types = frame.selectExpr(*[f"{sql} as {name}" for name, sql in texts.items()]).schema
+    timed = {name for name in texts if isinstance(types[name].dataType, TimestampType)}
+    return {name: f"cast({sql} as timestamp_ntz)" if name in timed else sql for name, sql in texts.items()}
 
 
 def answers(figures: Mapping[str, Mapping[str, str]], found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -62,7 +62,9 @@ def _leaves(name: str, sql: str, dtype: t.DataType) -> Iterator[tuple[str, str, 
 
 
 def chosen(frame: DataFrame, some: Sequence[Field], texts: Sequence[str]) -> DataFrame:
-    """The fields by their places, null in a row that could not be read, and `bad` for such a row (a header line is none)."""
+    """The fields by their places, null in a row that could not be read, and `bad` for such a row (a header line is none). Times are those
+    of the session's zone: a driver would be given them in its own."""
+    texts = [f"cast({sql} as timestamp_ntz)" if isinstance(f.type, t.TimestampType) else sql for f, sql in zip(some, texts, strict=True)]
     if BAD not in frame.columns:
         return frame.selectExpr("false as bad", "false as header", *[f"{sql} as {f.at}" for f, sql in zip(some, texts, strict=True)])
     values = [f"case when {BAD} is null then {sql} end as {f.at}" for f, sql in zip(some, texts, strict=True)]

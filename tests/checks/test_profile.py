@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -48,6 +49,16 @@ def test_nested_and_binary_columns_are_told_by_fields_and_sizes(found: dict[str,
     assert some(found["m"], "min_length", "max_length") == (1, 1)
     assert some(found["t.v.w"], "min", "max", "distinct") == ("w0", "w1", 2)
     assert some(found["odd.name"], "count", "nulls", "min", "top", "histogram") == (0, 200, None, [], [])
+
+
+def test_times_are_those_of_the_session_wherever_the_driver_is(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        _, _, columns = profile(spark.sql("select timestamp'2024-01-01 00:00:00' as at"))
+    time.tzset()
+    told = [columns[0][name] for name in ("min", "max")] + [columns[0]["top"][0]["value"], columns[0]["quantiles"]["0.5"]]
+    assert (columns[0]["type"], {str(one).replace(" ", "T") for one in told}) == ("timestamp", {"2024-01-01T00:00:00"})
 
 
 def test_top_values_are_the_most_frequent(found: dict[str, dict[str, Any]]) -> None:

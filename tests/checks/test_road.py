@@ -1,7 +1,9 @@
 """Quality on the road: judged in the run's own pass, before anything is published, and told in the record."""
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ DEEP = pytest.mark.e2e
 Go = Callable[..., Outcome]
 ROWS = [(1, "a", 10), (1, "b", 11), (2, "c", -1), (3, None, None), (None, "e", 200)]
 HEAD = "kind: DataContract\napiVersion: v3.1.0\nid: t\nversion: 1.0.0\nstatus: active\nschema:\n- name: t\n  properties:\n"
-COLUMNS = ("a", "b", "n")
+DDL = "a int, b string, n int"
 
 
 def ours(name: str, test: str, more: str = "") -> str:
@@ -41,13 +43,16 @@ def go(spark: SparkSession, tmp_path: Path, run_job: Callable[..., Outcome]) -> 
     """Runs rows through a build with a contract on the output or the input: its quality items by column, `t` for the table."""
 
     def call(
-        quality: Mapping[str, list[str]], edge: str = "outputs.output", rows: Any = ROWS, build: Any = None, unique: str = "", **more: Any,
+        quality: Mapping[str, list[str]], edge: str = "outputs.output", rows: Any = ROWS, build: Any = None, unique: str = "",
+        ddl: str = DDL, **more: Any,
     ) -> Outcome:
-        lines = [f"  - {{name: {c}, physicalType: {'string' if c == 'b' else 'int'}, unique: {str(c == unique).lower()},"
-                 f" quality: [{', '.join(quality.get(c, []))}]}}\n" for c in COLUMNS]
+        columns = [one.split() for one in ddl.split(", ")]
+        lines = [f"  - {{name: {c}, physicalType: {kind}, unique: {str(c == unique).lower()},"
+                 f" quality: [{', '.join(quality.get(c, []))}]}}\n" for c, kind in columns]
         (tmp_path / "t.yaml").write_text(HEAD + "".join(lines) + f"  quality: [{', '.join(quality.get('t', []))}]\n", encoding="utf-8")
         job = Job(build or _same, name="judged")
-        frame = spark.createDataFrame(rows, "a int, b string, n int").coalesce(1)
+        texts = spark.createDataFrame(rows, re.sub("timestamp", "string", ddl))
+        frame = texts.selectExpr(*[f"cast({c} as {kind}) as {c}" for c, kind in columns]).coalesce(1)
         return run_job(job, {"rows": frame, **more}, [f"--set={edge}.contract={tmp_path / 't.yaml'}"])
 
     return call
@@ -112,8 +117,26 @@ def test_a_broken_check_that_fails_ends_the_run_with_4_and_nothing_is_published(
     assert [one["success"] for one in done.record["checks"]] == [False]
 
 
-@pytest.mark.long
+@pytest.fixture
+def tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A driver in another zone than the session's."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.parametrize("edge", ["outputs.output", "inputs.rows"])
+def test_times_are_those_of_the_session_wherever_the_driver_is(go: Go, tokyo: None, edge: str) -> None:
+    said = "{{type: sql, query: 'select max(at) from {}', mustBe: 2024-01-01 01:00:00, name: {}}}"
+    done = go({"t": [said.format("t", "one"), said.format("t x join t y using (at)", "apart")]},
+              edge, rows=[("2024-01-01 00:00:00",), ("2024-01-01 01:00:00",)], ddl="at timestamp")
+    assert (done.exit_code, told(done)) == (0, {name: (True, "2024-01-01T01:00:00") for name in ("one", "apart")})
+
+
 @DEEP
+@pytest.mark.long
 @pytest.mark.parametrize(("edge", "trusted"), [("outputs.output", True), ("inputs.rows", True), ("inputs.rows", False)])
 def test_a_row_that_breaks_two_rules_counts_for_both_and_goes_once(
     go: Go, edge: str, trusted: bool, monkeypatch: pytest.MonkeyPatch,
