@@ -8,6 +8,7 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import TimestampType
 
 
 @cache
@@ -48,6 +49,16 @@ def plain(value: Any) -> Any:
         return dt.datetime.fromisoformat(text) if ":" in text else dt.date.fromisoformat(text)
     except ValueError:
         return text
+
+
+def zoneless(frame: DataFrame) -> DataFrame:
+    """The same rows with times as the session's zone has them: PySpark gives them in the driver's own, and says no zone. Times within
+    other values stay."""
+    kinds = [field.dataType for field in frame.schema.fields]
+    if not any(isinstance(kind, TimestampType) for kind in kinds):
+        return frame
+    at = [F.col(f"c{i}").cast("timestamp_ntz") if isinstance(kind, TimestampType) else F.col(f"c{i}") for i, kind in enumerate(kinds)]
+    return frame.toDF(*[f"c{i}" for i, _ in enumerate(kinds)]).select(*at).toDF(*frame.columns)
 
 
 def valid_utf8(text: Column) -> Column:

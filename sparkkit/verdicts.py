@@ -9,6 +9,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from sparkkit import compat
 from sparkkit.accounting import Count
 from sparkkit.checks import onepass
 from sparkkit.checks.rules import Check, of
@@ -154,9 +155,7 @@ def _asked_apart(check: Check, frame: DataFrame, others: Mapping[str, DataFrame]
         view = "sparkkit_checked"
         frame.createOrReplaceTempView(view)
         try:
-            found = frame.sparkSession.sql(check.query.replace("{batch}", view))
-            given = found.toDF(*[f"c{i}" for i, _ in enumerate(found.columns)]).select("c0")
-            row = given.selectExpr(*onepass.zoneless(given, {"value": "c0"}).values()).first()
+            row = compat.zoneless(frame.sparkSession.sql(check.query.replace("{batch}", view))).first()
         finally:
             frame.sparkSession.catalog.dropTempView(view)
         return {"value": None if row is None else row[0]}
@@ -183,7 +182,7 @@ def _aggregated(frame: DataFrame, asked: Mapping[str, Mapping[str, str]]) -> Map
 
 def _row(frame: DataFrame, texts: Mapping[str, str]) -> dict[str, Any]:
     """The one row of an aggregation of SQL texts, by their names."""
-    row = frame.selectExpr(*[f"{sql} as {name}" for name, sql in onepass.zoneless(frame, texts).items()]).first() if texts else None
+    row = compat.zoneless(frame.selectExpr(*[f"{sql} as {name}" for name, sql in texts.items()])).first() if texts else None
     return {} if row is None else row.asDict()
 
 

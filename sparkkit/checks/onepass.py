@@ -107,8 +107,7 @@ def names(figures: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
 
 
 def zoneless(frame: DataFrame, texts: Mapping[str, str]) -> dict[str, str]:
-    """SQL texts that are asked of a frame, by names, with times as the session's zone has them: PySpark gives them in the driver's own,
-    and says no zone."""
+    """SQL texts that are observed on a frame, by names, with times as `compat.zoneless` has them."""
     if not any(isinstance(f.dataType, TimestampType) for f in frame.schema.fields):
         return dict(texts)
     types = frame.selectExpr(*[f"{sql} as {name}" for name, sql in texts.items()]).schema

@@ -10,6 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as t
 
+from sparkkit import compat
 from sparkkit.schema.types import quote
 
 TIMES = "_sparkkit_times"
@@ -50,7 +51,7 @@ def _told(found: DataFrame, names: Sequence[str], lost: Sequence[str], keys: Seq
     if not (gone or more or lost):
         return None
     columns = lost or (_columns(found, names, keys) if gone and more else [])
-    few = [found.where(F.col(TIMES) * sign > 0).select(TIMES, *_at(names)).limit(show) for _, sign in sides]
+    few = [compat.zoneless(found.where(F.col(TIMES) * sign > 0).select(TIMES, *_at(names)).limit(show)) for _, sign in sides]
     samples = [(row[TIMES], dict(zip(names, row[1:], strict=True))) for rows in few for row in rows.toLocalIterator()]
     return Unlike(gone, more, tuple(columns), tuple(samples))
 

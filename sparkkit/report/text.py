@@ -84,6 +84,8 @@ def _findings(record: Mapping[str, Any], most: int = 5) -> list[Mapping[str, Any
 
 def frame(name: str, rows: DataFrame, limit: int) -> str:
     """A few rows of an output as an aligned table."""
+    from sparkkit import compat  # here, since other texts need no Spark
+
     head = rows.columns
-    body = [["NULL" if v is None else str(v) for v in row] for row in rows.limit(limit).toLocalIterator()]
+    body = [["NULL" if v is None else str(v) for v in row] for row in compat.zoneless(rows.limit(limit)).toLocalIterator()]
     return f"{name}:\n{table(head, body)}" if head else f"{name}: no columns"
