@@ -24,6 +24,7 @@ from sparkkit.errors import AccountingError, ContractError, LockedError, UsageEr
 from sparkkit.formats import delta_connect, delta_constraints, delta_table, deltalog
 from sparkkit.formats.base import LAW, Commit, Committed, Format
 from sparkkit.formats.delta_adopt import Adoption, stage, writer_options
+from sparkkit.formats.delta_earlier import earlier
 from sparkkit.formats.delta_merge import DELETED, Batch, Change, cdc, merge, prepare, verify
 from sparkkit.formats.delta_scd2 import scd2
 from sparkkit.formats.delta_schema import Fit, fit, need_columns
@@ -195,7 +196,7 @@ class Attempt:
         if not self.fresh:
             delta_constraints.refuse(self.txn, rows)
         if self.conf.mode not in KEYED:
-            self._gone()
+            self._gone(rows)
             return
         batch = Batch(self.txn, rows, self.conf, shape, self._judged())
         PLANS[self.conf.mode](batch)
@@ -224,7 +225,7 @@ class Attempt:
     def _whole(self, rows: DataFrame) -> Committed:
         """append, overwrite and overwrite_partitions: all rows go in, and some files go."""
         txn, conf = self.txn, self.conf
-        by, earlier = self._gone()
+        by, old = self._gone(rows)
         said = self.adoption.said()
         if said is None:
             self.adoption.undo()  # an attempt before may have moved some, when the table still took them in
@@ -233,52 +234,29 @@ class Attempt:
         self._judge(wrote)
         if self.how.txn:
             self.made = txn.tagged(self.made, {"app": self.how.txn[0], "generation": self.how.txn[1], "rows": wrote})
-        remove, replaced = earlier, set[str]()
+        remove, replaced = old, set[str]()
         if conf.mode == "overwrite" and not self.fresh:
             remove = txn.files()
         if conf.mode == "overwrite_partitions" and not self.fresh:
             mine = {f.partition for f in self.made}
-            old = {f.path for f in earlier}
-            remove = [f for f in txn.files() if f.partition in mine or f.path in old]
+            gone = {f.path for f in old}
+            remove = [f for f in txn.files() if f.partition in mine or f.path in gone]
         if conf.mode == "overwrite_partitions":
             replaced = {txn.folder(f.partition, by) for f in (*self.made, *remove)}
         figures = dict.fromkeys(LAW, 0) | {"inserted": wrote, "closed": 0, "copied": 0, "removed": txn.count(remove)}
         mode = "Overwrite" if conf.mode.startswith("overwrite") else "Append"
         return self._commit(self.made, remove, figures, tuple(sorted(replaced)), txn.writes(mode, by), {})
 
-    def _gone(self) -> tuple[tuple[str, ...], list[Stored]]:
+    def _gone(self, rows: DataFrame) -> tuple[tuple[str, ...], list[Stored]]:
         """The partition columns, and the files of earlier generations that are to go."""
         conf = self.conf
         by = tuple(conf.partition_by) or (() if self.fresh else self.txn.partitions)
-        if conf.mode == "overwrite_partitions":
+        whole = conf.mode == "overwrite_partitions"
+        if whole:
             delta_table.need_partitions(self.txn.path, by)
-        return by, self._earlier() if conf.mode in ("append", "overwrite_partitions") else []
-
-    def _earlier(self) -> list[Stored]:
-        """The files that earlier generations of this application brought in, which this one replaces.
-
-        Raises:
-            ContractError: there was one, and its rows are no longer in files of their own (`rewritten`).
-        """
-        if self.fresh or not self.how.txn:
-            return []
-        app = self.how.txn[0]
-        before = self.txn.number(app)
-        if before < 0:
-            return []
-        found = self.txn.files(app)
-        if self.conf.mode == "append" and self.txn.count(found) != self._appended(found, app, before):
-            raise ContractError(f"what generation {before} of {app} appended to {self.txn.path} can't be told from other rows any more",
-                                reason="rewritten", hint="its files were rewritten (OPTIMIZE, UPDATE, DELETE): replace the rows by "
-                                "overwrite_partitions or merge")
-        return found
-
-    def _appended(self, found: Sequence[Stored], app: str, generation: int) -> int | None:
-        if found and found[0].tag:
-            return int(found[0].tag["rows"])
-        noted = deltalog.noted(self.txn.spark, self.txn.path, app, generation)
-        figures = json.loads(noted[1]).get("figures", {}) if noted else {}
-        return figures.get("inserted")
+        if self.fresh or not self.how.txn or not (whole or conf.mode == "append"):
+            return by, []
+        return by, earlier(self.txn, self.how.txn[0], rows, by, partitions=whole)
 
     def _by_keys(self, rows: DataFrame, shape: Fit) -> Committed:
         txn, at = self.txn, self._judged()

@@ -143,7 +143,15 @@ def overwriting(spark: SparkSession) -> Any:
     by = [list(first.partitions), list(other.partitions), list(again.partitions)]
     change = table.refused([(9, 1, False, 1, "z")], mode="overwrite", partition_by=("k",))
     there = table.refused([(9, 1, False, 1, "z")], mode="error")
-    return {"by": by, "again": seen(again), "held": held, "whole": [seen(whole), table.rows("k, w")], "change": change, "there": there}
+    odd = Table(spark, "rewritten", mode="overwrite_partitions", partition_by=("w",), leave_out=("gone",))
+    odd.put([(1, 1, False, 1, "a"), (2, 1, False, 1, "b"), (3, 1, False, 1, "c")], (app, 1))
+    odd.put([(7, 1, False, 7, "c")], ("job/out/2024-01-02", 1))
+    spark.sql(f"UPDATE delta.`{odd.path}` SET v = 5 WHERE w = 'a'")
+    lost = odd.refused([(4, 1, False, 1, "b")], txn=(app, 2))
+    odd.put([(4, 1, False, 1, "b"), (1, 1, False, 2, "a")], (app, 2))
+    rewritten = [lost[:2], odd.rows("k, w, v")]
+    return {"by": by, "again": seen(again), "held": held, "rewritten": rewritten, "whole": [seen(whole), table.rows("k, w")],
+            "change": change, "there": there}
 
 
 def racing(spark: SparkSession) -> Any:

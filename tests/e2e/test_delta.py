@@ -122,6 +122,11 @@ def test_partitions_are_replaced_and_told_and_those_of_an_earlier_generation_go(
 
 
 @pytest.mark.long
+def test_a_re_run_leaves_no_partition_of_its_own_that_was_rewritten_and_takes_none_of_others(more: dict[str, Any]) -> None:
+    assert more["overwriting"]["rewritten"] == [[4, "rewritten"], [[1, "a", 2], [4, "b", 1], [7, "c", 7]]]
+
+
+@pytest.mark.long
 def test_an_overwrite_replaces_all_and_keeps_the_partitions(more: dict[str, Any]) -> None:
     done = more["overwriting"]
     assert done["whole"] == [[{"inserted": 1, "removed": 4}, False], [[9, "z"]]]

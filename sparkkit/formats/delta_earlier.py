@@ -1,0 +1,62 @@
+"""What an earlier generation of the same run has brought into a Delta table, and the next one takes out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from sparkkit.errors import ContractError
+from sparkkit.formats import delta_table, deltalog
+from sparkkit.formats.deltalog import Stored, Transaction
+
+
+def earlier(txn: Transaction, app: str, rows: DataFrame, by: Sequence[str], *, partitions: bool) -> list[Stored]:
+    """The files that an application's last generation brought in. `partitions` says that those of the new `rows` are replaced whole,
+    whatever is in them.
+
+    Raises:
+        ContractError: its rows are no longer in files of their own (`rewritten`).
+    """
+    before = txn.number(app)
+    if before < 0:
+        return []
+    found = txn.files(app)
+    if found and found[0].tag and txn.count(found) == found[0].tag.get("rows"):
+        return found
+    noted = deltalog.noted(txn.spark, txn.path, app, before)
+    if txn.count(found) == _inserted(noted):
+        return found
+    if not partitions:
+        raise ContractError(f"what generation {before} of {app} appended to {txn.path} can't be told from other rows any more",
+                            reason="rewritten", hint="its files were rewritten (OPTIMIZE, UPDATE, DELETE): replace the rows by "
+                            "overwrite_partitions or merge")
+    heirs = _heirs(txn, noted[0]) if noted else {}
+    doubtful = {txn.folder(f.partition, by) for f in txn.files() if f.tag is None and f.path in heirs}
+    left = sorted(doubtful - set(delta_table.folders(rows, [*by]))) if doubtful else []
+    if left:
+        raise ContractError(f"generation {before} of {app} wrote the partition {left[0]} of {txn.path}, for which there are no rows now; it "
+                            "was rewritten since (OPTIMIZE, UPDATE, DELETE), so that its rows can't be told from others", reason="rewritten",
+                            hint="DELETE the rows of that partition, and run again")
+    return found
+
+
+def _inserted(noted: tuple[int, str] | None) -> int | None:
+    """The rows that a commit says it brought in; None where the log no longer has it."""
+    inserted: int | None = json.loads(noted[1]).get("figures", {}).get("inserted") if noted else None
+    return inserted
+
+
+def _heirs(txn: Transaction, version: int) -> dict[str, Any]:
+    """The files, and their partitions, that may hold rows of a commit by now: its own, and those that they were rewritten to (by OPTIMIZE,
+    UPDATE, DELETE, MERGE). What was overwritten is gone."""
+    heirs = dict[str, Any]()
+    for n in range(version, txn.version + 1):
+        done = deltalog.actions(txn.spark, txn.path, n) or []
+        added = {c["path"]: c["partitionValues"] for kind, c, _ in done if kind == "add"}
+        gone = [heirs.pop(c["path"]) for kind, c, _ in done if kind == "remove" and c["path"] in heirs]
+        rewrites = not any(kind == "commitInfo" and c.get("operation") == "WRITE" for kind, c, _ in done)
+        heirs |= {path: values for path, values in added.items() if n == version or rewrites and values in gone}
+    return heirs
