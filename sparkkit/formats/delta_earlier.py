@@ -37,8 +37,8 @@ def earlier(txn: Transaction, app: str, rows: DataFrame, by: Sequence[str], *, p
     doubtful = {txn.folder(f.partition, by) for f in txn.files() if f.tag is None and f.path in heirs}
     left = sorted(doubtful - set(delta_table.folders(rows, [*by]))) if doubtful else []
     if left:
-        raise ContractError(f"generation {before} of {app} wrote the partition {left[0]} of {txn.path}, for which there are no rows now; it "
-                            "was rewritten since (OPTIMIZE, UPDATE, DELETE), so that its rows can't be told from others", reason="rewritten",
+        what = f"generation {before} of {app} wrote partition {left[0]} of {txn.path}, of which there are no rows now; it was rewritten"
+        raise ContractError(f"{what} since (OPTIMIZE, UPDATE, DELETE), so that its rows can't be told from others", reason="rewritten",
                             hint="DELETE the rows of that partition, and run again")
     return found
 
