@@ -147,7 +147,9 @@ class Tables:
         assert form.commit is not None
         rows = reduce(lambda some, more: some.unionAll(more), [self.spark.table(at) for at in shelved])
         options = {k: v for k, v in target.conf.options.items() if k == "provider"}
-        conf = OutputConf(target.quarantine, target.conf.format, "append", partition_by=("run_id",), options=options)
+        evolves = "add_columns" if target.conf.format == "delta" else "strict"  # a quarantine of an earlier sparkkit has fewer
+        conf = OutputConf(target.quarantine, target.conf.format, "append", partition_by=("run_id",), options=options,
+                          schema_evolution=evolves)
         form.commit(rows, conf, target.quarantine, Commit(self.run_id))
         table = self.spark.table(f"delta.{quote(target.quarantine)}" if target.conf.format == "delta" else target.quarantine)
         held, staged = table.where(F.col("run_id") == self.run_id).count(), rows.count()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from sparkkit.errors import UsageError
 from sparkkit.formats import writing
 from sparkkit.publishing import Piece
 from sparkkit.schema.contract import Contract
@@ -15,14 +16,31 @@ from sparkkit.schema.types import quote
 from sparkkit.sinks import Place
 from sparkkit.staging import Files, Target
 
+FORMAT = 1
+"""The number of the layout; any change of columns, or of what they mean, raises it."""
+
 LAYOUT = (
     "input string, source_file string, raw string, reason string, rule string, date date, id string, form string, masked boolean,"
-    " run_id string"
+    " layout int, run_id string"
 )
 """The columns of a quarantine. `raw` is a row as it came (`form` is `line`) or its columns as a JSON object (`columns`), and null for
-a file that can't be read; `id` tells the rows of a `run_id` apart; `masked` says that some of `raw` is not shown."""
+a file that can't be read; `id` tells the rows of a `run_id` apart; `masked` says that some of `raw` is not shown; `layout` is `FORMAT` as
+of then, and null in rows from before there was one."""
 
 HIDDEN = "***"
+
+
+def known(rows: DataFrame) -> DataFrame:
+    """The rows of a quarantine, if none is of a later layout.
+
+    Raises:
+        UsageError: a later version of sparkkit wrote one (`newer_format`).
+    """
+    later = rows.where(F.col("layout") > FORMAT).select("layout").first()
+    if later:
+        raise UsageError(f"the quarantine has rows of format {later['layout']}, and this sparkkit knows formats up to {FORMAT}",
+                         reason="newer_format", hint="run with the newer sparkkit that wrote them")
+    return rows
 
 
 def shown(contract: Contract | None) -> frozenset[str] | None:
@@ -88,6 +106,7 @@ class Quarantine:
             F.concat(F.lit(f"{number}-"), F.monotonically_increasing_id()).alias("id"),
             form.alias("form"),
             (F.lit(seen is not None) & raw.isNotNull()).alias("masked"),
+            F.lit(FORMAT).cast("int").alias("layout"),
         )
         at, back = self.place.shelve(given, self.target, number)
         self.staged.append(at)

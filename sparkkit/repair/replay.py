@@ -17,7 +17,7 @@ from sparkkit.checks.results import refuse
 from sparkkit.errors import AccountingError, UsageError
 from sparkkit.ledger import UNKNOWN_INPUT, UNKNOWN_OUTPUT, Record
 from sparkkit.publishing import Piece, mode_of, slice_of
-from sparkkit.quarantine import LAYOUT, Quarantine
+from sparkkit.quarantine import LAYOUT, Quarantine, known
 from sparkkit.repair import carry, landing, linear, repaired, shelf
 from sparkkit.repair.landing import KEY
 from sparkkit.run import Request
@@ -336,9 +336,9 @@ def _is_date(key: str) -> bool:
 
 
 def keyed(spark: SparkSession, path: str, kept: Kept) -> DataFrame:
-    """The rows of one slice of a quarantine, each with a KEY."""
+    """The rows of one slice of a quarantine, each with a KEY; refused as by `quarantine.known`."""
     files = [f"{path}/{file}" for file in kept.fields["files"]]
-    rows = spark.read.schema(LAYOUT).option("basePath", path).parquet(*files)
+    rows = known(spark.read.schema(LAYOUT).option("basePath", path).parquet(*files))
     return rows.withColumn(KEY, F.concat("run_id", F.lit("|"), "id"))
 
 

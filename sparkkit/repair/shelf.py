@@ -15,7 +15,7 @@ from sparkkit import compat, redaction, sinks
 from sparkkit.conf import Conf
 from sparkkit.errors import UsageError
 from sparkkit.job import Job
-from sparkkit.quarantine import LAYOUT
+from sparkkit.quarantine import LAYOUT, known
 from sparkkit.report.text import table
 from sparkkit.run import place_of
 from sparkkit.schema.types import quote
@@ -35,14 +35,21 @@ def path_of(spark: SparkSession, job: Job, conf: Conf) -> str:
 
 
 def rows(spark: SparkSession, job: Job, conf: Conf) -> DataFrame:
-    """The rows of a job's quarantine, with the columns of `LAYOUT`; none where there is no quarantine yet."""
+    """The rows of a job's quarantine, with the columns of `LAYOUT`; none where there is no quarantine yet.
+
+    Raises:
+        UsageError: a later version of sparkkit wrote some (`newer_format`).
+    """
     path = path_of(spark, job, conf)
     if compat.is_connect(spark):
         kind = conf.outputs[job.outputs[0]].format
         there = spark.catalog.tableExists(path) if kind == "table" else _is_delta(spark, path)
-        return (spark.table(path) if kind == "table" else spark.read.format("delta").load(path)) if there else _none(spark)
+        if not there:
+            return _none(spark)
+        found = spark.table(path) if kind == "table" else spark.read.format("delta").load(path)
+        return known(found if "layout" in found.columns else found.withColumn("layout", F.lit(None).cast("int")))
     place = Files.of(spark, "quarantine")
-    return spark.read.schema(LAYOUT).parquet(path) if place.hadoop.exists(path) else _none(spark)
+    return known(spark.read.schema(LAYOUT).parquet(path)) if place.hadoop.exists(path) else _none(spark)
 
 
 def _is_delta(spark: SparkSession, path: str) -> bool:
@@ -118,5 +125,5 @@ def export(found: DataFrame, to: Path) -> int:
 
 
 def _lines(found: DataFrame) -> Iterator[str]:
-    for row in found.orderBy("run_id", "input", "source_file", "id").toLocalIterator():
+    for row in found.drop("layout").orderBy("run_id", "input", "source_file", "id").toLocalIterator():
         yield json.dumps(row.asDict(), ensure_ascii=False, default=str) + "\n"

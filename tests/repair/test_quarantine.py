@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -36,6 +38,22 @@ def listed(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Wor
 def test_a_rejected_row_is_as_it_came_where_nothing_is_personal(listed: World) -> None:
     raws = [",Bo,7", "3,Cy,old", '4,"Di,9', "5,Ed,5,6", "7,Gil,young"]
     assert listed.bad("raw, form, masked") == [(raw, "line", False) for raw in raws]
+
+
+def test_rows_of_a_later_layout_are_refused_and_those_from_before_there_was_a_number_are_read(world: World) -> None:
+    world.put("a.csv", "id,name,age\n3,Cy,old\n")
+    world.go("2026-01-01")
+    assert world.bad("layout") == [1]
+    (file,) = (world.root / "out.quarantine").glob("run_id=*/*.parquet")
+    table = pq.ParquetFile(file).read()
+    file.with_name(f".{file.name}.crc").unlink()
+    place = table.schema.get_field_index("layout")
+    pq.write_table(table.remove_column(place), file)
+    assert shelf.rows(world.spark, world.job, world.conf).count() == 1
+    pq.write_table(table.set_column(place, "layout", pa.array([2], pa.int32())), file)
+    for ask in (lambda: shelf.rows(world.spark, world.job, world.conf), lambda: world.replay("2026-01-01")):
+        with pytest.raises(UsageError, match="rows of format 2, and this sparkkit knows formats up to 1"):
+            ask()
 
 
 def test_what_the_contract_marks_is_hidden_and_all_of_a_line_that_can_not_be_taken_apart(world: World) -> None:
