@@ -19,6 +19,7 @@ from sparkkit.errors import ContractError
 from sparkkit.formats.deltalog import Transaction
 from sparkkit.schema.types import quote
 from sparkkit.storage.hadoop import Hadoop
+from sparkkit.storage.log import FORMAT, decode
 
 APP = "sparkkit.kept"
 """The application whose number is that of the list in force."""
@@ -43,8 +44,8 @@ class Kept:
         if not self.hadoop.exists(at):
             raise ContractError(f"{at} is missing, which the log of {self.txn.path} names: deletes would be forgotten",
                                 reason="kept_missing", hint="bring the folder _sparkkit_kept back, or load the table anew at another path")
-        uri = str(self.hadoop.path(at).toUri().toString())
-        return list(json.loads(self.hadoop.read(uri)))
+        data = self.hadoop.read(str(self.hadoop.path(at).toUri().toString()))
+        return list(json.loads(data) if data.startswith(b"[") else decode(data, at)["parts"])  # without a number before there was one
 
     def since(self, batch: DataFrame, at: str) -> DataFrame | None:
         """What was kept of the batch's first `at` and later; None where nothing was."""
@@ -67,7 +68,7 @@ class Kept:
             rows, parts = self._read(parts).unionByName(frame, allowMissingColumns=True).distinct(), []
         self.made = [f"{self.home}/{part}", f"{self.home}/{number}.json"]
         rows.coalesce(8).sortWithinPartitions(*[quote(k) for k in self.keys]).write.parquet(self.made[0])
-        self.hadoop.write(self.made[1], json.dumps([*parts, part]).encode())
+        self.hadoop.write(self.made[1], json.dumps({"format": FORMAT, "parts": [*parts, part]}).encode())
         return {APP: number}
 
     def drop(self) -> None:
