@@ -13,7 +13,7 @@ is_set_up() { # VENV PYTHON_LOCK
     [[ -f $stamp && -x $root/$1/bin/python ]] && want=$(sha "conf/$2" conf/jars.lock) && [[ $want == "$(<"$stamp")" ]]
 }
 
-has_java() { [[ -n ${JAVA_HOME:-} && -x $JAVA_HOME/bin/java ]] || command -v java >/dev/null; }
+has_java() { if [[ -n ${JAVA_HOME:-} ]]; then [[ -x $JAVA_HOME/bin/java ]]; else command -v java >/dev/null; fi; }
 
 # Names of files and text are UTF-8, also where the machine has no locale set.
 [[ -n ${LC_ALL:-}${LC_CTYPE:-}${LANG:-} ]] || export LC_ALL=C.UTF-8

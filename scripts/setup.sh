@@ -91,7 +91,10 @@ venv_package() { # Debian's own python3 has python3-venv, any other one its own 
 
 environment() { # VENV LOCK LAST_PYTHON
     local stamp="$root/$1/.sparkkit" python_hash
-    is_set_up "$1" "$2" && [[ ! -f $root/$1/jars/UNAVAILABLE ]] && return
+    if is_set_up "$1" "$2" && [[ ! -f $root/$1/jars/UNAVAILABLE ]]; then
+        env -u SPARKKIT_JARS "$root/$1/bin/python" "$root/scripts/jars.py" || exit $?  # one may be gone, or damaged
+        return
+    fi
     python_hash=$(sha "conf/$2")
     if ! { [[ -f $stamp && -x $root/$1/bin/python ]] && grep -qxF "$python_hash" "$stamp"; }; then
         find_python "$3"

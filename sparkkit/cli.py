@@ -105,8 +105,11 @@ def _list(args: argparse.Namespace) -> int:
 
     home = project.find()
     for name in home.jobs():
-        tree = ast.parse((home.root / "jobs" / f"{name}.py").read_text(encoding="utf-8"))
-        print(f"{name:24}{(ast.get_docstring(tree) or '').splitlines()[0] if ast.get_docstring(tree) else ''}".rstrip())
+        try:
+            said = ast.get_docstring(ast.parse((home.root / "jobs" / f"{name}.py").read_text(encoding="utf-8"))) or ""
+        except (SyntaxError, ValueError, OSError) as error:
+            said = f"(can't be read: {error})"
+        print(f"{name:24}{said.partition(chr(10))[0]}".rstrip())
     if not home.jobs():
         print(f"no jobs in {home.root / 'jobs'}: `sparkkit init` makes one")
     return 0

@@ -16,8 +16,8 @@ from sparkkit import codebase, failures, project, redaction, session
 from sparkkit import conf as confs
 from sparkkit.conf import Conf
 from sparkkit.errors import SparkkitError, UsageError
+from sparkkit.history import find, stacks
 from sparkkit.history import places as ledgers
-from sparkkit.history import stacks
 from sparkkit.history.keeper import Keeper
 from sparkkit.interrupts import Interrupted, Stopper
 from sparkkit.job import Job
@@ -45,6 +45,18 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message, reason="wrong_option", hint=f"`{self.prog} --help` lists the options")
 
 
+def date(text: str) -> dt.date:
+    """A date of the command line.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date: write YYYY-MM-DD") from None
+
+
 def main(job: Job) -> None:
     """Runs a job with the process's arguments and ends the process with the run's exit code."""
     sys.exit(command(job, sys.argv[1:]))
@@ -61,9 +73,9 @@ def command(
     record = Record(new_run_id(job.name), job.name)
     places = [_record_path(argv, record)]
     verbose, as_json = "--verbose" in argv, "--json" in argv
-    stopper, keeper = Stopper(), _keeper(job, record)
+    stopper, keeper = Stopper(), _keeper(record, job.file)
     try:
-        keeper.place = ledgers.find(keeper.home, _option("--ledger", argv))
+        keeper.place = _ledger(keeper, argv)
         args = _parsed(parser(job, prog), argv)
         if args is None:
             return 0
@@ -78,9 +90,27 @@ def command(
     return _last_words(record, places[-1], keeper, stopper, as_json)
 
 
-def _keeper(job: Job, record: Record) -> Keeper:
-    home = project.find(job.file)
+def not_loaded(name: str, file: Path | None, argv: Sequence[str], error: Exception) -> int:
+    """The run of a job whose file can't be loaded: it leaves a record too, which schedulers ask for by the job's name."""
+    record = Record(new_run_id(name), name, date=_option("--date", argv), env=_option("--env", argv))
+    where, keeper = _record_path(argv, record), _keeper(record, file)
+    with suppress(SparkkitError):
+        keeper.place = _ledger(keeper, argv)
+    _failed(record, error, where, "--verbose" in argv)
+    return _last_words(record, where, keeper, Stopper(), "--json" in argv)
+
+
+def _keeper(record: Record, file: Path | None) -> Keeper:
+    home = project.find(file)
     return Keeper(record, home, ledgers.fallback(home))
+
+
+def _ledger(keeper: Keeper, argv: Sequence[str]) -> ledgers.Place:
+    """The ledger as far as it is known before the options and the conf are read as a whole: a run that fails there is in it too."""
+    said = None
+    with suppress(SparkkitError):  # the run itself says what is wrong with the conf
+        said = find.configured(keeper.home, keeper.record.job, _option("--env", argv))
+    return ledgers.find(keeper.home, _option("--ledger", argv), said)
 
 
 def _failed(record: Record, error: BaseException, where: Path, verbose: bool) -> None:
@@ -115,7 +145,7 @@ def parser(job: Job, prog: str | None = None) -> Parser:
     every.add_argument("--output-format", metavar="FORMAT", help="parquet, csv, json, orc, text, avro, delta or table")
     every.add_argument("--mode", metavar="MODE", help=", ".join(confs.MODES))
     every.add_argument("--allow-empty", action="store_true", help="let an empty result replace rows")
-    every.add_argument("--date", type=dt.date.fromisoformat, metavar="DATE", help="the logical date, YYYY-MM-DD")
+    every.add_argument("--date", type=date, metavar="DATE", help="the logical date, YYYY-MM-DD")
     every.add_argument("--again", action="store_true", help="run even where these inputs, parameters and code have run to their end")
     every.add_argument("--full", action="store_true", help="read incremental inputs from their beginning")
     every.add_argument("--env", metavar="NAME", help="lay conf/env/NAME.toml over the job's conf")
@@ -278,7 +308,7 @@ def _record_path(argv: Sequence[str], record: Record) -> Path:
 
 def _option(name: str, argv: Sequence[str]) -> str | None:
     """An option's last value where the options may not be parsable."""
-    pairs = zip(argv, (*argv[1:], ""), strict=True)
+    pairs = zip(argv, [*argv[1:], ""], strict=False)
     found = [word.partition("=")[2] or following for word, following in pairs if word == name or word.startswith(f"{name}=")]
     return found[-1] or None if found else None
 

@@ -217,9 +217,14 @@ def _unknown(path: str, value: Any, known: Mapping[str, type], origin: str) -> U
     if path == "spark" or any(k.startswith(path + ".") for k in known):
         return UsageError(f"{origin}: {path} is {value!r}, expected a table", reason="wrong_conf")
     stems = {k.rsplit(".", n)[0] for k in known for n in (0, 1, 2)} | {"spark"}
-    close = nearest(path, sorted(stems | set(known)))
-    return UsageError(f"{origin}: unknown key {path!r}", reason="unknown_key",
-                      hint=f"did you mean {close!r}?" if close else "`sparkkit describe JOB` prints the keys of a job")
+    above, _, key = path.rpartition(".")
+    beside = sorted(k.removeprefix(f"{above}.") for k in known if k.rpartition(".")[0] == above)
+    close = nearest(key, beside) if beside else nearest(path, sorted(stems | set(known)))
+    close = f"{above}.{close}" if beside and close else close
+    more = f"; what the {above.partition('.')[0][:-1]}'s format itself takes stands in {above}.options" if above.count(".") == 1 else ""
+    tables = sorted({k.partition(".")[0] for k in known} | {"spark"})
+    keys = f"the keys of {above} are {', '.join(beside)}{more}" if beside else f"the tables are {', '.join(tables)}"
+    return UsageError(f"{origin}: unknown key {path!r}", reason="unknown_key", hint=f"did you mean {close!r}?" if close else keys)
 
 
 def spark_settings(layer: Mapping[str, Any]) -> dict[str, str]:

@@ -134,7 +134,7 @@ def extras() -> Iterator[Finding]:
             f"extra: {name}",
             f"{use}; lacks {', '.join(lacking)}" if lacking else use,
             not lacking,
-            f"pip install 'sparkkit[{name}]'",
+            f"install sparkkit with its extra [{name}]",
         )
 
 

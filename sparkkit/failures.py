@@ -16,17 +16,19 @@ KINDS: tuple[tuple[str, type[SparkkitError], str, str], ...] = (
      "rename the column in the job, or choose another format"),
     (r"Read-only file system|File name too long", UsageError, "not_writable", "choose another path"),
     (r"No space left on device|Disk quota exceeded|DSQuotaExceeded", InfrastructureError, "disk_full",
-     "free space and run again: nothing was published"),
+     "free space, of the output's disk or of spark.local.dir, and run again: what was decided is then finished, and nothing else is there"),
     (r"FetchFailed|shuffle_\d+_\d+_\d+\.(?:data|index)", InfrastructureError, "shuffle_lost",  # not a missing input
-     "run again; `sparkkit why last` names the executor"),
+     "run again; `sparkkit why` with the run's record names the executor"),
     (r"PATH_NOT_FOUND|Path does not exist|FAILED_READ_FILE.FILE_NOT_EXIST|FileNotFoundException", NotReadyError, "input_missing",
      "check the path, or wait until it is delivered"),
     (r"OutOfMemoryError|exceeds spark.driver.maxResultSize|Container killed|exit code 137|ExecutorLostFailure", InfrastructureError,
-     "out_of_memory", "give it more memory (--driver-memory 4g) or smaller partitions"),
+     "out_of_memory", "give it more memory (--set spark.driver.memory=4g) or smaller partitions"),
     (r"Python worker exited unexpectedly", InfrastructureError, "python_worker_died",  # its EOFException is no damaged file
-     "run again; `sparkkit why last` has more: most often the system took its memory back"),
+     "run again; `sparkkit why` with the run's record has more: most often the system took its memory back"),
     (r"StatusCode.UNAVAILABLE|INVALID_HANDLE|SESSION_(NOT_FOUND|CLOSED|CHANGED)", InfrastructureError, "server_gone",
      "run again when the Spark Connect server is back"),
+    (r"JAVA_GATEWAY_EXITED|JAVA_HOME is not set", UsageError, "no_java",
+     "Spark needs Java 17 or later: `sparkkit doctor` says which is found"),
     (r"Py4JNetworkError|Connection refused|Connection reset|Answer from Java side is empty|gateway|SparkContext was shut down"
      r"|has been stopped|the return value of .org\.apache\.spark\.SparkContext\.\w+\(\). is null"  # it is being stopped
      r"|Py4JError: (\w+ does not exist in the JVM|An error occurred while calling \S+(?= \||$))",  # an error of a live one has more words

@@ -14,10 +14,12 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from sparkkit import cli
 from sparkkit.command import command
 from sparkkit.job import Job
 from sparkkit.options import Secret
 from sparkkit.redaction import redact
+from sparkkit.submission import local
 from sparkkit.testing import RunJob
 
 
@@ -119,6 +121,33 @@ def test_what_goes_wrong_has_its_exit_code_its_message_last_and_a_record(
     assert message in done.message
     assert last.startswith("sparkkit: job: ")
     assert f"(exit {code}, record " in last
+
+
+def test_a_run_without_any_option_is_told_what_is_missing(
+    tmp_path: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch, capsys: Any,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command(Job(same, name="job"), [], spark=spark) == 2
+    assert "output 'output' has no path" in capsys.readouterr().err and len([*tmp_path.glob("runs/*.json")]) == 1
+
+
+@pytest.mark.parametrize(("text", "code", "reason"), [
+    (None, 2, "unknown_job"), ("def", 2, "wrong_job"), ("import no_such_module", 2, "wrong_job"), ("JOB = 1", 2, "wrong_job"),
+    ("1 / 0", 1, "job_failed")])
+def test_a_job_that_can_not_be_loaded_leaves_a_record_and_is_its_last_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, text: str | None, code: int, reason: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "broken.toml").write_text('[ledger]\npath = "kept"\n')
+    if text:
+        (tmp_path / "jobs" / "broken.py").write_text(text)
+    assert local.run("broken", ["--date=2026-01-01"]) == code
+    (file,) = (tmp_path / "runs").glob("broken-*.json")
+    record = json.loads(file.read_text())
+    assert (record["exit_code"], record["reason"], record["date"]) == (code, reason, "2026-01-01")
+    assert (cli.main(["status", "broken", "--exit-code"]), "broken" in capsys.readouterr().err) == (code, True)
 
 
 def test_an_output_that_exists_is_refused_in_mode_error(line: Path, run_job: RunJob, tmp_path: Path) -> None:

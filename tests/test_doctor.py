@@ -56,7 +56,7 @@ def test_an_optional_package_that_is_absent_is_no_failure(
     monkeypatch.setattr(doctor, "EXTRAS", (("cloud", ("no_such_module", "no.such"), "clouds"),))
     monkeypatch.setattr(doctor, "jars", lambda: iter([Finding("jars: delta", "none", False)]))
     assert doctor.main() == 0
-    assert "clouds; lacks no_such_module, no.such: pip install 'sparkkit[cloud]'" in capsys.readouterr().out
+    assert "clouds; lacks no_such_module, no.such: install sparkkit with its extra [cloud]" in capsys.readouterr().out
 
 
 def test_a_container_s_memory_limit_counts(tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def _library() -> Any:
     try:
         import great_expectations as gx
     except ImportError:
-        raise UsageError("Great Expectations is not installed", reason="missing_package", hint="pip install 'sparkkit[quality]'") from None
+        raise UsageError("Great Expectations is not installed", reason="missing_package",
+                         hint="install sparkkit with its extra [quality]") from None
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     return gx

@@ -121,7 +121,7 @@ def _need() -> None:
         raise UsageError(
             f"avro needs the package {error.name}",
             reason="missing_package",
-            hint="pip install 'sparkkit[avro]'",
+            hint="install sparkkit with its extra [avro]",
         ) from None
 
 

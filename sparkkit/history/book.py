@@ -158,7 +158,7 @@ def parsed(data: bytes, run_id: str) -> dict[str, Any]:
         newer = record["format"] > FORMAT
     except (ValueError, TypeError, KeyError) as error:
         raise UsageError(f"the record of {run_id} is damaged: {error}", reason="record_damaged",
-                         hint="look for the one beside the run's output of that time") from error
+                         hint="look for runs/<run_id>.json where it was started") from error
     if newer:
         raise UsageError(f"the record of {run_id} has format {record['format']}, and this sparkkit reads {FORMAT}",
                          reason="newer_format", hint="read it with the newer sparkkit")

@@ -21,7 +21,7 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"
 def ledger(option: str | None = None, job: str | None = None, env: str | None = None) -> Iterator[Ledger]:
     """The project's ledger, as a run of the job would find it; a session is started only where it is not on this machine."""
     home = project.find()
-    place = places.find(home, option, _configured(home, job, env))
+    place = places.find(home, option, configured(home, job, env))
     if place.local:
         yield Ledger(places.store(place), place.path)
         return
@@ -91,7 +91,7 @@ def since(text: str, now: dt.datetime) -> str:
     return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(dt.UTC).strftime("%Y%m%dT%H%M%S")
 
 
-def _configured(home: project.Project, job: str | None, env: str | None) -> str | None:
+def configured(home: project.Project, job: str | None, env: str | None) -> str | None:
     """What the conf files say of the ledger, the last one wins; a job's own file is asked where the job is known."""
     found = None
     for origin, layer in confs.layers(home, job or "", env):

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -68,17 +68,17 @@ def rows(store: Keeps, part: str) -> list[Row]:
     """A part's rows, without the records themselves.
 
     Raises:
-        UsageError: the part is Parquet, and pyarrow is missing.
+        UsageError: the part is damaged (`record_damaged`), or it is Parquet, and pyarrow is missing.
     """
     if part.endswith(".jsonl"):
-        return [row(json.loads(line)) for line in _data(store, part).splitlines()]
+        return [row(found) for _, found in _lines(store, part)]
     return [Row(**found) for found in _parquet(store, part, COLUMNS, None).to_pylist()]
 
 
 def record(store: Keeps, part: str, run_id: str) -> bytes | None:
     """The record of a run as it was put; None where it is not in this part."""
     if part.endswith(".jsonl"):
-        return next((line for line in _data(store, part).splitlines() if json.loads(line).get("run_id") == run_id), None)
+        return next((line for line, found in _lines(store, part) if found.get("run_id") == run_id), None)
     found = _parquet(store, part, ("record",), [("run_id", "=", run_id)]).to_pylist()
     return found[0]["record"].encode() if found else None
 
@@ -92,10 +92,26 @@ def _data(store: Keeps, part: str) -> bytes:
     return found.data if found else b""
 
 
+def _lines(store: Keeps, part: str) -> Iterator[tuple[bytes, Mapping[str, Any]]]:
+    try:
+        for line in _data(store, part).splitlines():
+            yield line, dict(json.loads(line))
+    except (ValueError, TypeError) as error:
+        raise _damaged(part, error) from error
+
+
+def _damaged(part: str, error: Exception) -> UsageError:
+    return UsageError(f"the ledger's {part} is damaged: {str(error).splitlines()[0][:200]}", reason="record_damaged",
+                      hint="restore it, or move it out of the ledger; other days are whole")
+
+
 def _parquet(store: Keeps, part: str, columns: Sequence[str], only: Any) -> Any:
     try:
         import pyarrow.parquet as pq
     except ImportError as error:
         raise UsageError(f"{part} is Parquet, and pyarrow is not installed", reason="missing_package",
                          hint="pip install pyarrow") from error
-    return pq.read_table(io.BytesIO(_data(store, part)), columns=list(columns), filters=only)
+    try:
+        return pq.read_table(io.BytesIO(_data(store, part)), columns=list(columns), filters=only)
+    except (OSError, ValueError) as error:  # Arrow's own errors are of these kinds
+        raise _damaged(part, error) from error

@@ -3,16 +3,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkkit import formats, sources
 from sparkkit.conf import Conf, InputConf
-from sparkkit.errors import ContractError, UsageError
+from sparkkit.errors import ContractError, SparkkitError, UsageError, strongest
 from sparkkit.formats.base import Finding
 from sparkkit.incremental import rules
 from sparkkit.incremental.column import Column
@@ -33,6 +33,7 @@ from sparkkit.staging import Target
 from sparkkit.storage.increments import State, is_date, unit
 from sparkkit.storage.seam import above
 
+T = TypeVar("T")
 READERS: Mapping[str, type[Reader]] = {"files": Files, "column": Column, "version": Versions, "changes": Versions}
 
 
@@ -62,8 +63,7 @@ class News:
         Raises:
             SparkkitError: as `sources.read` and the readers do.
         """
-        for name, reader in self.readers.items():
-            self.parts[name] = reader.read(spark, contracts.get(name))
+        self.parts |= _each(self.readers, lambda n: self.readers[n].read(spark, contracts.get(n)))
         if self.parts and not self._due():
             return {}
         missing = next((part.missing for part in self.parts.values() if part.missing), None)
@@ -72,7 +72,7 @@ class News:
         found = {n: p.source for n, p in self.parts.items() if p.source}
         if self.parts:
             self._name(found)
-        return {n: found[n] if n in found else sources.read(spark, n, self.conf.inputs[n], contracts.get(n)) for n in self.inputs}
+        return _each(self.inputs, lambda n: found[n] if n in found else sources.read(spark, n, self.conf.inputs[n], contracts.get(n)))
 
     def _due(self) -> bool:
         parts = self.parts.values()
@@ -274,3 +274,17 @@ def _partitions(place: Place, staged: Staged) -> set[tuple[str, ...]]:
         return {unit(leaf, columns) for leaf in place.leaves(staged.data)}
     frame = place.read(staged.data, staged.schema).select(*[F.col(quote(c)).cast("string") for c in columns]).distinct()
     return {tuple("" if v is None else v for v in row) for row in frame.toLocalIterator()}
+
+
+def _each(names: Iterable[str], call: Callable[[str], T]) -> dict[str, T]:
+    """What a call gives for each name. Where several fail the error is the strongest, whatever the order: a file that will never be
+    right is not to be hidden behind one that is only late."""
+    found, wrong = {}, []
+    for name in names:
+        try:
+            found[name] = call(name)
+        except SparkkitError as error:
+            wrong.append(error)
+    if wrong:
+        raise strongest(wrong)
+    return found

@@ -72,7 +72,8 @@ def _released(log: Log, slot: int, last: Entry, patience: Patience) -> bool:
     if not dead and not patience.gone(lambda: (log.slots(), log.store.read(beat(home, opened)))):
         if log.slots()[-1:] != [slot]:
             return False
-        raise LockedError(f"run {last.run_id} is at work on {log.target}", hint="wait until it ends")
+        raise LockedError(f"run {last.run_id} is at work on {log.target}",
+                          hint=f"wait until it ends; `sparkkit runs show {last.run_id}` tells where it runs")
     if away:
         _, there = home.last()
         home.append(opened + 1, replace(there, kind="abort") if there else Entry("abort", last.run_id, last.home))

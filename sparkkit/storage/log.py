@@ -92,7 +92,9 @@ def decode(data: bytes, path: str) -> dict[str, Any]:
 
 def damaged(path: str) -> InfrastructureError:
     """The error of a file that nobody can read as what it should be."""
-    return InfrastructureError(f"{path} is damaged", reason="journal_damaged", hint="restore the file, or move its folder away")
+    journal = f"{path.rpartition('.sparkkit/')[0]}.sparkkit"
+    return InfrastructureError(f"{path} is damaged", reason="journal_damaged",
+                               hint=f"restore the file, or move {journal} away: locks, kept versions and incremental state go with it")
 
 
 def entry_of(data: bytes, path: str) -> Entry:

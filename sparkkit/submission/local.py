@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sparkkit import conf as confs
 from sparkkit import project, session
-from sparkkit.command import command
+from sparkkit.command import command, not_loaded
 from sparkkit.errors import SparkkitError, UsageError, nearest
 from sparkkit.job import Job
 
@@ -24,6 +24,12 @@ WITH_VALUE = frozenset(
     " --executor-memory --proxy-user --driver-cores --total-executor-cores --executor-cores --num-executors --principal --keytab"
     " --queue --remote".split()
 )
+
+
+USAGE = """usage: spark-submit.sh [--print] [spark options] JOB [job options]
+
+Runs a job: here for a local master, and through the real spark-submit for any other. --print shows the command, and runs nothing.
+`spark-submit.sh JOB --help` lists the job's options, `sparkkit list` the jobs."""
 
 
 def job_file(name: str) -> Path:
@@ -117,7 +123,12 @@ def value_of(option: str, spark: Sequence[str], default: str) -> str:
 def run(name: str, options: Sequence[str], spark: Sequence[str] = (), prog: str | None = None) -> int:
     """Runs a job in this process; the JVM boots while the job is imported."""
     _boot(name, options, spark)
-    return command(load_job(name), options, submit_args=spark, prog=prog)
+    try:
+        job = load_job(name)
+    except Exception as error:
+        found = Path(name) if name.endswith(".py") else None
+        return not_loaded(Path(name).stem, found, options, error)
+    return command(job, options, submit_args=spark, prog=prog)
 
 
 def _boot(name: str, options: Sequence[str], spark: Sequence[str]) -> None:
@@ -140,9 +151,26 @@ def _boot(name: str, options: Sequence[str], spark: Sequence[str]) -> None:
         session.launch(said, app_name=file.stem, profile=profile, submit_args=spark, verbose="--verbose" in options)
 
 
+def program() -> str:
+    """The `spark-submit` of this machine's Spark: that of SPARK_HOME, or the one that came with this Python's PySpark.
+
+    Raises:
+        UsageError: there is none.
+    """
+    home = os.environ.get("SPARK_HOME")
+    found = Path(home, "bin", "spark-submit") if home else Path(sys.executable).with_name("spark-submit")
+    if not os.access(found, os.X_OK):
+        hint = "set SPARK_HOME to a Spark" if not home else "set SPARK_HOME to the folder of a Spark, or unset it"
+        raise UsageError(f"there is no spark-submit at {found}", reason="no_spark_submit", hint=hint)
+    return str(found)
+
+
 def submit(argv: Sequence[str]) -> int:
     """Runs a job as `spark-submit` would: here for a local master, through the real `spark-submit` for any other."""
     rest, printing = list(argv), False
+    if rest and rest[-1] in ("-h", "--help") and all(word.startswith("-") or word == "local" for word in rest):
+        print(USAGE)
+        return 0
     while rest and rest[0] in ("--target", "--print"):
         word = rest.pop(0)
         printing = printing or word == "--print"
@@ -156,5 +184,5 @@ def submit(argv: Sequence[str]) -> int:
         if printing:
             print(shlex.join(words))
             return 0
-        os.execvp(words[0], words)
+        os.execv(program(), words)
     return run(name, options, spark, prog=f"spark-submit.sh {name}")

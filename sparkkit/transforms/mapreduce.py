@@ -145,7 +145,7 @@ def _need_arrow() -> None:
         try:
             importlib.import_module(name)
         except ImportError as error:
-            hint = "pip install 'sparkkit[pandas]', on the workers too"
+            hint = "install sparkkit with its extra [pandas], on the workers too"
             message = f"map_reduce needs pandas and pyarrow, and {name} can't be imported ({error})"
             raise UsageError(message, reason="extra_missing", hint=hint) from error
 

@@ -26,7 +26,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     runs.add_argument("--job")
     runs.add_argument("--status", choices=STATUSES)
     runs.add_argument("--since", metavar="TIME", help="a date, a date and time (UTC), or how long ago: 12h, 7d")
-    runs.add_argument("--limit", type=int, default=20, metavar="N", help="default 20; 0 for all")
+    runs.add_argument("--limit", type=_number, default=20, metavar="N", help="default 20; 0 for all")
     runs.add_argument("--json", action="store_true", help="whole records, one a line")
     nouns = runs.add_subparsers(dest="noun", metavar="show|compact")
     show = nouns.add_parser("show", help="one run: by its id, the beginning of it, its last six digits, or `last`")
@@ -39,8 +39,22 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     status = verbs.add_parser("status", help="a job's last run, on one line; exit code 3 where it has none")
     _shared(status)
     status.add_argument("job")
-    status.add_argument("--date", type=dt.date.fromisoformat, help="its last run for this logical date")
+    status.add_argument("--date", type=day, help="its last run for this logical date")
     status.add_argument("--exit-code", action="store_true", help="end with the exit code of that run")
+
+
+def day(text: str) -> dt.date:
+    """A date of the command line; argparse tells what is none."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date: write YYYY-MM-DD") from None
+
+
+def _number(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of runs")
+    return int(text)
 
 
 def _shared(parser: argparse.ArgumentParser) -> None:
