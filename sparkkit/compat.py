@@ -10,6 +10,8 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import TimestampType
 
+from sparkkit.schema.bounds import IN_UTC
+
 
 @cache
 def version() -> tuple[int, int]:
@@ -51,14 +53,15 @@ def plain(value: Any) -> Any:
         return text
 
 
-def zoneless(frame: DataFrame) -> DataFrame:
-    """The same rows with times as the session's zone has them: PySpark gives them in the driver's own, and says no zone. Times within
-    other values stay."""
+def zoneless(frame: DataFrame, *, utc: bool = False) -> DataFrame:
+    """The same rows with times as the session's zone has them, or as UTC does: PySpark gives them in the driver's own, and says no zone.
+    Times within other values stay."""
     kinds = [field.dataType for field in frame.schema.fields]
     if not any(isinstance(kind, TimestampType) for kind in kinds):
         return frame
-    at = [F.col(f"c{i}").cast("timestamp_ntz") if isinstance(kind, TimestampType) else F.col(f"c{i}") for i, kind in enumerate(kinds)]
-    return frame.toDF(*[f"c{i}" for i, _ in enumerate(kinds)]).select(*at).toDF(*frame.columns)
+    places, told = [f"c{i}" for i, _ in enumerate(kinds)], IN_UTC if utc else "cast({} as timestamp_ntz)"
+    texts = [f"{told.format(c)} as {c}" if isinstance(kind, TimestampType) else c for c, kind in zip(places, kinds, strict=True)]
+    return frame.toDF(*places).selectExpr(*texts).toDF(*frame.columns)
 
 
 def valid_utf8(text: Column) -> Column:

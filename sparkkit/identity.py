@@ -11,35 +11,44 @@ from typing import Any
 from sparkkit.conf import Conf
 from sparkkit.job import Job
 from sparkkit.publishing import Identity, slice_of
+from sparkkit.redaction import HIDDEN
 from sparkkit.sources import Source
 
 
 def identity(
     job: Job, conf: Conf, params: Mapping[str, Any], date: str | None, sources: Mapping[str, Source], *, code: str | None,
-    contracts: Mapping[str, Any], run_id: str, label: str | None = None,
+    contracts: Mapping[str, Any], run_id: str, label: str | None = None, session: Mapping[str, str] | None = None,
 ) -> Identity:
     """The identity of a run.
 
-    `logical_id` is the hash of the job, its date, parameters, settings, inputs (files by path, size and time of change, Delta
-    tables by version), code and contracts: the same again is a retry. An input whose state nobody can tell, or code that can't
-    be read, makes every run another (`run_id`).
+    `logical_id` is the hash of the job, its date, parameters (secret ones too), settings (`session` are those in force), inputs (files by
+    path, size and time of change, Delta tables by version; their columns), code and contracts: the same again is a retry. An input
+    whose state nobody can tell, or code that can't be read, makes every run another (`run_id`).
 
     What a re-run replaces has the name of the job, the output and the date. Without a date an output that is added to would
     have no way to tell a re-run from new data: there the inputs and parameters are the name, so that the same input is never
     added twice, whatever the code.
     """
     inputs = {name: source.fingerprint or run_id for name, source in sources.items()}
-    given = {"params": params, "inputs": inputs}
+    secret = {o.parameter for o in job.options if o.secret}
+    given = {"params": {name: HIDDEN if name in secret else value for name, value in params.items()}, "inputs": inputs}
+    whole = {"params": {name: _digest(value) if name in secret else value for name, value in params.items()}, "inputs": inputs,
+             "columns": {name: source.frame.columns for name, source in sources.items()}, "session": session or {}}
     settings = {
         "inputs": {n: asdict(c) | {"path": None} for n, c in conf.inputs.items()},
         "outputs": {n: asdict(c) for n, c in conf.outputs.items()},
         "spark": {k: v for k, v in conf.spark.items() if k.startswith("spark.sql.")},
     }
-    logical_id = _hash({"job": job.name, "date": date, "code": code or run_id, "contracts": contracts, "settings": settings, **given})
+    logical_id = _hash({"job": job.name, "date": date, "code": code or run_id, "contracts": contracts, "settings": settings, **whole})
     key = label or date or f"inputs {_hash(given)}"
     slices = {n: slice_of(conf.outputs[n], f"{job.name}/{n}@{key}") for n in job.outputs}
     added = any(conf.outputs[n].mode not in ("overwrite", "error") for n in job.outputs)
     return Identity(logical_id, slices, f"{job.name}@{key if added or label or date else ''}")
+
+
+def _digest(secret: Any) -> str:
+    """A secret as what tells it from others, and costs too much to be guessed from a record."""
+    return hashlib.pbkdf2_hmac("sha256", str(secret).encode(), b"sparkkit", 200_000).hex()
 
 
 def _hash(what: Mapping[str, Any]) -> str:

@@ -22,6 +22,7 @@ from sparkkit.ledger import UNKNOWN_INPUT, UNKNOWN_OUTPUT, Record
 from sparkkit.project import Project
 from sparkkit.quarantine import Quarantine
 from sparkkit.schema.contract import Contract
+from sparkkit.settings import meaning
 from sparkkit.sinks import Place, Staged
 from sparkkit.staging import Files, Target
 
@@ -75,8 +76,8 @@ def _locked(
     if new.nothing:
         record.status, record.message = "nothing_new", new.nothing
         return {}
-    who = identity(job, conf, record.params, request.date, {n: t.source for n, t in taken.items()}, code=record.code_version,
-                   contracts=record.contracts, run_id=record.run_id, label=new.label)
+    who = identity(job, conf, request.params, request.date, {n: t.source for n, t in taken.items()}, code=record.code_version,
+                   contracts=record.contracts, run_id=record.run_id, label=new.label, session=meaning(spark))
     record.logical_id = who.logical_id
     done_by = None if request.again else place.done_by(who, targets)
     if done_by:

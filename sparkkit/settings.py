@@ -3,10 +3,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from sparkkit import redaction
 from sparkkit.errors import UsageError
 from sparkkit.jvm import PROFILES
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 CORRECT: Mapping[str, str] = {
     # an overflow, a bad cast or a missing key is an error, not a null; the default from Spark 4 on, but not on 3.5
@@ -29,6 +33,12 @@ CORRECT: Mapping[str, str] = {
     "spark.sql.files.ignoreMissingFiles": "false",
     # a name or a value with `${env:X}` in it, as it may stand in a file's header, would be replaced by that variable
     "spark.sql.variable.substitute": "false",
+    # the word timestamp in a contract, or in a rule, is an instant
+    "spark.sql.timestampType": "TIMESTAMP_LTZ",
+    # a value that does not fit the column of a table is an error, not another value
+    "spark.sql.storeAssignmentPolicy": "ANSI",
+    # a null stays a null in CSV
+    "spark.sql.legacy.nullValueWrittenAsQuotedEmptyStringCsv": "false",
     # our literals escape quotes by a backslash, which has to mean that
     "spark.sql.parser.escapedStringLiterals": "false",
 }
@@ -72,6 +82,16 @@ LOG: Mapping[str, str] = {
 }
 
 
+MEANING = ("spark.sql.session.timeZone", "spark.sql.caseSensitive", "spark.sql.timestampType", "spark.sql.storeAssignmentPolicy",
+           "spark.sql.ansi.enabled", "spark.sql.legacy.timeParserPolicy")
+"""Settings of a session, however it came by them, under which the same code makes other rows."""
+
+
+def meaning(spark: SparkSession) -> dict[str, str]:
+    """The settings in force that say what a job's expressions mean."""
+    return {key: str(spark.conf.get(key)) for key in MEANING}
+
+
 def refuse(settings: Mapping[str, str]) -> None:
     """Refuse settings under which data is lost or changed in silence.
 
@@ -89,9 +109,12 @@ def refuse(settings: Mapping[str, str]) -> None:
     for key, said in settings.items():
         name, needed = known.get(key.strip().lower(), ("", ""))
         word = said.strip().lower()
-        if name and (word == "legacy" if "ebaseMode" in name else word != needed):
+        if name and (word == "legacy" if "ebaseMode" in name else word != needed.lower()):
             message = f"the setting {name}={said} is refused"
             raise UsageError(message, reason="unsafe_setting", hint=f"leave it out, or {needed}")
+        if key.strip().lower() == "spark.sql.parquet.outputtimestamptype" and word == "timestamp_millis":
+            raise UsageError(f"the setting {key}={said} is refused: rows are staged as Parquet, and would lose their microseconds",
+                             reason="unsafe_setting", hint="leave it out, or TIMESTAMP_MICROS")
 
 
 def partitions(profile: str = "default", cores: int | None = None) -> int:

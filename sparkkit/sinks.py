@@ -274,7 +274,7 @@ def publish(
         finish(place, one)
     if not isinstance(place, Files):
         for one in staged.values():
-            _commit(place, one)
+            _commit(place, one, identity.slices[one.target.name])
             place.drop(one.target.staging)
         return {}
     pieces = {n: piece(one, place.run_id, identity.slices[n]) for n, one in staged.items()}
@@ -343,10 +343,12 @@ def _rewrite(place: Files, staged: Staged) -> None:
     staged.data = data
 
 
-def _commit(place: Place, staged: Staged) -> None:
+def _commit(place: Place, staged: Staged, name: str) -> None:
+    """Commits a table by itself; one that numbers its slices takes the rows of this one once."""
     target, form = staged.target, formats.known(staged.target.conf.format)
     assert form.commit is not None
-    how = Commit(place.run_id, staged.count.good, target.staging)
+    last = form.number(place.spark, target.path, name) if form.number else None
+    how = Commit(place.run_id, staged.count.good, target.staging, None if last is None else (name, max(0, last) + 1))
     done = staged.committed = form.commit(place.read(staged.data, staged.schema), target.conf, target.path, how)
     staged.published = list(done.partitions)
     if done.rows != staged.count.good and not done.already:

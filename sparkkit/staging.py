@@ -106,8 +106,13 @@ class Files:
     def done_by(self, identity: Identity, targets: Mapping[str, Target]) -> str | None:
         """The run that has left in these outputs what this one would; None where none has, or where a table is gone."""
         done = self.journals.done_by(identity, {t.journal: identity.slices[n] for n, t in targets.items()})
-        gone = done and any(t.table and not self.there(t) for t in targets.values())
+        gone = done and any(t.table and not (self.there(t) and self._knows(t, identity.slices[n])) for n, t in targets.items())
         return None if gone else done
+
+    def _knows(self, target: Target, name: str) -> bool:
+        """Whether a table that numbers its slices has ever had this one; one that was made anew has not."""
+        number = formats.known(target.conf.format).number
+        return number is None or number(self.spark, target.path, name) > 0
 
     def there(self, target: Target) -> bool:
         """Whether an output is there: files, or a table by its path or its name."""

@@ -155,7 +155,7 @@ def _asked_apart(check: Check, frame: DataFrame, others: Mapping[str, DataFrame]
         view = "sparkkit_checked"
         frame.createOrReplaceTempView(view)
         try:
-            row = compat.zoneless(frame.sparkSession.sql(check.query.replace("{batch}", view))).first()
+            row = compat.zoneless(frame.sparkSession.sql(check.query.replace("{batch}", view)), utc=True).first()
         finally:
             frame.sparkSession.catalog.dropTempView(view)
         return {"value": None if row is None else row[0]}
@@ -182,7 +182,7 @@ def _aggregated(frame: DataFrame, asked: Mapping[str, Mapping[str, str]]) -> Map
 
 def _row(frame: DataFrame, texts: Mapping[str, str]) -> dict[str, Any]:
     """The one row of an aggregation of SQL texts, by their names."""
-    row = compat.zoneless(frame.selectExpr(*[f"{sql} as {name}" for name, sql in texts.items()])).first() if texts else None
+    row = compat.zoneless(frame.selectExpr(*[f"{sql} as {name}" for name, sql in texts.items()]), utc=True).first() if texts else None
     return {} if row is None else row.asDict()
 
 

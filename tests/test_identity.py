@@ -11,10 +11,11 @@ import pytest
 from sparkkit.conf import Conf, InputConf, OutputConf
 from sparkkit.identity import identity
 from sparkkit.job import Job
+from sparkkit.options import Secret
 from sparkkit.publishing import Identity
 
 
-def build(data: Any, *, since: int = 0) -> Any: ...
+def build(data: Any, *, since: int = 0, key: Secret = Secret("")) -> Any: ...
 
 
 JOB = Job(build, name="job")
@@ -25,9 +26,9 @@ def of(
     run_id: str = "r1", state: str | None = "s1", conf: Conf = CONF, date: str | None = None, code: str = "c1", **given: Any,
 ) -> Identity:
     """The identity of an attempt."""
-    source: Any = SimpleNamespace(fingerprint=state)
-    contracts = given.pop("contracts", {})
-    return identity(JOB, conf, given, date, {"data": source}, code=code, contracts=contracts, run_id=run_id)
+    source: Any = SimpleNamespace(fingerprint=state, frame=SimpleNamespace(columns=given.pop("columns", ["a"])))
+    contracts, session = given.pop("contracts", {}), given.pop("session", {})
+    return identity(JOB, conf, given, date, {"data": source}, code=code, contracts=contracts, run_id=run_id, session=session)
 
 
 def conf(**output: Any) -> Conf:
@@ -41,10 +42,16 @@ def test_a_retry_is_the_same_whatever_its_run_id() -> None:
 @pytest.mark.parametrize("other", [
     {"state": "s2"}, {"since": 2}, {"date": "2026-01-01"}, {"code": "c2"}, {"contracts": {"a": 2}}, {"conf": conf(format="csv")},
     {"conf": replace(CONF, spark={"spark.sql.session.timeZone": "UTC"})},
-    {"conf": replace(CONF, inputs={"data": InputConf(("in",), filter="a > 1")})},
+    {"conf": replace(CONF, inputs={"data": InputConf(("in",), filter="a > 1")})}, {"key": "k2"}, {"columns": ["a", "dt"]},
+    {"session": {"spark.sql.session.timeZone": "Asia/Tokyo"}},
 ], ids=str)
 def test_another_input_parameter_date_code_contract_or_setting_is_another_run(other: Any) -> None:
     assert of(**other).logical_id != of().logical_id
+
+
+def test_another_secret_is_another_run_of_the_same_slice_and_stands_nowhere() -> None:
+    one, other = of(key="k1"), of(key="k2")
+    assert (one.slices, one.logical_id == other.logical_id) == (other.slices, False)
 
 
 def test_settings_that_change_no_row_are_the_same_run() -> None:

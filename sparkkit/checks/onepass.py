@@ -15,6 +15,7 @@ from pyspark.sql.types import TimestampType
 from sparkkit.checks import results
 from sparkkit.checks.expect import DISTINCT, Ask
 from sparkkit.checks.rules import Check
+from sparkkit.schema.bounds import IN_UTC
 from sparkkit.schema.limits import text
 from sparkkit.schema.types import quote
 
@@ -107,12 +108,12 @@ def names(figures: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
 
 
 def zoneless(frame: DataFrame, texts: Mapping[str, str]) -> dict[str, str]:
-    """SQL texts that are observed on a frame, by names, with times as `compat.zoneless` has them."""
+    """SQL texts that are observed on a frame, by names, with times as UTC has them (see `compat.zoneless`)."""
     if not any(isinstance(f.dataType, TimestampType) for f in frame.schema.fields):
         return dict(texts)
     types = frame.selectExpr(*[f"{sql} as {name}" for name, sql in texts.items()]).schema
     timed = {name for name in texts if isinstance(types[name].dataType, TimestampType)}
-    return {name: f"cast({sql} as timestamp_ntz)" if name in timed else sql for name, sql in texts.items()}
+    return {name: IN_UTC.format(sql) if name in timed else sql for name, sql in texts.items()}
 
 
 def answers(figures: Mapping[str, Mapping[str, str]], found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

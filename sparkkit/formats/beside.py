@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import itertools
 from collections.abc import Callable, Iterator
+from urllib.parse import unquote
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
@@ -25,16 +26,30 @@ ADDING = ("append", "overwrite_partitions")
 
 
 def one_format(spark: SparkSession, conf: OutputConf, path: str, of: Callable[[str], str | None]) -> None:
-    """Refuses to add to files of another format; `of` tells a file's format by its name.
+    """Refuses to add to files of another format, or in other partitions; `of` tells a file's format by its name.
 
     Raises:
         UsageError: `mixed_formats`.
+        ContractError: `partition_changed`.
     """
     file = _newest(Hadoop.of(spark), path) if conf.mode in ADDING else None
     there = of(file.path) if file else None
     if file and there and there != conf.format:
         raise UsageError(f"the files at {path} are {there} ({file.path}), and the output is {conf.format}", reason="mixed_formats",
                          hint=f"set its format to {there}, overwrite the whole output, or choose another path")
+    if file and there:
+        _same_partitions(spark, conf, path, file)
+
+
+def _same_partitions(spark: SparkSession, conf: OutputConf, path: str, file: File) -> None:
+    """Readers of a folder with files on two levels pass over some of them, or fail. The file of an empty result is in no partition."""
+    below = unquote(file.path).rpartition(f"/{path.rstrip('/').rpartition('/')[2]}/")[2]
+    by = tuple(part.partition("=")[0] for part in below.split("/")[:-1] if "=" in part)
+    if by == tuple(conf.partition_by) or not by and spark.read.format(conf.format).load(spark_path(file.path)).limit(1).count() == 0:
+        return
+    raise ContractError(f"the files at {path} are partitioned by {', '.join(by) or 'nothing'}, not by "
+                        f"{', '.join(conf.partition_by) or 'nothing'}", reason="partition_changed",
+                        hint="leave partition_by as it is, overwrite the whole output, or choose another path")
 
 
 def fits_typed(frame: DataFrame, conf: OutputConf, path: str, *, name: str) -> None:

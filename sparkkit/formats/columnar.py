@@ -20,7 +20,7 @@ from sparkkit.formats import partitions
 from sparkkit.formats.base import Finding, Format, Land, Scan, Unfit, short, spark_path
 from sparkkit.formats.beside import fits_typed
 from sparkkit.formats.footers import Footer, footers
-from sparkkit.formats.writing import GUESS, setting
+from sparkkit.formats.writing import GUESS, JSON_OPTIONS, setting
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, RAW
 from sparkkit.schema.retype import lossless
 from sparkkit.schema.types import quote, struct
@@ -176,7 +176,7 @@ def _landed(scan: Scan, groups: list[_Group]) -> DataFrame:
 
 def _columns(frame: DataFrame, group: _Group, types: Mapping[str, t.DataType]) -> DataFrame:
     verdict = F.lit(None) if not group.wrong else F.struct(F.lit("schema_mismatch").alias("reason"), F.lit(group.wrong).alias("rule"))
-    raw = F.lit(None) if not group.wrong else F.to_json(F.struct(*[F.col(quote(c)) for c in frame.columns]))
+    raw = F.lit(None) if not group.wrong else F.to_json(F.struct(*[F.col(quote(c)) for c in frame.columns]), dict(JSON_OPTIONS))
     return frame.select(
         F.input_file_name().alias(FILE),
         raw.cast("string").alias(RAW),

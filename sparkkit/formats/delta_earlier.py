@@ -12,6 +12,10 @@ from sparkkit.errors import ContractError
 from sparkkit.formats import delta_table, deltalog
 from sparkkit.formats.deltalog import Stored, Transaction
 
+REPLACES = ("WRITE", "RESTORE", "TRUNCATE", "REPLACE TABLE", "CREATE OR REPLACE TABLE", "REPLACE TABLE AS SELECT",
+            "CREATE OR REPLACE TABLE AS SELECT")
+"""Operations of a table's history that take rows away, and write others; all other ones may write the same rows anew."""
+
 
 def earlier(txn: Transaction, app: str, rows: DataFrame, by: Sequence[str], *, partitions: bool) -> list[Stored]:
     """The files that an application's last generation brought in. `partitions` says that those of the new `rows` are replaced whole,
@@ -29,12 +33,13 @@ def earlier(txn: Transaction, app: str, rows: DataFrame, by: Sequence[str], *, p
     noted = deltalog.noted(txn.spark, txn.path, app, before)
     if txn.count(found) == _inserted(noted):
         return found
-    if not partitions:
+    heirs = _heirs(txn, noted[0]) if noted else {}
+    rewritten = [f for f in txn.files() if f.tag is None and f.path in heirs]
+    if not partitions and (rewritten or not noted):
         raise ContractError(f"what generation {before} of {app} appended to {txn.path} can't be told from other rows any more",
                             reason="rewritten", hint="its files were rewritten (OPTIMIZE, UPDATE, DELETE): replace the rows by "
                             "overwrite_partitions or merge")
-    heirs = _heirs(txn, noted[0]) if noted else {}
-    doubtful = {txn.folder(f.partition, by) for f in txn.files() if f.tag is None and f.path in heirs}
+    doubtful = {txn.folder(f.partition, by) for f in rewritten} if partitions else set()
     left = sorted(doubtful - set(delta_table.folders(rows, [*by]))) if doubtful else []
     if left:
         what = f"generation {before} of {app} wrote partition {left[0]} of {txn.path}, of which there are no rows now; it was rewritten"
@@ -51,12 +56,14 @@ def _inserted(noted: tuple[int, str] | None) -> int | None:
 
 def _heirs(txn: Transaction, version: int) -> dict[str, Any]:
     """The files, and their partitions, that may hold rows of a commit by now: its own, and those that they were rewritten to (by OPTIMIZE,
-    UPDATE, DELETE, MERGE). What was overwritten is gone."""
-    heirs = dict[str, Any]()
+    UPDATE, DELETE, MERGE). What was overwritten is gone, unless a RESTORE brought it back."""
+    heirs, ever = dict[str, Any](), dict[str, Any]()
     for n in range(version, txn.version + 1):
         done = deltalog.actions(txn.spark, txn.path, n) or []
         added = {c["path"]: c["partitionValues"] for kind, c, _ in done if kind == "add"}
         gone = [heirs.pop(c["path"]) for kind, c, _ in done if kind == "remove" and c["path"] in heirs]
-        rewrites = not any(kind == "commitInfo" and c.get("operation") == "WRITE" for kind, c, _ in done)
-        heirs |= {path: values for path, values in added.items() if n == version or rewrites and values in gone}
+        word = next((c.get("operation", "") for kind, c, _ in done if kind == "commitInfo"), "")
+        rewrites = word not in REPLACES
+        heirs |= {path: values for path, values in added.items() if n == version or path in ever or rewrites and values in gone}
+        ever |= heirs
     return heirs

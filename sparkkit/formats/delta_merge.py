@@ -20,6 +20,7 @@ from sparkkit.errors import AccountingError, ContractError
 from sparkkit.formats.delta_kept import Kept
 from sparkkit.formats.delta_schema import Fit
 from sparkkit.formats.deltalog import Stored, Transaction
+from sparkkit.formats.writing import JSON_OPTIONS
 from sparkkit.schema.types import quote
 
 ACTION, FILE, OLD, DELETED, PLACE = (f"_sparkkit_{n}" for n in ("action", "file", "old", "deleted", "place"))
@@ -175,7 +176,7 @@ def _same(batch: Batch, keys: Sequence[str]) -> Column:
 
 def _plain(column: Column, kind: DataType) -> Column:
     """A value that can be compared: Spark compares no maps, so those are compared as their JSON."""
-    return F.to_json(F.struct(column.alias("v"))) if mapped(kind) else column
+    return F.to_json(F.struct(column.alias("v")), dict(JSON_OPTIONS)) if mapped(kind) else column
 
 
 def mapped(kind: DataType) -> bool:

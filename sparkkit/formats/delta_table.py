@@ -39,7 +39,13 @@ def land(scan: Scan) -> Land:
     if not options:
         options = {"versionAsOf": str(last(scan.spark, named(scan.table))["version"])}
     data = scan.spark.read.format("delta").options(**options).load(scan.table)
-    return replace(landed(scan, data), version=f"{scan.table} {options}")
+    return replace(landed(scan, data), version=f"{scan.table} {identity(scan.spark, scan.table)} {options}")
+
+
+def identity(spark: SparkSession, path: str) -> str:
+    """What tells the table at a path from one that is made there anew, whose versions begin again."""
+    row = spark.sql(f"DESCRIBE DETAIL {named(path)}").select("id").first()
+    return str(row["id"]) if row else ""
 
 
 def landed(scan: Scan, data: DataFrame) -> Land:

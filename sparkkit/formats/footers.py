@@ -60,7 +60,9 @@ def _highest(footer: Any, column: str) -> dt.datetime | Decimal | None:
     if not schema.containsField(column) or not schema.getType(column).isPrimitive():
         return None
     kind = schema.getType(column).asPrimitiveType()
-    step = STEPS.get(str(kind.getLogicalTypeAnnotation()).partition(",")[0])
+    said = str(kind.getLogicalTypeAnnotation())
+    unsigned = said.startswith("INTEGER") and said.endswith(",false)")  # its statistics are read as signed numbers
+    step = None if unsigned else STEPS.get(said.partition(",")[0])
     if step is None or str(kind.getPrimitiveTypeName()) not in ("INT32", "INT64"):
         return None
     at, blocks = schema.getFieldIndex(column), footer.getBlocks()

@@ -37,7 +37,8 @@ def values(paths: Iterable[str], root: str) -> dict[str, set[str]]:
 def column(name: str) -> Column:
     """string: the value of a partition column, from the path in FILE; null for Hive's word for null."""
     escaped = re.sub(_ESCAPED, lambda c: f"%{ord(c[0]):02X}", name)
-    value = _unescaped(F.regexp_extract(_unescaped(F.col(FILE)), f"/{re.escape(escaped)}=([^/]*)/", 1))
+    last = f"(?s).*/{re.escape(escaped)}=([^/]*)/"  # one further up may be above the input's root
+    value = _unescaped(F.regexp_extract(_unescaped(F.col(FILE)), last, 1))
     return F.when(value != HIVE_NULL, value)
 
 

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructField, StructType
 
 from sparkkit import compat
 from sparkkit.conf import OutputConf
 from sparkkit.errors import ContractError, NotReadyError, UsageError
 from sparkkit.formats.base import Commit, Committed, Format, Land, Scan
+from sparkkit.formats.beside import ADDING, typed
 from sparkkit.formats.delta_table import folders, landed, need_partitions, write
 from sparkkit.formats.writing import setting
 from sparkkit.schema.types import quote
@@ -67,6 +69,26 @@ def check_table(spark: SparkSession, conf: OutputConf) -> None:
         )
     if conf.mode == "error" and spark.catalog.tableExists(str(conf.path)):
         raise UsageError(f"table {conf.path} exists and the mode is error", reason="output_exists", hint="--mode overwrite or append")
+
+
+def fits_table(frame: DataFrame, conf: OutputConf, name: str) -> None:
+    """Refuses columns or types other than the table's, where rows are added: a column would be left out, a value converted.
+
+    Raises:
+        ContractError: `schema_changed`, with every difference.
+    """
+    spark = frame.sparkSession
+    if conf.mode not in ADDING or not spark.catalog.tableExists(name):
+        return
+    found = list(typed(_lower(frame.schema), _lower(spark.table(name).schema)))
+    if found:
+        raise ContractError(f"the frame does not fit the table {name}: {'; '.join(found)}", reason="schema_changed",
+                            hint="change the job, or write to another table")
+
+
+def _lower(schema: StructType) -> StructType:
+    """With names as a catalog compares them."""
+    return StructType([StructField(f.name.lower(), f.dataType) for f in schema.fields])
 
 
 def judge_table(frame: DataFrame, conf: OutputConf, name: str, _how: Commit) -> None:
@@ -133,5 +155,5 @@ def view_table(spark: SparkSession, path: str, options: Mapping[str, str]) -> Da
     return spark.table(path)
 
 
-FORMAT = Format("table", (), land_table, write, files=False, check=check_table, partitions=partitions, judge=judge_table,
+FORMAT = Format("table", (), land_table, write, files=False, check=check_table, fits=fits_table, partitions=partitions, judge=judge_table,
                 commit=commit_table, view=view_table)

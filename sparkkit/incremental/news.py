@@ -15,7 +15,7 @@ from sparkkit.conf import Conf, InputConf
 from sparkkit.errors import ContractError, SparkkitError, UsageError, strongest
 from sparkkit.formats.base import Finding
 from sparkkit.incremental import rules
-from sparkkit.incremental.column import Column
+from sparkkit.incremental.column import UTC, Column
 from sparkkit.incremental.files import Files
 from sparkkit.incremental.line import Line
 from sparkkit.incremental.spec import Part, Reader, Spec
@@ -49,6 +49,7 @@ class News:
     conf: Conf
     inputs: Sequence[str]
     params: str = ""
+    zone: str = "UTC"
     full: bool = False
     ledger: Ledger | None = None
     label: str | None = None
@@ -147,7 +148,7 @@ class News:
             state = reader.after(str(self.label), self.run_id)
             epoch = str(self.label) if self.full else self.old[name].epoch if name in self.old else ""
             assert self.ledger is not None
-            state = replace(state, epoch=epoch, params=self.params, logical_id=logical_id, **_told(reader.spec.conf))
+            state = replace(state, epoch=epoch, params=self.params, logical_id=logical_id, **_told(reader.spec.conf, self.zone))
             found[f"{self.ledger.job}/{name}"] = state.encode()
         return found
 
@@ -166,6 +167,7 @@ def begin(
         if full:
             raise UsageError("--full is for incremental inputs, and this job has none", reason="wrong_option", hint="leave it out")
         return news
+    news.zone = str(place.spark.conf.get("spark.sql.session.timeZone"))
     outputs = {n: t.conf for n, t in targets.items()}
     style = rules.style(outputs.values(), full)
     for name in names:
@@ -178,16 +180,17 @@ def begin(
     for name in names:
         spec = Spec(name, conf.inputs[name], outputs, style, old.get(name), news.label, again)
         if spec.state:
-            spec.refuse_other(kind=spec.conf.incremental, **_told(spec.conf))
+            spec.refuse_other(kind=spec.conf.incremental, **_told(spec.conf, news.zone))
         _refuse_old(spec, outputs)
         news.readers[name] = READERS[spec.conf.incremental](spec)
     return news
 
 
-def _told(conf: InputConf) -> dict[str, Any]:
-    """What a state is about: rows that another filter leaves out were not read, and other columns have other marks. By files the
-    watermark only says what is late."""
-    column = {"watermark": str(conf.watermark)} if conf.incremental == "column" else {}
+def _told(conf: InputConf, zone: str) -> dict[str, Any]:
+    """What a state is about: rows that another filter leaves out were not read, other columns have other marks, and a mark is a time of
+    the session's zone. By files the watermark only says what is late."""
+    within = "" if zone in UTC else f" in {zone}"
+    column = {"watermark": f"{conf.watermark}{within}"} if conf.incremental == "column" else {}
     return {"filter": conf.filter or "", **column}
 
 

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as t
 
 from sparkkit import compat
+from sparkkit.formats.writing import JSON_OPTIONS
 from sparkkit.schema.types import quote
 
 TIMES = "_sparkkit_times"
@@ -69,8 +70,8 @@ def _side(frame: DataFrame, names: Sequence[str], times: int) -> DataFrame:
 def comparable(value: Column, dtype: t.DataType) -> Column:
     """A value that Spark can group by: maps, and what holds them, as JSON in the order of their keys."""
     if isinstance(dtype, t.MapType):
-        return F.to_json(F.array_sort(F.map_entries(value)))
-    return F.to_json(value) if any(word in dtype.simpleString() for word in ("map<", "variant")) else value
+        return F.to_json(F.array_sort(F.map_entries(value)), dict(JSON_OPTIONS))
+    return F.to_json(value, dict(JSON_OPTIONS)) if any(word in dtype.simpleString() for word in ("map<", "variant")) else value
 
 
 def _columns(found: DataFrame, names: Sequence[str], keys: Sequence[str]) -> list[str]:

@@ -18,12 +18,12 @@ from sparkkit.formats import beside
 from sparkkit.history import places
 from sparkkit.history.book import Ledger
 from sparkkit.publishing import Identity
-from sparkkit.redaction import HIDDEN
 from sparkkit.repair import changes
 from sparkkit.repair.asked import Asked
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.landing import BAD, LANDING
 from sparkkit.schema.types import quote
+from sparkkit.settings import meaning
 from sparkkit.staging import Files, Target
 from sparkkit.storage.log import Log
 from sparkkit.storage.records import WHOLE, Record, last_of
@@ -58,9 +58,8 @@ def plan(spark: SparkSession, want: Asked, *, quick: bool = False) -> dict[str, 
     guards.before(place, want.conf, targets)
     found = {n: guards.named(sources.read(spark, n, want.conf.inputs[n], contracts.get(n))) for n in want.job.inputs}
     taken = {n: intake.take(one) for n, one in found.items()}
-    params = {o.parameter: HIDDEN if o.secret else want.params[o.parameter] for o in want.job.options}
-    who = identity.identity(want.job, want.conf, params, want.date, found, code=record.code_version, contracts=record.contracts,
-                            run_id="plan")
+    who = identity.identity(want.job, want.conf, want.params, want.date, found, code=record.code_version, contracts=record.contracts,
+                            run_id="plan", session=meaning(spark))
     states = {n: state(place, t, who, n) for n, t in targets.items()}
     done = {s.done_by for s in states.values()}
     told: dict[str, Any] = {

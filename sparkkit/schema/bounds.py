@@ -20,6 +20,9 @@ _TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
 _SHORT = re.compile(r"(\d+(?:\.\d+)?)\s*(%|rows?|percent)?")
 _TEST = re.compile(r"(=|!=|>=|>|<=|<) (\S+)")
 
+IN_UTC = "timestamp_ntz'1970-01-01 00:00:00' + make_dt_interval(0, 0, 0, cast(unix_micros({}) / 1000000BD as decimal(18,6)))"
+"""SQL text: an instant as the time that it is in UTC, which a figure's bounds are compared with, whatever the session's zone."""
+
 
 @dataclass(frozen=True)
 class Bounds:

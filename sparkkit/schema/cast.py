@@ -196,7 +196,7 @@ def _date(column: str, options: Mapping[str, str]) -> Cast:
         dashes = f"substr({column}, 5, 1) = '-' and substr({column}, 8, 1) = '-'"
         plain = f"octet_length({column}) = 10 and {column} between '0001' and ':' and {dashes} and substr({column}, -1) between '0' and '9'"
         return Cast(f"case when {plain} then try_cast({column} as date) end")
-    return Cast(f"date_from_unix_date(cast(unix_seconds({_in_zone(column, pattern, 'UTC')}) div 86400 as int))")
+    return Cast(f"date_from_unix_date(cast(floor(unix_seconds({_in_zone(column, pattern, 'UTC')}) / 86400) as int))")
 
 
 def _in_zone(column: str, pattern: str, zone: str) -> str:
@@ -320,7 +320,9 @@ def _struct(names: tuple[str, str, str], dtype: t.StructType, options: Mapping[s
     given = [f"element_at({source}, {literal(field.name)})" for field in dtype.fields]
     values = [_json(part, field.dataType, options, depth + 1) for part, field in zip(given, dtype.fields, strict=True)]
     pairs = ", ".join(f"{literal(f.name)}, {value}" for f, value in zip(dtype.fields, values, strict=True))
-    known = f"size(array_except(map_keys({source}), array({', '.join(literal(f.name) for f in dtype.fields)}))) = 0"
+    keys = f"map_keys({source})"  # one that stands twice is not in a map that was made right, but Spark's reader of JSON keeps both
+    known = f"size(array_except({keys}, array({', '.join(literal(f.name) for f in dtype.fields)}))) = 0"
+    known = f"{known} and size(array_distinct({keys})) = size({keys})"
     kept = [
         f"({part} is null or {built}.{quote(f.name)} is not null)" for part, f in zip(given, dtype.fields, strict=True)
     ]

@@ -13,6 +13,7 @@ from sparkkit.schema.types import ddl, quote
 
 _DIGITS = {t.ByteType: 3, t.ShortType: 5, t.IntegerType: 10, t.LongType: 19}
 _NUMBERS = (*INTEGERS, *FLOATS, t.DecimalType)
+_TIMES = (t.TimestampType, t.TimestampNTZType)
 
 
 def same(left: t.DataType, right: t.DataType) -> bool:
@@ -74,6 +75,8 @@ def _converted(column: str, source: t.DataType, target: t.DataType, options: Map
         return cast.text(f"cast({column} as string)", target, {**options, "timestamp_format": ""})
     if isinstance(source, NESTED) or isinstance(target, NESTED):
         return _nested(column, source, target)
+    if isinstance(source, _NUMBERS) and isinstance(target, _TIMES) or isinstance(source, _TIMES) and isinstance(target, _NUMBERS):
+        raise _wrong_type(source, target)  # seconds, or milliseconds? Spark would take them for seconds
     there = f"try_cast({column} as {ddl(target)})"
     back = f"try_cast({there} as {ddl(source)})"
     numbers = isinstance(source, _NUMBERS) and isinstance(target, _NUMBERS)
@@ -83,14 +86,15 @@ def _converted(column: str, source: t.DataType, target: t.DataType, options: Map
     return Cast(f"case when {back} = {column} then {there} end", words)
 
 
+def _wrong_type(source: t.DataType, target: t.DataType) -> ContractError:
+    said = f"{source.simpleString()} found where the contract says {target.simpleString()}"
+    return ContractError(said, reason="wrong_type", hint="mend the contract's type, or convert the column in a job")
+
+
 def _nested(column: str, source: t.DataType, target: t.DataType) -> Cast:
     """Fields go by name, never by place; compared as JSON, since maps can't be compared."""
     if type(source) is not type(target):
-        raise ContractError(
-            f"{source.simpleString()} found where the contract says {target.simpleString()}",
-            reason="wrong_type",
-            hint="mend the contract's type",
-        )
+        raise _wrong_type(source, target)
     there = f"try_cast({aligned(column, source, target)} as {ddl(target)})"
     back = f"try_cast({aligned(there, target, source)} as {ddl(source)})"
     null = "map('ignoreNullFields', 'false')"

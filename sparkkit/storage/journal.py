@@ -149,7 +149,7 @@ class Run:
     @guarded
     def already_done(self, logical_id: str, targets: Iterable[str] = ()) -> bool:
         """Whether these outputs (default all) hold what this logical id wrote last into its slices: nothing that replaced the whole
-        came after it, and nobody has deleted it."""
+        came after it, and nobody has deleted it, or a file of it."""
         return all(self._holds(target, logical_id) for target in targets or self.held)
 
     def _holds(self, target: str, logical_id: str) -> bool:
@@ -158,7 +158,10 @@ class Run:
             return False
         if whole and self.slices[target] != WHOLE and whole.fields.get("slot", 0) > last.fields.get("slot", 0):
             return False
-        return last.fields["how"] == "table" or bool(self.store.list(target))
+        if last.fields["how"] == "table":
+            return True
+        files = set(last.fields["files"])
+        return files <= set(walk(self.store, target)) if files else bool(self.store.list(target))
 
     def publish(self, logical_id: str, staged: Sequence[Staged], states: Mapping[str, bytes] | None = None) -> tuple[Part, ...]:
         """Publishes outputs, in the order given, and with them these states by name (a job's, say); what was published. An output that
