@@ -15,7 +15,7 @@ from sparkkit.options import Secret
 from sparkkit.publishing import Identity
 
 
-def build(data: Any, *, since: int = 0, key: Secret = Secret("")) -> Any: ...
+def build(data: Any, *, since: int = 0, key: Secret) -> Any: ...
 
 
 JOB = Job(build, name="job")

@@ -128,11 +128,13 @@ def modes(spark: SparkSession, kind: str) -> Any:
         return [done["out"]["moded"][figure] for figure in ("written", "partitions", "files", "bytes")]
 
     first = [write("id v; 'a' p", "error"), write("id v; 'a' p", "error"), write("id + 10 v; '01' p", "append")]
+    again = write("id + 10 v; '01' p", "append")
     parts = [write("id + if(id < 2, 20, 100) v; 'b' p", "overwrite_partitions"), write("id + 30 v; '01' p", "overwrite_partitions")]
     held = rows(spark, kind, "moded")
     none = "id + 100 v; 'z' p", "overwrite"
     emptied = [write(*none), rows(spark, kind, "moded") == held, write(*none, **{"outputs.moded.allow_empty": "true"})]
-    return {"wrote": first + parts, "held": held, "emptied": emptied, "then": rows(spark, kind, "moded"), "left": left(spark)}
+    then = rows(spark, kind, "moded")
+    return {"wrote": first + parts, "again": again, "held": held, "emptied": emptied, "then": then, "left": left(spark)}
 
 
 def law(spark: SparkSession, kind: str) -> Any:

@@ -127,8 +127,11 @@ def appending(spark: SparkSession) -> Any:
     held = table.rows("k, v")
     spark.sql(f"OPTIMIZE delta.`{table.path}`")
     rewritten = table.refused(two, txn=(f"{day}5", 3))
+    table.put([(7, 7, False, 7, "")], mode="overwrite")
+    after = [seen(table.put(two, (f"{day}5", 3))), table.rows("k, v")]
     nowhere = delta.committed(spark, f"{FOLDER}/nowhere", (day, 1))
-    return {"done": done, "late": late, "told": told, "empty": empty, "rows": held, "rewritten": rewritten, "nowhere": nowhere}
+    return {"done": done, "late": late, "told": told, "empty": empty, "rows": held, "rewritten": rewritten, "after": after,
+            "nowhere": nowhere}
 
 
 def overwriting(spark: SparkSession) -> Any:

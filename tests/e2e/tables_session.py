@@ -77,10 +77,12 @@ def modes(spark: Any, kind: str, path: str) -> dict[str, Any]:
         "overwrite",
         **{"inputs.data.filter": "p = 'a'"},
     ).count()
+    other = [write(sql, "append", **by) for sql in ("select id v, 'a' p, 1 x from data", "select cast(id as double) v, 'a' p from data")]
     empty = [write("select id v, if(id = 1, '', 'a') p from data", "append", **more) for more in (by, {})]
     replaced = write("select id v, 'z' p from data where id = 99", "overwrite", **by, **{"outputs.output.allow_empty": True})
     missing = go(spark, None, f"{path}_missing", kind, str(FOLDER / "none"), "parquet", "overwrite")
-    return {"written": written, "held": held, "filtered": filtered, "empty": empty, "replaced": replaced, "missing": missing}
+    told = {"empty": empty, "other": other, "replaced": replaced, "missing": missing}
+    return {"written": written, "held": held, "filtered": filtered, **told}
 
 
 def constrained(spark: Any, mode: str) -> list[Any]:

@@ -44,6 +44,7 @@ def test_each_mode_writes_what_was_staged(found: dict[str, Any], kind: str) -> N
     assert modes["wrote"] == [
         [4, None, None, None], [2, "output_exists"], [4, None, None, None], [2, ["p=b"], None, None], [4, ["p=01"], None, None],
     ]
+    assert modes["again"] == ([2, "connect_no_replace"] if kind == "delta" else [4, None, None, None])
     assert modes["emptied"] == [[4, "empty_result"], True, [0, None, None, None]]
     assert (modes["held"], modes["then"], modes["left"]) == (held, [], [])
 

@@ -54,6 +54,11 @@ def test_an_empty_text_in_a_partition_is_refused_for_it_would_be_read_as_null(fo
 
 
 @pytest.mark.parametrize("kind", ["delta", "table"])
+def test_a_column_more_or_of_another_type_is_refused(found: dict[str, Any], kind: str) -> None:
+    assert found[kind]["other"] == ["schema_changed"] * 2
+
+
+@pytest.mark.parametrize("kind", ["delta", "table"])
 def test_an_empty_overwrite_and_a_missing_table_are_told(found: dict[str, Any], kind: str) -> None:
     assert (found[kind]["replaced"], found[kind]["missing"]) == ([0, []], "input_missing")
 
