@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -129,6 +130,17 @@ def test_a_retry_of_what_another_run_overwrote_is_made_again(go: Go, held: Any) 
     whole: Any = {"outputs.output.mode": "overwrite"}
     assert [go(["a"], **whole).status, go(["b"], **whole).status, go(["a"], **whole).status] == ["done"] * 3
     assert (go(["a"], **whole).status, held()) == ("already_done", ["a"])
+
+
+@pytest.mark.skipif(KIND != "parquet", reason="by files: a table knows what it has")
+def test_a_retry_of_which_a_file_was_deleted_is_made_again(go: Go, held: Any, tmp_path: Path) -> None:
+    go(["a"], "2026-01-01")
+    go(["b"], "2026-01-02")
+    for file in (tmp_path / "out").glob("*.parquet"):
+        if pq.read_table(file).column("value").to_pylist() == ["a"]:
+            file.unlink()
+    assert (held(), go(["b"], "2026-01-02").status) == (["b"], "already_done")
+    assert (go(["a"], "2026-01-01").status, held()) == ("done", ["a", "b"])
 
 
 def test_mode_error_lets_a_retry_pass(go: Go) -> None:

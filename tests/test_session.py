@@ -37,6 +37,10 @@ def test_importing_session_imports_no_pyspark() -> None:
         ("spark.sql.parquet.datetimeRebaseModeInRead", "legacy"),
         ("spark.sql.parquet.int96RebaseModeInWrite", "LEGACY"),
         ("spark.sql.variable.substitute", "true"),
+        ("spark.sql.timestampType", "TIMESTAMP_NTZ"),
+        ("spark.sql.storeAssignmentPolicy", "legacy"),
+        ("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MILLIS"),
+        ("spark.sql.legacy.nullValueWrittenAsQuotedEmptyStringCsv", "true"),
         ("spark.sql.parser.escapedStringLiterals", "true"),
     ],
 )
@@ -52,7 +56,8 @@ def test_the_same_is_refused_among_submit_options() -> None:
 
 
 def test_harmless_settings_pass() -> None:
-    harmless = {"spark.sql.ansi.enabled": "true", "spark.sql.parquet.datetimeRebaseModeInRead": "EXCEPTION"}
+    harmless = {"spark.sql.ansi.enabled": "true", "spark.sql.parquet.datetimeRebaseModeInRead": "EXCEPTION",
+                "spark.sql.legacy.timeParserPolicy": "corrected", "spark.sql.parquet.outputTimestampType": "INT96"}
     settings.refuse({**harmless, "spark.sql.session.timeZone": "Europe/Paris", "spark.x": "y"})
 
 

@@ -169,6 +169,18 @@ def test_an_empty_text_in_a_partition_is_refused(write: Write, spark: SparkSessi
         write(parts(spark, (1, "a"), (2, "")), partition_by=("p",))
 
 
+@pytest.mark.parametrize(("kind", "first", "then", "said"), [
+    ("parquet", (), ("p",), "nothing, not by p"), ("parquet", ("p",), (), "p, not by nothing"), ("json", (), ("p",), "nothing, not by p"),
+    ("csv", ("p",), ("p", "q"), "p, not by p, q")])
+def test_rows_are_not_added_in_other_partitions(
+    write: Write, spark: SparkSession, kind: str, first: tuple[str, ...], then: tuple[str, ...], said: str,
+) -> None:
+    rows = parts(spark, (1, "a")).withColumn("q", F.lit("x"))
+    write(rows, format=kind, partition_by=first)
+    with pytest.raises(ContractError, match=f"partitioned by {said}"):
+        write(rows, format=kind, partition_by=then, mode="append")
+
+
 def test_files_come_near_the_size_that_was_asked_for(write: Write, spark: SparkSession, tmp_path: Path) -> None:
     frame = spark.range(0, 200_000, 1, 8).select(F.xxhash64("id").alias("a"), F.xxhash64("id", F.lit(1)).alias("b"))
     write(frame, target_file_size="1MB", format="parquet")

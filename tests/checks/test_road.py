@@ -10,8 +10,12 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from sparkkit import verdicts
 from sparkkit.checks import onepass
+from sparkkit.checks.rules import of
+from sparkkit.formats.writing import setting
 from sparkkit.job import Job
+from sparkkit.schema.contract import Column, Contract
 from sparkkit.testing import Outcome
 
 DEEP = pytest.mark.e2e
@@ -133,6 +137,16 @@ def test_times_are_those_of_the_session_wherever_the_driver_is(go: Go, tokyo: No
     done = go({"t": [said.format("t", "one"), said.format("t x join t y using (at)", "apart")]},
               edge, rows=[("2024-01-01 00:00:00",), ("2024-01-01 01:00:00",)], ddl="at timestamp")
     assert (done.exit_code, told(done)) == (0, {name: (True, "2024-01-01T01:00:00") for name in ("one", "apart")})
+
+
+@pytest.mark.parametrize(("bound", "met"), [("2024-06-01T10:00:00Z", True), ("2024-06-01T11:00:00Z", False),
+                                            ("2024-06-01T12:30:00+02:00", True)])
+def test_a_bound_with_an_offset_is_that_instant_whatever_the_session_s_zone(spark: SparkSession, bound: str, met: bool) -> None:
+    contract = Contract("t", (Column("at", "timestamp"),), quality=(
+        {"type": "sql", "query": "select max(at) from t", "mustBeGreaterOrEqualTo": bound, "name": "newest"},))
+    with setting(spark, "spark.sql.session.timeZone", "Europe/Berlin"):
+        (found,) = verdicts.of_frame(spark.sql("select timestamp'2024-06-01 12:30:00' as at"), of(contract))
+    assert (found["success"], found["result"]["observed_value"]) == (met, "2024-06-01T10:30:00")
 
 
 @DEEP

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from sparkkit.errors import ContractError
 from sparkkit.schema import cast
 from sparkkit.schema.conform import conform
 from sparkkit.schema.contract import Column, Contract
@@ -182,6 +183,11 @@ TEXTS: dict[str, tuple[str, Mapping[str, str], Cases]] = {
             "2021-02-28": "!bad_value",
         },
     ),
+    "date with a time of day": (
+        "date",
+        {"date_format": "dd/MM/yyyy HH:mm:ss"},
+        {"31/12/1960 23:00:00": "1960-12-31", "31/12/1960 00:00:00": "1960-12-31", "31/12/1999 23:59:59": "1999-12-31"},
+    ),
     "timestamp": (
         "timestamp",
         {},
@@ -266,6 +272,8 @@ TEXTS: dict[str, tuple[str, Mapping[str, str], Cases]] = {
             '{"a":1,"b c":12.34,"d":["2021-01-01"],"e":{"f":"x"}}': "{1, 12.34, [2021-01-01], {x}}",
             '{"a":1}': "{1, null, null, null}",
             '{"a":1,"z":2}': "!bad_value",
+            '{"a":1,"a":2}': "!bad_value",
+            '{"e":{"f":"x","f":"y"}}': "!bad_value",
             '{"b c":12.345}': "!bad_value",
             '{"d":["2021-2-1"]}': "!bad_value",
             '{"e":{"f":1,"g":2}}': "!bad_value",
@@ -357,3 +365,11 @@ def test_near_misses_are_never_taken_for_values(spark: SparkSession, dtype: str,
     found = verdicts(spark, dtype, texts, {})
     assert [text for text in texts if (not found[text].startswith("!")) != fits(text)] == []
     assert sum(map(fits, texts)) > 10
+
+
+@pytest.mark.parametrize(("source", "target"), [("bigint", "timestamp"), ("double", "timestamp"), ("decimal(20,0)", "timestamp_ntz"),
+                                                ("timestamp", "bigint")])
+def test_a_number_is_no_time_for_nobody_knows_of_which_unit(spark: SparkSession, source: str, target: str) -> None:
+    frame = spark.sql(f"select cast(null as {source}) as a")
+    with pytest.raises(ContractError, match=rf"a: {re.escape(source)} found where the contract says {target}"):
+        conform(frame, Contract("t", (Column("a", target),)))
