@@ -11,11 +11,13 @@ from pyspark.sql import functions as F
 
 from sparkkit import formats
 from sparkkit.conf import InputConf
+from sparkkit.errors import UsageError
 from sparkkit.formats.base import KEYED, Raws
 from sparkkit.intake import LINES, judge
 from sparkkit.quarantine import HIDDEN
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, RAW
+from sparkkit.schema.reader import OPTIONS
 from sparkkit.storage.hadoop import Hadoop
 
 KEY = "_sparkkit_key"
@@ -24,7 +26,11 @@ KEY = "_sparkkit_key"
 
 def landed(spark: SparkSession, rows: DataFrame, conf: InputConf | None, contract: Contract | None) -> DataFrame:
     """Rows (`source_file`, `raw`, `form`, KEY) landed and judged: KEY, FILE, BAD and the columns; an output has no `conf`. Rows that nobody
-    can place (a file that is gone, one that could not be read) are left out."""
+    can place (a file that is gone, one that could not be read) are left out.
+
+    Raises:
+        UsageError: their values were read by options of the contract, which can't be told from JSON (`reader_options`).
+    """
     forms = {row["form"] for row in rows.select("form").distinct().toLocalIterator()}
     told = rows.select(F.concat(F.coalesce("source_file", F.lit("")), F.lit(KEYED), KEY).alias(FILE), F.col("raw").alias(RAW), "form")
     kind = _kind(rows, conf) if conf else None
@@ -35,6 +41,8 @@ def landed(spark: SparkSession, rows: DataFrame, conf: InputConf | None, contrac
         from sparkkit.formats import json
 
         typed = contract if kind in LINES else _plain(contract)
+        if kind not in LINES:
+            refuse_options(contract)
         judged.append(judge(json.objects(told.where("form = 'columns'").select(FILE, RAW), typed, HIDDEN), typed))
     if not judged:
         return rows.select(KEY, F.col("source_file").alias(FILE), F.lit(None).cast(BAD_TYPE).alias(BAD)).limit(0)
@@ -59,6 +67,21 @@ def _kind(rows: DataFrame, conf: InputConf) -> str:
         return conf.format
     first = rows.where("source_file is not null").select("source_file").first()
     return (formats.of_path(first[0]) if first else None) or "table"
+
+
+def refuse_options(contract: Contract) -> None:
+    """Refuses rows of typed inputs and of outputs whose contract has options for texts (and for times without a zone): which of the columns
+    were such, JSON does not say.
+
+    Raises:
+        UsageError: `reader_options`.
+    """
+    given = [(c.name, key) for c in contract.columns for key, value in {**contract.reader, **c.reader}.items()
+             if key in OPTIONS and OPTIONS[key].column and value != OPTIONS[key].default]
+    if given:
+        name, key = given[0]
+        raise UsageError(f"{name} was read by the contract's {key}, which its rejected rows, kept as columns, can't be read by once more",
+                         reason="reader_options", hint="run the date again as a whole")
 
 
 def _plain(contract: Contract) -> Contract:

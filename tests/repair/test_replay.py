@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -14,8 +15,8 @@ from pyspark.sql import functions as F
 from sparkkit import publishing
 from sparkkit.conf import OutputConf
 from sparkkit.errors import ContractError, InfrastructureError, UsageError
-from sparkkit.repair import carry, linear, shelf
-from sparkkit.schema.contract import Rule
+from sparkkit.repair import carry, landing, linear, shelf
+from sparkkit.schema.contract import Column, Contract, Rule
 from sparkkit.staging import Target
 from sparkkit.storage import journal
 from sparkkit.storage.lock import Patience
@@ -159,3 +160,11 @@ def test_a_second_replay_finds_the_outputs_that_the_first_did_not_feed(monkeypat
     assert carry.slice_at(place, target, "d1", shelf_now).record is theirs
     with pytest.raises(UsageError, match="no longer holds what run replay-1 wrote"):
         carry.slice_at(place, target, "d1", replace(shelf_now, fields={"logical_id": "other"}))
+
+
+@pytest.mark.parametrize(("options", "refused"), [({"zone": "Europe/Berlin"}, True), ({"decimal": ","}, True), ({"decimal": "."}, False),
+                                                  ({"delimiter": ";"}, False)])
+def test_rows_kept_as_columns_are_not_read_by_options_that_were_for_their_texts(options: dict[str, str], refused: bool) -> None:
+    contract = Contract("t", (Column("at", "timestamp"),), reader=options)
+    with pytest.raises(UsageError, match="at was read by the contract's") if refused else nullcontext():
+        landing.refuse_options(contract)
