@@ -117,7 +117,9 @@ def _failed(record: Record, error: BaseException, where: Path, verbose: bool) ->
     if verbose:
         print(redaction.stack(error), end="", file=sys.stderr)
     found = failures.explain(error, getattr(error, "sparkkit_step", ""))
-    died = session.how_the_jvm_ended() if found.reason == "jvm_died" else None
+    elsewhere = failures.explain(error)
+    died = session.how_the_jvm_ended() if elsewhere.reason == "jvm_died" else None
+    found = elsewhere if died else found  # what build says is the job's own failure, unless there is no JVM any more
     _end(record, STATUS.get(found.exit_code, "failed"), found.exit_code, found.reason, f"{found} ({died})" if died else str(found))
     if found is not error or error.__cause__:
         where = where.absolute().with_name(f"{record.run_id}.log")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from py4j.protocol import Py4JError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -148,6 +149,18 @@ def test_a_job_that_can_not_be_loaded_leaves_a_record_and_is_its_last_run(
     record = json.loads(file.read_text())
     assert (record["exit_code"], record["reason"], record["date"]) == (code, reason, "2026-01-01")
     assert (cli.main(["status", "broken", "--exit-code"]), "broken" in capsys.readouterr().err) == (code, True)
+
+
+@pytest.mark.parametrize(("ended", "code", "reason"), [("the driver's JVM was killed by SIGKILL", 6, "jvm_died"), (None, 1, "job_failed")])
+def test_a_jvm_that_dies_while_the_job_builds_is_no_failure_of_the_job(
+    line: Path, run_job: RunJob, monkeypatch: pytest.MonkeyPatch, ended: str | None, code: int, reason: str,
+) -> None:
+    def build(text: DataFrame) -> DataFrame:
+        raise Py4JError("functions does not exist in the JVM")
+
+    monkeypatch.setattr("sparkkit.session.how_the_jvm_ended", lambda: ended)
+    done = run_job(Job(build, name="dying"), {"text": line})
+    assert (done.exit_code, done.record["reason"], (ended or "") in done.record["message"]) == (code, reason, True)
 
 
 def test_an_output_that_exists_is_refused_in_mode_error(line: Path, run_job: RunJob, tmp_path: Path) -> None:
