@@ -320,11 +320,11 @@ def test_a_file_is_not_passed_over_by_its_footer_in_a_zone_east_of_it(monkeypatc
     assert reader._near(tokyo, (new, old)) == (new,)
 
 
-def test_a_state_is_of_its_watermark_and_filter_and_one_that_does_not_tell_them_of_any() -> None:
-    def refusal(conf: InputConf, state: State) -> str:
+def test_a_state_is_of_its_watermark_filter_and_zone_and_one_that_does_not_tell_them_of_any() -> None:
+    def refusal(conf: InputConf, state: State, zone: str = "UTC") -> str:
         spec = Spec("data", conf, {}, "append", state)
         try:
-            spec.refuse_other(**_told(spec.conf))
+            spec.refuse_other(**_told(spec.conf, zone))
         except UsageError as error:
             return f"{error.reason}: {error.message}"
         return "none"
@@ -333,6 +333,7 @@ def test_a_state_is_of_its_watermark_and_filter_and_one_that_does_not_tell_them_
     conf = InputConf(path=("in",), incremental="column", watermark="created_at", filter="a > 1")
     assert refusal(conf, State.decode(state.encode(), "x")) == "none"
     assert "its watermark was created_at when run r1" in refusal(replace(conf, watermark="updated_at"), state)
+    assert "its watermark was created_at when run r1 left its state, and is created_at in Asia/Tokyo" in refusal(conf, state, "Asia/Tokyo")
     assert refusal(replace(conf, filter=None), state).startswith("state_differs: input 'data': its filter was a > 1 when run r1 left its "
                                                                  "state, and is none now")
     before = state.encode().replace(b', "watermark": "created_at", "filter": "a > 1", "logical_id": null', b"")

@@ -181,7 +181,7 @@ def test_a_package_that_is_missing_is_named_with_what_to_install(
 
     frame = spark.range(1)
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(UsageError, match=r"avro needs the package fastavro: pip install 'sparkkit\[avro\]'"):
+    with pytest.raises(UsageError, match=r"avro needs the package fastavro: install sparkkit with its extra \[avro\]"):
         write(frame)
 
 
