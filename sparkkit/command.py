@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from sparkkit import codebase, failures, project, redaction, session
 from sparkkit import conf as confs
 from sparkkit.conf import Conf
-from sparkkit.errors import SparkkitError, UsageError
+from sparkkit.errors import InfrastructureError, SparkkitError, UsageError
 from sparkkit.history import find, stacks
 from sparkkit.history import places as ledgers
 from sparkkit.history.keeper import Keeper
@@ -117,9 +117,10 @@ def _failed(record: Record, error: BaseException, where: Path, verbose: bool) ->
     if verbose:
         print(redaction.stack(error), end="", file=sys.stderr)
     found = failures.explain(error, getattr(error, "sparkkit_step", ""))
-    elsewhere = failures.explain(error)
-    died = session.how_the_jvm_ended() if elsewhere.reason == "jvm_died" else None
-    found = elsewhere if died else found  # what build says is the job's own failure, unless there is no JVM any more
+    lost = failures.explain(error).reason == "jvm_died" or "does not exist in the JVM" in str(found)
+    died = session.how_the_jvm_ended() if lost else None
+    if died and found.reason != "jvm_died":  # what build says is the job's own failure, unless there is no JVM any more
+        found = InfrastructureError(found.message, reason="jvm_died", hint="run again; if it dies again, give it more memory")
     _end(record, STATUS.get(found.exit_code, "failed"), found.exit_code, found.reason, f"{found} ({died})" if died else str(found))
     if found is not error or error.__cause__:
         where = where.absolute().with_name(f"{record.run_id}.log")

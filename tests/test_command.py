@@ -151,12 +151,13 @@ def test_a_job_that_can_not_be_loaded_leaves_a_record_and_is_its_last_run(
     assert (cli.main(["status", "broken", "--exit-code"]), "broken" in capsys.readouterr().err) == (code, True)
 
 
+@pytest.mark.parametrize("name", ["functions", "org.apache.spark.sql.delta.DeltaOptions"])
 @pytest.mark.parametrize(("ended", "code", "reason"), [("the driver's JVM was killed by SIGKILL", 6, "jvm_died"), (None, 1, "job_failed")])
 def test_a_jvm_that_dies_while_the_job_builds_is_no_failure_of_the_job(
-    line: Path, run_job: RunJob, monkeypatch: pytest.MonkeyPatch, ended: str | None, code: int, reason: str,
+    line: Path, run_job: RunJob, monkeypatch: pytest.MonkeyPatch, ended: str | None, code: int, reason: str, name: str,
 ) -> None:
     def build(text: DataFrame) -> DataFrame:
-        raise Py4JError("functions does not exist in the JVM")
+        raise Py4JError(f"{name} does not exist in the JVM")
 
     monkeypatch.setattr("sparkkit.session.how_the_jvm_ended", lambda: ended)
     done = run_job(Job(build, name="dying"), {"text": line})

@@ -210,5 +210,5 @@ def test_a_stream_is_refused(spark):
 
 def test_without_pyarrow_the_message_names_the_extra(spark, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(UsageError, match=r"pyarrow can't be imported .*sparkkit\[pandas\]"):
+    with pytest.raises(UsageError, match=r"pyarrow can't be imported .*its extra \[pandas\]"):
         map_reduce(texts(spark, []), *functions())
