@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import re
 import signal
 import sys
@@ -22,6 +21,7 @@ from sparkkit.history.keeper import Keeper
 from sparkkit.interrupts import Interrupted, Stopper
 from sparkkit.job import Job
 from sparkkit.ledger import Record, new_run_id
+from sparkkit.options import date
 from sparkkit.redaction import HIDDEN
 from sparkkit.report import text as report
 from sparkkit.settings import LOG, refuse
@@ -43,18 +43,6 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raises what argparse would have printed."""
         raise UsageError(message, reason="wrong_option", hint=f"`{self.prog} --help` lists the options")
-
-
-def date(text: str) -> dt.date:
-    """A date of the command line.
-
-    Raises:
-        ArgumentTypeError: it is none.
-    """
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date: write YYYY-MM-DD") from None
 
 
 def main(job: Job) -> None:

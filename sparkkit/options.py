@@ -23,6 +23,18 @@ Secret = NewType("Secret", str)
 """A text that is never printed or recorded: `def build(people, *, api: Secret)`."""
 
 
+def date(text: str) -> dt.date:
+    """A date of the command line.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date: write YYYY-MM-DD") from None
+
+
 @dataclass(frozen=True)
 class Option:
     """One option: `flag` as typed, `parameter` as the function names it, `parse` one text to its value."""

@@ -146,6 +146,11 @@ class Journals:
         """Whether a path is on a store whose rename is one step, so that plain files can be published there."""
         return _system(path) == "file:" or HadoopStore.knows(self.hadoop, path)
 
+    def one_decision(self, paths: Iterable[str]) -> bool:
+        """Whether what goes to these paths, which are locked, is published by one decision: all have journals, on one filesystem."""
+        found = [self.runs.get(path) for path in paths]
+        return None not in found and len({id(one[0]) for one in found if one}) <= 1
+
     def log(self, path: str) -> Log | None:
         """The log of a path, to be read without a lock; None where there is no journal."""
         system = _system(path)

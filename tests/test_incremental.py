@@ -10,6 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -17,16 +19,19 @@ from pyspark.sql import functions as F
 from sparkkit import conf as confs
 from sparkkit import publishing, run
 from sparkkit.conf import InputConf
-from sparkkit.errors import ContractError, InfrastructureError, SparkkitError, UsageError
+from sparkkit.errors import ContractError, InfrastructureError, NotReadyError, SparkkitError, UsageError
+from sparkkit.formats import footers
 from sparkkit.incremental import states
 from sparkkit.incremental.column import Column
-from sparkkit.incremental.news import _told
+from sparkkit.incremental.news import _each, _told
 from sparkkit.incremental.spec import Spec
 from sparkkit.job import Job
 from sparkkit.ledger import Record
 from sparkkit.project import Project
+from sparkkit.publishing import Journals
+from sparkkit.staging import Files
 from sparkkit.storage import journal
-from sparkkit.storage.hadoop import File
+from sparkkit.storage.hadoop import File, Hadoop
 from sparkkit.storage.increments import Cut, State
 from sparkkit.storage.local import LocalStore
 from sparkkit.storage.lock import Patience
@@ -318,6 +323,42 @@ def test_a_file_is_not_passed_over_by_its_footer_in_a_zone_east_of_it(monkeypatc
     monkeypatch.setattr("sparkkit.incremental.column.Hadoop", SimpleNamespace(of=lambda _: None))
     tokyo: Any = SimpleNamespace(conf={"spark.sql.session.timeZone": "Asia/Tokyo"})
     assert reader._near(tokyo, (new, old)) == (new,)
+
+
+def test_outputs_on_several_filesystems_keep_no_state_and_are_no_one_decision() -> None:
+    here, there = (SimpleNamespace(journal=path, path=path) for path in ("/out/a", "hdfs://n/b"))
+    one, other = object(), object()
+    runs: Any = {"/out/a": (one, "/out/a"), "/out/c": (one, "/out/c"), "hdfs://n/b": (other, "/b")}
+    journals = Journals(None, "r", None, runs=runs, bare={"s3a://x"})  # type: ignore[arg-type]
+    place: Any = Files(None, "r", None, journals)  # type: ignore[arg-type]
+    targets: Any = {"a": here, "b": there}
+    assert [journals.one_decision(paths) for paths in (["/out/a", "/out/c"], ["/out/a", "hdfs://n/b"], ["s3a://x"])] == [True, False, False]
+    assert states.refuse_place(place, {"a": here}) is place  # type: ignore[dict-item]
+    with pytest.raises(UsageError, match="several filesystems"):
+        states.refuse_place(place, targets)
+
+
+def test_the_error_of_several_inputs_is_the_strongest_whatever_their_order() -> None:
+    errors = {"late": NotReadyError("late"), "bad": ContractError("bad"), "wrong": UsageError("wrong")}
+
+    def read(name: str) -> str:
+        if name in errors:
+            raise errors[name]
+        return name
+
+    for names, kind in ((["late", "bad"], NotReadyError), (["bad", "late", "wrong"], UsageError)):
+        with pytest.raises(kind):
+            _each(names, read)
+    assert _each(["a", "b"], read) == {"a": "a", "b": "b"}
+
+
+@pytest.mark.parametrize(("kind", "top"), [("uint32", None), ("int64", 3_000_000_000)])
+def test_an_unsigned_watermark_has_no_top_for_its_statistics_are_read_as_signed(
+    spark: SparkSession, tmp_path: Path, kind: str, top: int | None,
+) -> None:
+    file = f"{tmp_path}/x.parquet"
+    pq.write_table(pa.table({"id": pa.array([1, 3_000_000_000], getattr(pa, kind)())}), file)
+    assert footers.highest(Hadoop.of(spark), [file], "id") == {file: top}
 
 
 def test_a_state_is_of_its_watermark_filter_and_zone_and_one_that_does_not_tell_them_of_any() -> None:

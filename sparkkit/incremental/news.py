@@ -280,8 +280,8 @@ def _partitions(place: Place, staged: Staged) -> set[tuple[str, ...]]:
 
 
 def _each(names: Iterable[str], call: Callable[[str], T]) -> dict[str, T]:
-    """What a call gives for each name. Where several fail the error is the strongest, whatever the order: a file that will never be
-    right is not to be hidden behind one that is only late."""
+    """What a call gives for each name. Where several fail the error is the strongest, whatever their order: a scheduler that waits for a
+    late input is not to give up because another one is damaged."""
     found, wrong = {}, []
     for name in names:
         try:

@@ -28,7 +28,7 @@ def refuse_place(place: Any, targets: Mapping[str, Target]) -> Files:
     if bare:
         raise UsageError(f"incremental inputs need the journal of an output, and {bare.path} is on a store that has none",
                          reason="no_state", hint="write to HDFS or a local disk, or read all each time")
-    if len({id(place.journals.runs[t.journal][0]) for t in targets.values()}) > 1:
+    if not place.journals.one_decision(t.journal for t in targets.values()):
         raise UsageError("the outputs are on several filesystems, each with a decision of its own, and a state is a part of one",
                          reason="no_state", hint="write all outputs of an incremental job to one filesystem")
     return place

@@ -282,11 +282,10 @@ class _Replay:
         self, place: Files, staged: Mapping[str, Staged], pieces: Sequence[Piece], kept: Kept, quarantine: Quarantine,
     ) -> None:
         """By one decision, under the logical id of the run whose rows they are: a retry of that run stays one."""
-        shelved = place.shelved(quarantine.target, quarantine.staged, kept.name)
-        runs = {id(place.journals.runs[p.path][0]) for p in (*shelved, *pieces) if p.path in place.journals.runs}
-        if len(runs) > 1 or any(p.path in place.journals.bare for p in (*shelved, *pieces)):
+        if not place.journals.one_decision([quarantine.path, *(piece.path for piece in pieces)]):
             raise UsageError("the quarantine and what its rows go to are not on one filesystem with a journal, so that no one decision can "
                              "move rows from here to there", reason="two_decisions", hint="run the date again as a whole")
+        shelved = place.shelved(quarantine.target, quarantine.staged, kept.name)
         parts = place.journals.publish(kept.fields["logical_id"], [*shelved, *pieces])
         for n in staged:
             target = staged[n].target

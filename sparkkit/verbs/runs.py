@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from sparkkit.errors import InfrastructureError, NotReadyError
+from sparkkit.options import date
 from sparkkit.redaction import clean, printable_lines
 
 if TYPE_CHECKING:
@@ -39,16 +40,8 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     status = verbs.add_parser("status", help="a job's last run, on one line; exit code 3 where it has none")
     _shared(status)
     status.add_argument("job")
-    status.add_argument("--date", type=day, help="its last run for this logical date")
+    status.add_argument("--date", type=date, help="its last run for this logical date")
     status.add_argument("--exit-code", action="store_true", help="end with the exit code of that run")
-
-
-def day(text: str) -> dt.date:
-    """A date of the command line; argparse tells what is none."""
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date: write YYYY-MM-DD") from None
 
 
 def _number(text: str) -> int:
