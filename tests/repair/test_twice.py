@@ -81,3 +81,9 @@ def test_columns_that_only_one_has_and_maps_are_compared(spark: SparkSession) ->
     some, other = spark.sql("select map('a', 1, 'b', 2) m, 1 x"), spark.sql("select map('b', 2, 'a', 1) m")
     lost = compare(some, other)
     assert (lost and lost.columns, compare(some.select("m"), other)) == (("x",), None)
+
+
+def test_maps_that_differ_by_a_microsecond_are_not_the_same(spark: SparkSession) -> None:
+    one, other = (spark.sql(f"select map('a', timestamp'2024-01-01 00:00:00.00000{n}') as m") for n in (1, 2))
+    found = compare(one, other)
+    assert found is not None and (found.gone, found.more) == (1, 1)
