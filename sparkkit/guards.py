@@ -54,6 +54,22 @@ def before(place: Place, conf: Conf, targets: Mapping[str, Target]) -> None:
         _refuse_static(place, target)
 
 
+def again(place: Place, targets: Mapping[str, Target], names: Mapping[str, str]) -> None:
+    """Refuses to add rows to those that an overwrite of the same slice has brought; `names` are what the slices are called.
+
+    Raises:
+        UsageError: `overwritten_before`.
+    """
+    for name, target in targets.items():
+        if isinstance(place, Files) and target.conf.mode == "append" and place.there(target):
+            run_id = place.journals.overwrote(target.journal, names[name])
+            if run_id:
+                slice_name = names[name].partition("@")[2]
+                raise UsageError(f"output {name!r}: run {run_id} overwrote {target.path} by the rows of {slice_name}, and append would"
+                                 " add them once more", reason="overwritten_before",
+                                 hint="run it by overwrite again, or by overwrite_partitions or merge, which replace what is there")
+
+
 def named(source: Source) -> Source:
     """The same source, whose names of columns Parquet's reader leaves as they are.
 

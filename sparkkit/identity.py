@@ -41,9 +41,10 @@ def identity(
     }
     logical_id = _hash({"job": job.name, "date": date, "code": code or run_id, "contracts": contracts, "settings": settings, **whole})
     key = label or date or f"inputs {_hash(given)}"
-    slices = {n: slice_of(conf.outputs[n], f"{job.name}/{n}@{key}") for n in job.outputs}
+    names = {n: f"{job.name}/{n}@{key}" for n in job.outputs}
+    slices = {n: slice_of(conf.outputs[n], name) for n, name in names.items()}
     added = any(conf.outputs[n].mode not in ("overwrite", "error") for n in job.outputs)
-    return Identity(logical_id, slices, f"{job.name}@{key if added or label or date else ''}")
+    return Identity(logical_id, slices, f"{job.name}@{key if added or label or date else ''}", names)
 
 
 def _digest(secret: Any) -> str:

@@ -28,7 +28,7 @@ from sparkkit.storage.journal import Staged as Placed
 from sparkkit.storage.local import LocalStore, real_path
 from sparkkit.storage.lock import Patience
 from sparkkit.storage.log import Log, Part, decode
-from sparkkit.storage.records import WHOLE, Record, last_of
+from sparkkit.storage.records import CALLED, WHOLE, Record, last_of
 from sparkkit.storage.seam import Store
 
 FORMAT = 1
@@ -40,11 +40,15 @@ TODO = "_commit.json"
 
 @dataclass(frozen=True)
 class Identity:
-    """What a run is: `logical_id` tells a retry, `slices` what a re-run replaces, by output; `shelf` the same for the quarantine."""
+    """What a run is: `logical_id` tells a retry, `slices` what a re-run replaces, by output; `shelf` the same for the quarantine.
+
+    `names` are what the slices are called where a mode adds them to others.
+    """
 
     logical_id: str
     slices: Mapping[str, str]
     shelf: str
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,13 +83,17 @@ class TableCommit:
 
 @dataclass(frozen=True)
 class Piece:
-    """What is to be published at one path: a staged folder, the mode of the journal, the slice; for a table its commit."""
+    """What is to be published at one path: a staged folder, the mode of the journal, the slice; for a table its commit.
+
+    `name` is what the slice is called where it is one of several.
+    """
 
     path: str
     folder: str
     mode: str
     slice: str
     commit: TableCommit | None = None
+    name: str = ""
 
 
 @dataclass
@@ -217,8 +225,17 @@ class Journals:
             run.slices = {**run.slices, **{key: piece.slice for key, piece in mine.items()}}
             placed = [self._placed(run, key, piece) for key, piece in mine.items()]
             told = [_of(run.next_state(name, data), placed) for name, data in (states or {}).items() if run is last]
-            published |= {mine[part.target].path: part for part in run.publish_with(logical_id, placed, told)}
+            called = {key: [_called(run, key, piece, logical_id)] for key, piece in mine.items() if piece.slice == WHOLE and piece.name}
+            published |= {mine[part.target].path: part for part in run.publish_with(logical_id, placed, told, called)}
         return published
+
+    def overwrote(self, path: str, name: str) -> str | None:
+        """The run that wrote a slice's rows to a path by replacing all that there was; None where none has, or they were replaced."""
+        log = None if path in self.bare else self.log(path)
+        called, whole = (last_of(log, "slices", one) for one in (CALLED, WHOLE)) if log else (None, None)
+        if called is None or whole is None or called.fields.get("called") != [name, whole.fields["logical_id"]]:
+            return None
+        return whole.run_id
 
     def _placed(self, run: Run, key: str, piece: Piece) -> Placed:
         folder = re.sub("^file:/+", "/", piece.folder)
@@ -263,6 +280,14 @@ class Journals:
         if done.rows != todo.rows and not done.already:
             raise AccountingError(f"{todo.rows} good rows, but the commit to {todo.path} accounts for {done.rows}",
                                   hint="look at the table's history")
+
+
+def _called(run: Run, key: str, piece: Piece, logical_id: str) -> Record:
+    """Says whose rows replace all that there is, under the logical id that a replay into them keeps."""
+    held = run.held[key]
+    last = last_of(held.log, "slices", CALLED)
+    fields = {"logical_id": "", "how": "whole", "slot": held.slot, "files": [], "called": [piece.name, logical_id]}
+    return Record(CALLED, last.generation + 1 if last else 1, run.run_id, fields)
 
 
 def _of(state: Record, placed: Sequence[Placed]) -> Record:

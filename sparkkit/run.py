@@ -86,6 +86,7 @@ def _locked(
         return {}
     for target in targets.values():
         sinks.refuse_existing(place, target)
+    guards.again(place, targets, who.names)
     with record.step("build"):
         built = build(job, {n: t.passed for n, t in taken.items()}, request.params)
         judged = {n: intake.judge(f, contracts.get(n), checks.get(n, ()), others) for n, f in built.items()}

@@ -277,7 +277,7 @@ def publish(
             _commit(place, one, identity.slices[one.target.name])
             place.drop(one.target.staging)
         return {}
-    pieces = {n: piece(one, place.run_id, identity.slices[n]) for n, one in staged.items()}
+    pieces = {n: piece(one, place.run_id, identity.slices[n], identity.names.get(n, "")) for n, one in staged.items()}
     parts = place.journals.publish(identity.logical_id, [*shelved, *pieces.values()], states)
     for name, one in staged.items():
         one.committed = place.journals.committed.get(one.target.path)
@@ -296,14 +296,14 @@ def finish(place: Place, one: Staged) -> None:
     one.files, one.bytes = place.size(one.data)
 
 
-def piece(staged: Staged, run_id: str, name: str) -> Piece:
-    """Staged rows as what is to be published, for a slice of this name."""
+def piece(staged: Staged, run_id: str, slice_name: str, name: str = "") -> Piece:
+    """Staged rows as what is to be published, for a slice; `name` is what it is called beside others."""
     target = staged.target
     if not target.table:
-        return Piece(target.journal, staged.data, mode_of(target.conf), name)
+        return Piece(target.journal, staged.data, mode_of(target.conf), slice_name, name=name)
     data = staged.data.removeprefix(target.staging).lstrip("/")
     commit = TableCommit(target.path, target.conf, data, staged.schema, staged.count.good, run_id)
-    return Piece(target.journal, target.staging, mode_of(target.conf), name, commit)
+    return Piece(target.journal, target.staging, mode_of(target.conf), slice_name, commit, name)
 
 
 def _folders(staged: Staged, part: Part) -> list[str]:

@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 
 from sparkkit import conf as confs
 from sparkkit import publishing, run
-from sparkkit.errors import ContractError, InfrastructureError, LockedError
+from sparkkit.errors import ContractError, InfrastructureError, LockedError, UsageError
 from sparkkit.formats import delta_adopt
 from sparkkit.job import Job
 from sparkkit.ledger import Record
@@ -130,6 +130,17 @@ def test_a_retry_of_what_another_run_overwrote_is_made_again(go: Go, held: Any) 
     whole: Any = {"outputs.output.mode": "overwrite"}
     assert [go(["a"], **whole).status, go(["b"], **whole).status, go(["a"], **whole).status] == ["done"] * 3
     assert (go(["a"], **whole).status, held()) == ("already_done", ["a"])
+
+
+def test_a_date_that_overwrote_all_is_not_added_once_more(go: Go, held: Any) -> None:
+    whole: Any = {"outputs.output.mode": "overwrite"}
+    go(["a"], "2026-01-01", **whole)
+    go(["b"], "2026-01-02")
+    with pytest.raises(UsageError, match="run job-1 overwrote .*/out by the rows of 2026-01-01, and append would add them once more"):
+        go(["a"], "2026-01-01")
+    assert held() == ["a", "b"]
+    go(["c"], "2026-01-03", **whole)
+    assert (go(["a"], "2026-01-01").status, held()) == ("done", ["a", "c"])
 
 
 @pytest.mark.skipif(KIND != "parquet", reason="by files: a table knows what it has")

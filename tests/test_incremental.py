@@ -273,6 +273,15 @@ def test_a_date_takes_its_late_rows_in_where_it_is_the_last(go: Go, put: Any, he
     assert go("2026-01-01", **COLUMN).status == "already_done"
 
 
+def test_a_date_whose_rows_were_mended_under_the_same_marks_is_not_done_already(go: Go, put: Any, held: Any, tmp_path: Path) -> None:
+    put(x=["2026-01-01 10:00:00", "2026-01-01 11:00:00"])
+    go("2026-01-01", **COLUMN)
+    (tmp_path / "in" / "x.parquet").unlink()
+    put(y=["2026-01-01 10:00:00", "2026-01-01 11:00:00"])
+    assert (go("2026-01-01", **COLUMN).status, held()) == ("done", ["y0", "y1"])
+    assert go("2026-01-01", **COLUMN).status == "already_done"
+
+
 def test_late_rows_are_found_as_far_as_lateness_reaches_and_bring_their_whole_day(go: Go, put: Any, held: Any) -> None:
     put(x=["2026-01-01 10:00:00", "2026-01-02 10:00:00", "2026-01-03 10:00:00"])
     assert go(None, days, **DAYS).inputs["data"]["late"] is None

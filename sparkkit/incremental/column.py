@@ -93,7 +93,8 @@ class Column(Reader):
         stretches = self._stretches()
         said = ", ".join(f"{low or '(all)'} < {line.column} <= {high}" for low, high in stretches)
         behind = "" if spec.style == "append" else f" {sorted(came.items())}"  # which are among mine, or it is refused
-        source = replace(source, slice=f"{spec.conf.path} {said} {seen.mine} rows{behind}")
+        # rows that were mended keep their marks and their number: what holds them tells them from those before
+        source = replace(source, slice=f"{spec.conf.path} {said} {seen.mine} rows{behind} of {source.fingerprint or 'unknown'}")
         refused = ahead or self._refused(seen, came, held)
         return Part(source, fresh, bool(self.own), said or "nothing", self._findings(gone), came if self.mark else None,
                     seen.mine if spec.style == "append" else seen.rows, refused=refused, start=self.start, line=line)

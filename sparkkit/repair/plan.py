@@ -60,6 +60,7 @@ def plan(spark: SparkSession, want: Asked, *, quick: bool = False) -> dict[str, 
     taken = {n: intake.take(one) for n, one in found.items()}
     who = identity.identity(want.job, want.conf, want.params, want.date, found, code=record.code_version, contracts=record.contracts,
                             run_id="plan", session=meaning(spark))
+    guards.again(place, targets, who.names)
     states = {n: state(place, t, who, n) for n, t in targets.items()}
     done = {s.done_by for s in states.values()}
     told: dict[str, Any] = {

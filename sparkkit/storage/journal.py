@@ -182,15 +182,15 @@ class Run:
 
     @guarded
     def publish_with(
-        self, logical_id: str, staged: Sequence[Staged], states: Sequence[Record], slices: Sequence[Record] = (),
+        self, logical_id: str, staged: Sequence[Staged], states: Sequence[Record], slices: Mapping[str, Sequence[Record]] | None = None,
     ) -> tuple[Part, ...]:
-        """As `publish`, with records as they are, those of slices too."""
+        """As `publish`, with records as they are, and with those of each output's slices."""
         unknown = {one.target for one in staged} - set(self.held)
         if unknown or not staged:
             raise UsageError(f"run {self.run_id} has no lock on {', '.join(sorted(unknown)) or 'what it publishes: nothing'}",
                              reason="wrong_outputs")
-        small = {r.path("states"): r.encode() for r in states} | {r.path("slices"): r.encode() for r in slices}
-        parts = tuple(self._prepare(one, logical_id, small) for one in staged)
+        parts = tuple(self._prepare(one, logical_id, {r.path("states"): r.encode() for r in states} |
+                                    {r.path("slices"): r.encode() for r in (slices or {}).get(one.target, ())}) for one in staged)
         home = self.home
         own = next((p for p in parts if self.held[p.target] is home), None)
         decision = replace(home.entry, kind="commit", parts=parts, pending=own)

@@ -21,6 +21,9 @@ Kind = Literal["slices", "states"]
 WHOLE = "*"
 """The slice of what replaces all that there is."""
 
+CALLED = "* called"
+"""The record of what that slice would be called among others, which has no rows of its own."""
+
 
 @dataclass(frozen=True)
 class Record:

@@ -91,7 +91,7 @@ def _rollback(run: Run, target: str, to_run: str) -> Version:
     for file in walk(store, found.root):
         if file != MARKER:
             store.link(f"{found.root}/{file}", f"{out}/{file}")
-    run.publish_with(logical_id, [Staged(target, out, "rollback")], states, _undone(held, "slices", found.undoes))
+    run.publish_with(logical_id, [Staged(target, out, "rollback")], states, {target: _undone(held, "slices", found.undoes)})
     return found
 
 

@@ -78,7 +78,7 @@ def run_up(rows):
 
 
 @few
-@given(rows=batches())
+@given(rows=batches(unique_by=lambda row: row))  # of two that are equal nobody knows which sum and which count belong together
 def test_running_figures_end_at_the_figure_of_the_group(spark, rows):
     df = spark.createDataFrame(rows, DDL).repartition(3)
     sums = df.transform(windows.running, column="x", by=BY, order="p")
