@@ -29,8 +29,8 @@ def _outside(variable: str, default: str) -> Path:
     return Path(os.environ.get(variable, ROOT.parent / "shared" / default))
 
 
-ONCE = re.compile(r"tests/(history|jobs|report|verbs|why|repair/test_(plan|quarantine)"
-                  r"|test_(architecture|classpath|cli|codebase|conf|doctor|dry|failures|identity"
+ONCE = re.compile(r"tests/(history|jobs|repair|report|verbs|why|storage/(?!test_hadoop_store)"
+                  r"|test_(architecture|classpath|cli|codebase|conf|doctor|dry|failures|guards|hostile|identity"
                   r"|interrupts|main|options|package|paths|project|readme|redaction|references|scaffold|setup|shell|washing))")
 """Tests that ask nothing of a version of Spark, or what others ask of each."""
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
 
-from sparkkit.storage.hadoop import Hadoop
+from sparkkit.storage.hadoop import Hadoop, path_class
 
 EPOCH = dt.datetime(1970, 1, 1)
 
@@ -109,5 +109,5 @@ def _orc(hadoop: Hadoop) -> Callable[[str], Footer]:
 
 
 def _paths(hadoop: Hadoop) -> Callable[[str], Any]:
-    path = hadoop.jvm.org.apache.hadoop.fs.Path
+    path = path_class(hadoop.jvm)
     return lambda file: path(unquote(file))

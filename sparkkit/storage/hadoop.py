@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
 from pyspark.sql import SparkSession
@@ -51,11 +51,11 @@ class Hadoop:
 
     def path(self, text: str) -> Any:
         """A Hadoop `Path` of a path as people and `qualified` write it: a `%` in it is a `%`."""
-        return self.jvm.org.apache.hadoop.fs.Path(text)
+        return path_class(self.jvm)(text)
 
     def uri(self, text: str) -> Any:
         """A Hadoop `Path` of a file's URI, as `File.path` gives it."""
-        return self.jvm.org.apache.hadoop.fs.Path(self.jvm.java.net.URI(text))
+        return path_class(self.jvm)(self.jvm.java.net.URI(text))
 
     def system(self, text: str) -> Any:
         """The filesystem of a path."""
@@ -165,6 +165,12 @@ class Hadoop:
     def delete(self, text: str) -> None:
         """Deletes a file or a whole folder; nothing there is fine."""
         self.system(text).delete(self.path(text), True)
+
+
+@lru_cache(maxsize=1)
+def path_class(jvm: Any) -> Any:
+    """Hadoop's `Path`, looked up once: each part of a Java name is a question to the JVM, five for this one."""
+    return jvm.org.apache.hadoop.fs.Path
 
 
 def _file_uri(uri: str) -> str:

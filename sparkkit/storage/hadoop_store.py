@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from py4j.protocol import Py4JError, Py4JJavaError
 
 from sparkkit.errors import UsageError
-from sparkkit.storage.hadoop import Hadoop
+from sparkkit.storage.hadoop import Hadoop, path_class
 from sparkkit.storage.seam import Found, above
 
 KNOWN = ("hdfs", "viewfs", "file")
@@ -134,7 +134,7 @@ class HadoopStore:
 
     def _path(self, path: str) -> Any:
         root = not path or _ROOT.fullmatch(path)
-        return self.jvm.org.apache.hadoop.fs.Path(f"{path}/" if root else path)
+        return path_class(self.jvm)(f"{path}/" if root else path)
 
     def _rename(self, old: str, new: str, *options: str) -> bool:
         kind = self.jvm.java.lang.Class.forName("org.apache.hadoop.fs.Options$Rename")
