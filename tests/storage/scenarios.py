@@ -152,7 +152,8 @@ class Oracle:
             if self.target not in writer.targets:
                 continue
             generation, logical = last.get(writer.slice, (0, ""))
-            if logical == self._logical(name) or results[name] not in (RUNNING, *FAILED, PUBLISHED, generation + 1):
+            held = set(mine.get(writer.slice, ())) <= set(content)  # else another has overwritten it, and the same is run again
+            if (logical == self._logical(name) and held) or results[name] not in (RUNNING, *FAILED, PUBLISHED, generation + 1):
                 return set()
             content, mine[writer.slice] = writer.after(content, mine.get(writer.slice, ())), writer.files
             last[writer.slice] = (generation + 1, self._logical(name))
