@@ -41,12 +41,12 @@ def version(job_file: Path, root: Path) -> str | None:
 
 
 def _loaded(root: Path, own: Path) -> dict[str, bytes]:
-    """The files of the modules that were imported from a folder, but for the script that starts the run."""
+    """The files of the modules that were imported from a folder, but for the script that starts the run; those in a zip are not files."""
     others = (own, *(Path(path).resolve() for path in set(sysconfig.get_paths().values())))
     found = {}
     for name in [getattr(module, "__file__", None) for key, module in [*sys.modules.items()] if key != "__main__"]:
         file = Path(name).resolve() if name and name.endswith(".py") else None
-        if file and file.is_relative_to(root) and not any(file.is_relative_to(other) for other in others):
+        if file and file.is_file() and file.is_relative_to(root) and not any(file.is_relative_to(other) for other in others):
             found[str(file)] = file.read_bytes()
     return found
 

@@ -31,7 +31,7 @@ def before(place: Place, conf: Conf, targets: Mapping[str, Target]) -> None:
     """Refuses what is wrong with the places of a run, before anything is read.
 
     Raises:
-        UsageError: `outside_roots`, `path_as_table`, `overlapping_paths`, `not_writable`, `static_overwrite`.
+        UsageError: `outside_roots`, `path_as_table`, `overlapping_paths`, `not_writable`, `file_in_the_way`, `static_overwrite`.
     """
     files = [t for t in targets.values() if t.conf.format != "table"]
     _refuse_paths_as_tables(conf, targets)
@@ -48,8 +48,11 @@ def before(place: Place, conf: Conf, targets: Mapping[str, Target]) -> None:
         _refuse_outside(what, [path], roots, "write")
     _refuse_meeting(files, reads, writes, kept)
     _refuse_same_table(place, conf, targets)
-    for what, path in writes.items() if isinstance(place, Files) else ():
-        _refuse_unwritable(what, path)
+    if isinstance(place, Files):
+        for what, path in writes.items():
+            _refuse_unwritable(what, path)
+        for what, path in {**writes, **kept}.items():
+            _refuse_file(place, what, path)
     for target in targets.values():
         _refuse_static(place, target)
 
@@ -67,7 +70,7 @@ def again(place: Place, targets: Mapping[str, Target], names: Mapping[str, str])
                 slice_name = names[name].partition("@")[2]
                 raise UsageError(f"output {name!r}: run {run_id} overwrote {target.path} by the rows of {slice_name}, and append would"
                                  " add them once more", reason="overwritten_before",
-                                 hint="run it by overwrite again, or by overwrite_partitions or merge, which replace what is there")
+                                 hint="run it by overwrite_partitions or merge, or by overwrite, which takes all other rows away too")
 
 
 def named(source: Source) -> Source:
@@ -188,6 +191,13 @@ def _meeting(path: str, writes: Mapping[str, str], kept: Mapping[str, str], with
 
 def _flat(reads: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
     return ((path, name) for name, given in reads.items() for path in given)
+
+
+def _refuse_file(place: Files, what: str, path: str) -> None:
+    """An output is a folder that is put in a folder's place: a file there would be gone, with its rows."""
+    if place.hadoop.exists(path) and not place.hadoop.is_folder(path):
+        raise UsageError(f"{what}: {path} is a file, and what is written is a folder of files", reason="file_in_the_way",
+                         hint="give another path, or move the file away")
 
 
 def _refuse_static(place: Place, target: Target) -> None:

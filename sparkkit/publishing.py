@@ -143,7 +143,7 @@ class Journals:
 
     def _as_private(self, path: str, folder: str) -> None:
         """What is to be in a path's place, or was there, is as private as it is."""
-        if self.hadoop.exists(path):
+        if self.hadoop.exists(path) and self.hadoop.is_folder(path):  # a file's rights would lock everybody out of a folder
             self.hadoop.like(path, folder)
 
     def key(self, path: str) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,7 @@ from sparkkit.formats.columnar import stored_rows
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, LANDING, RAW
 from sparkkit.storage.hadoop import File, Hadoop, is_hidden
+from sparkkit.storage.hadoop_store import HadoopStore
 from sparkkit.storage.local import LocalStore, real_path
 from sparkkit.storage.log import LOOKS, Log
 from sparkkit.storage.resolve import View, resolve
@@ -65,6 +67,9 @@ class Source:
         """The bytes of all files; None for a table."""
         return sum(f.size for f in self.files) if self.files else None
 
+
+PAUSE = 0.5
+"""Seconds until a folder is looked at again in which files are being moved."""
 
 Choice = Callable[[tuple[File, ...]], tuple[File, ...]]
 """Which of the files that were found are to be read."""
@@ -205,23 +210,26 @@ def _delta_at(spark: SparkSession, name: str, conf: InputConf) -> InputConf:
 
 
 def listing(hadoop: Hadoop, name: str, paths: tuple[str, ...]) -> tuple[tuple[File, ...], str]:
-    """The files at paths, folders and globs, sorted, and the folder they have in common. Where a run publishes to a folder of a local
-    disk while it is listed, it is listed again, so that all are of one version.
+    """The files at paths, folders and globs, sorted, and the folder they have in common. Where a run publishes to a folder while it is
+    listed, it is listed again, so that all are of one version.
 
     Raises:
         NotReadyError: if nothing is at a path, or there is no file that Spark would read.
-        InfrastructureError: it changed each time.
+        InfrastructureError: it changed each time, or a run that publishes there is not at its end (`busy`).
     """
     found: dict[str, File] = {}
     for path in paths:
         for _ in range(LOOKS):
             before = _version(hadoop, path)
-            now = _at(hadoop, name, path)
-            if _version(hadoop, path) == before:
+            moving = before is not None and before.extra is not None  # file by file, on HDFS: some are in place, and others not yet
+            now = {} if moving else _at(hadoop, name, path)
+            if not moving and _version(hadoop, path) == before:
                 break
+            time.sleep(PAUSE if moving else 0)
         else:
-            raise InfrastructureError(f"input {name!r}: {path} changed each of {LOOKS} times that it was listed", reason="busy",
-                                      hint="run again when those that write there are done")
+            what = f"run {before.version} publishes there, or died while it did" if before and before.extra else f"it changed {LOOKS} times"
+            raise InfrastructureError(f"input {name!r}: {path} has no version that is whole: {what}", reason="busy",
+                                      hint="run again when it has ended; what a run that died has left is put in place by the next one")
         found |= now
     files = tuple(found[p] for p in sorted(found))
     if not any(not f.hidden for f in files):
@@ -251,9 +259,14 @@ def _at(hadoop: Hadoop, name: str, path: str) -> dict[str, File]:
 
 
 def _version(hadoop: Hadoop, path: str) -> View | None:
-    """What a folder's journal says of it; None where there is none, or no local disk."""
+    """What a folder's journal says of it; None where there is none."""
     at = re.sub("^file:/+", "/", hadoop.qualified(path).rstrip("/"))
-    return resolve(LocalStore(), real_path(at)) if at.startswith("/") and os.path.isdir(Log(LocalStore(), real_path(at)).folder) else None
+    if at.startswith("/"):
+        return resolve(LocalStore(), real_path(at)) if os.path.isdir(Log(LocalStore(), real_path(at)).folder) else None
+    if any(sign in path for sign in "*?[{") or not HadoopStore.knows(hadoop, at):
+        return None
+    store = HadoopStore.of(hadoop, at)
+    return resolve(store, at) if hadoop.exists(Log(store, at).folder) else None
 
 
 def _is_hidden_below(root: str, path: str) -> bool:

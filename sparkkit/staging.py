@@ -19,12 +19,13 @@ from sparkkit.formats.base import Format
 from sparkkit.publishing import Identity, Journals, Piece
 from sparkkit.schema.types import quote
 from sparkkit.storage.hadoop import Hadoop, is_hidden
+from sparkkit.storage.increments import HIVE_NULL
 
 SPLIT = "_sparkkit_reason"
 """The staged column, or folder level, that parts good rows (null) from rejected ones (`reason|rule`, see
 `schema.reasons`), in one write."""
 
-GOOD = f"{SPLIT}=__HIVE_DEFAULT_PARTITION__"
+GOOD = f"{SPLIT}={HIVE_NULL}"
 
 
 @dataclass(frozen=True)

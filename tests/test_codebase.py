@@ -79,6 +79,18 @@ def test_a_module_in_a_zip_counts(files: Callable[..., None], version: Version, 
     assert None not in found and found[0] != found[1]
 
 
+def test_a_module_that_came_out_of_a_zip_of_the_project_counts(
+    files: Callable[..., None], version: Version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    files(home__jobs__a="import zipped_too")
+    with zipfile.ZipFile(tmp_path / "home" / "h.zip", "w") as archive:
+        archive.writestr("zipped_too.py", "x = 1")
+    monkeypatch.syspath_prepend(str(tmp_path / "home" / "h.zip"))
+    before = version()
+    importlib.import_module("zipped_too")
+    assert version() == before is not None
+
+
 def test_what_is_installed_or_python_s_own_does_not_count(files: Callable[..., None], version: Version, tmp_path: Path) -> None:
     files(home__jobs__a="import one, json, pyspark, pandas")
     before = version()

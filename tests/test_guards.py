@@ -150,6 +150,15 @@ def test_what_a_job_reads_is_written_when_asked_for_by_name(go: Go, spark: Spark
     assert (done.exit_code, spark.read.parquet(str(home / "flat")).count()) == (0, 1), done.message
 
 
+def test_a_file_is_not_replaced_by_a_folder(go: Go, home: Path) -> None:
+    held = next((home / "flat").glob("*.parquet")).read_bytes()
+    for path in ("out.parquet", "other.quarantine"):
+        (home / path).write_bytes(held)
+    done = go("flat", "out.parquet", "--mode=append"), go("flat", "other")
+    assert [said(one) for one in done] == [(2, "file_in_the_way")] * 2
+    assert (home / "out.parquet").read_bytes() == held
+
+
 def test_a_folder_beside_the_input_with_a_longer_name_is_another(go: Go) -> None:
     assert go("flat", "flat2").exit_code == 0
 

@@ -282,6 +282,13 @@ def test_a_date_whose_rows_were_mended_under_the_same_marks_is_not_done_already(
     assert go("2026-01-01", **COLUMN).status == "already_done"
 
 
+def test_a_date_is_done_already_whatever_came_after_it(go: Go, put: Any, held: Any) -> None:
+    for day in (1, 2, 3):
+        put(**{f"d{day}": [f"2026-01-0{day} 10:00:00"]})
+        go(f"2026-01-0{day}", **COLUMN)
+    assert [go(f"2026-01-0{day}", **COLUMN).status for day in (1, 2, 3)] == ["already_done"] * 3
+
+
 def test_late_rows_are_found_as_far_as_lateness_reaches_and_bring_their_whole_day(go: Go, put: Any, held: Any) -> None:
     put(x=["2026-01-01 10:00:00", "2026-01-02 10:00:00", "2026-01-03 10:00:00"])
     assert go(None, days, **DAYS).inputs["data"]["late"] is None

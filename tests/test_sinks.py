@@ -181,6 +181,19 @@ def test_rows_are_not_added_in_other_partitions(
         write(rows, format=kind, partition_by=then, mode="append")
 
 
+def test_columns_in_another_order_are_not_put_beside_a_header(write: Write, spark: SparkSession) -> None:
+    rows = parts(spark, (1, "a"))
+    write(rows, format="csv")
+    with pytest.raises(ContractError, match="the columns are in the order p, v, and were in that of v, p"):
+        write(rows.select("p", "v"), format="csv", mode="append")
+
+
+def test_rows_are_added_to_partitions_of_odd_names(write: Write, spark: SparkSession, tmp_path: Path) -> None:
+    for value in ("a", "b"):
+        write(parts(spark, (1, value)).withColumnRenamed("p", "utm:s %"), partition_by=("utm:s %",), mode="append")
+    assert sorted(row[1] for row in spark.read.parquet(str(tmp_path / "out")).collect()) == ["a", "b"]
+
+
 def test_files_come_near_the_size_that_was_asked_for(write: Write, spark: SparkSession, tmp_path: Path) -> None:
     frame = spark.range(0, 200_000, 1, 8).select(F.xxhash64("id").alias("a"), F.xxhash64("id", F.lit(1)).alias("b"))
     write(frame, target_file_size="1MB", format="parquet")

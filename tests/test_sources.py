@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,12 @@ from pyspark.sql import SparkSession
 
 from sparkkit import compat, sources
 from sparkkit.conf import InputConf
-from sparkkit.errors import NotReadyError, UsageError
+from sparkkit.errors import InfrastructureError, NotReadyError, UsageError
 from sparkkit.sources import Source
 from sparkkit.storage.hadoop import Hadoop
 from sparkkit.storage.local import LocalStore
 from sparkkit.storage.log import Entry, Log
+from sparkkit.storage.resolve import View
 from tests.conftest import Write
 
 
@@ -74,6 +76,19 @@ def test_what_a_pattern_finds_in_a_journal_is_not_read(spark: SparkSession, publ
 def test_a_pattern_that_finds_a_journal_alone_finds_nothing(spark: SparkSession, published: Path) -> None:
     with pytest.raises(NotReadyError, match="only hidden files"):
         read(spark, published / "*/work/*", kind="text")
+
+
+def test_a_folder_that_files_are_moved_to_is_read_when_all_are_there(
+    spark: SparkSession, published: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = View("r", str(published / "t"))
+    looks = [replace(whole, extra="moving"), replace(whole, extra="moving"), whole, whole]
+    monkeypatch.setattr(sources, "PAUSE", 0)
+    monkeypatch.setattr(sources, "_version", lambda hadoop, path: looks.pop(0))
+    assert (lines(read(spark, published / "t", kind="text")), looks) == (["t/part-0.txt"], [])
+    monkeypatch.setattr(sources, "_version", lambda hadoop, path: replace(whole, extra="moving"))
+    with pytest.raises(InfrastructureError, match="has no version that is whole: run r publishes there, or died while it did"):
+        read(spark, published / "t", kind="text")
 
 
 def test_every_compression_and_folder_is_read_and_the_rest_is_told(spark: SparkSession, folder: Path) -> None:

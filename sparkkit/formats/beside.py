@@ -44,7 +44,7 @@ def one_format(spark: SparkSession, conf: OutputConf, path: str, of: Callable[[s
 def _same_partitions(spark: SparkSession, conf: OutputConf, path: str, file: File) -> None:
     """Readers of a folder with files on two levels pass over some of them, or fail. The file of an empty result is in no partition."""
     below = unquote(file.path).rpartition(f"/{path.rstrip('/').rpartition('/')[2]}/")[2]
-    by = tuple(part.partition("=")[0] for part in below.split("/")[:-1] if "=" in part)
+    by = tuple(unquote(part.partition("=")[0]) for part in below.split("/")[:-1] if "=" in part)  # Spark escapes names, too
     if by == tuple(conf.partition_by) or not by and spark.read.format(conf.format).load(spark_path(file.path)).limit(1).count() == 0:
         return
     raise ContractError(f"the files at {path} are partitioned by {', '.join(by) or 'nothing'}, not by "
@@ -71,16 +71,20 @@ def fits_header(frame: DataFrame, conf: OutputConf, path: str) -> None:
     Raises:
         ContractError: `schema_changed`, with every difference.
     """
-    def differences(spark: SparkSession, file: File) -> Iterator[str]:
-        head = Hadoop.of(spark).head(file.path, 1 << 16).decode(conf.options.get("encoding", "utf-8"), errors="replace")
-        mark = {"delimiter": conf.options.get("delimiter", conf.options.get("sep", ",")), "quotechar": conf.options.get("quote", '"')}
-        there = next(csv.reader(head.splitlines(keepends=True), **mark), [])  # type: ignore[arg-type]
-        here = _stored(frame.schema, conf).names
-        yield from (f"column {name!r} is new" for name in here if name not in there)
-        yield from (f"column {name!r} is missing" for name in there if name not in (*here, *conf.partition_by))
-
     if conf.options.get("header", "true").lower() == "true":
-        _fits(frame, conf, path, differences)
+        _fits(frame, conf, path, lambda spark, file: headed(spark, file.path, frame.schema, conf))
+
+
+def headed(spark: SparkSession, file: str, schema: StructType, conf: OutputConf) -> Iterator[str]:
+    """The differences of a schema and the header of a CSV file (a URI) in words; their order is one, since most readers go by position."""
+    head = Hadoop.of(spark).head(file, 1 << 16).decode(conf.options.get("encoding", "utf-8"), errors="replace")
+    mark = {"delimiter": conf.options.get("delimiter", conf.options.get("sep", ",")), "quotechar": conf.options.get("quote", '"')}
+    there = next(csv.reader(head.splitlines(keepends=True), **mark), [])  # type: ignore[arg-type]
+    here = _stored(schema, conf).names
+    yield from (f"column {name!r} is new" for name in here if name not in there)
+    yield from (f"column {name!r} is missing" for name in there if name not in (*here, *conf.partition_by))
+    if sorted(here) == sorted(there) and here != there:
+        yield f"the columns are in the order {', '.join(here)}, and were in that of {', '.join(there)}"
 
 
 def typed(frame: StructType, there: StructType) -> Iterator[str]:

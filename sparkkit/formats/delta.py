@@ -41,6 +41,9 @@ OURS = ("mergeschema", "overwriteschema", "replacewhere", "partitionoverwritemod
 FORGETS = "delta.setTransactionRetentionDuration"
 """A table property after whose time Delta drops the numbers of applications."""
 
+APPENDS = "delta.appendOnly"
+"""A table property that lets no row go."""
+
 JUDGED = "_done"
 """In the folder of a judgement that came to its end."""
 
@@ -196,10 +199,11 @@ class Attempt:
         if not self.fresh:
             delta_constraints.refuse(self.txn, rows)
         if self.conf.mode not in KEYED:
-            self._gone(rows)
+            replaces = self.conf.mode.startswith("overwrite") and not self.fresh and bool(self.txn.files())
+            self._refuse_removal(bool(self._gone(rows)[1]) or replaces)
             return
         batch = Batch(self.txn, rows, self.conf, shape, self._judged())
-        PLANS[self.conf.mode](batch)
+        self._refuse_removal(bool(PLANS[self.conf.mode](batch).touched))
         Hadoop.of(self.txn.spark).write(f"{batch.scratch}/{JUDGED}", b"")
 
     def refuse_forgetful(self) -> None:
@@ -208,6 +212,12 @@ class Attempt:
         if not self.fresh and (self.how.txn or self.conf.mode in ("cdc", "scd2")) and txn.property(FORGETS):
             raise UsageError(f"{txn.path} has the property {FORGETS}, and would forget what was committed", reason="forgetful_table",
                              hint=f"ALTER TABLE delta.`{txn.path}` UNSET TBLPROPERTIES ('{FORGETS}')")
+
+    def _refuse_removal(self, removes: bool) -> None:
+        """Refuses to take rows out of a table that is for appends alone, which Delta would refuse after the decision."""
+        if removes and not self.fresh and self.txn.property(APPENDS) == "true":
+            raise ContractError(f"{self.txn.path} has the property {APPENDS}, and rows of it would be replaced", reason="append_only",
+                                hint=f"add other dates to it, or ALTER TABLE delta.`{self.txn.path}` UNSET TBLPROPERTIES ('{APPENDS}')")
 
     def _shape(self, schema: StructType) -> Fit:
         conf, txn = self.conf, self.txn

@@ -14,9 +14,15 @@ CHECK = "delta.constraints."
 """Before the name of a CHECK constraint among a table's properties."""
 
 
+MADE = "delta.generationExpression"
+"""In the metadata of a column that is computed from others."""
+
+
 def constraints(txn: Transaction) -> dict[str, str]:
     """SQL text of what must be true of each row, by what the constraint is called; null is not true (Delta's CHECK, unlike SQL's)."""
-    needed = {f"NOT NULL of {f.name}": f"{quote(f.name)} is not null" for f in txn.schema.fields if not f.nullable}
+    fields = txn.schema.fields
+    needed = {f"NOT NULL of {f.name}": f"{quote(f.name)} is not null" for f in fields if not f.nullable}
+    needed |= {f"{f.name} is {f.metadata[MADE]}": f"{quote(f.name)} <=> ({f.metadata[MADE]})" for f in fields if MADE in f.metadata}
     return needed | {f"CHECK {k.removeprefix(CHECK)} ({sql})": sql for k, sql in txn.properties().items() if k.startswith(CHECK)}
 
 

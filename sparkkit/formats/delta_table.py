@@ -19,6 +19,7 @@ from sparkkit.formats.columnar import stored_rows
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, RAW
 from sparkkit.schema.types import quote
 from sparkkit.storage.hadoop import Hadoop
+from sparkkit.storage.increments import HIVE_NULL
 
 SETTINGS = "spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension"
 JARS = "run scripts/setup.sh, which fetches Delta's jars, or name them by spark.jars"
@@ -98,8 +99,7 @@ def no_delta(spark: SparkSession) -> UsageError:
 def folders(frame: DataFrame, by: list[str]) -> list[str]:
     """The partitions of a frame, as the folders that Hive would name (`dt=2024-01-01`), sorted."""
     found = frame.select(*[F.col(quote(c)).cast("string") for c in by]).distinct().toLocalIterator()
-    null = "__HIVE_DEFAULT_PARTITION__"
-    return sorted("/".join(f"{c}={null if v is None else v}" for c, v in zip(by, row, strict=True)) for row in found)
+    return sorted("/".join(f"{c}={HIVE_NULL if v is None else v}" for c, v in zip(by, row, strict=True)) for row in found)
 
 
 def need_partitions(name: str, by: Sequence[str]) -> None:

@@ -20,6 +20,7 @@ from pyspark.sql.types import StructType
 from sparkkit.errors import AccountingError
 from sparkkit.formats.writing import setting
 from sparkkit.storage.hadoop import Hadoop
+from sparkkit.storage.increments import HIVE_NULL
 
 META = "spark.databricks.delta.commitInfo.userMetadata"
 NOTE = "sparkkit"
@@ -70,7 +71,7 @@ class Transaction:
         stored = {f.name: f.metadata.get("delta.columnMapping.physicalName", f.name) for f in self.schema.fields}
         values = dict(partition)
         found = {c: values[stored.get(c, c)] for c in by}
-        return "/".join(f"{c}={'__HIVE_DEFAULT_PARTITION__' if v is None else v}" for c, v in found.items())
+        return "/".join(f"{c}={HIVE_NULL if v is None else v}" for c, v in found.items())
 
     def property(self, key: str) -> str | None:
         """A table property."""

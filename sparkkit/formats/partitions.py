@@ -11,8 +11,8 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from sparkkit.schema.landing import FILE
+from sparkkit.storage.increments import HIVE_NULL
 
-HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 _ESCAPED = r"[\x00-\x1f\x7f\"#%'*/:=?\\{\[\]^]"
 _CANONICAL = re.compile(r"-?[1-9]\d{0,17}|0|\d{4}-\d\d-\d\d")
 _LIKE_NUMBER = re.compile(r"\s*[+-]?(?:\d|\.\d|nan|inf).*", re.IGNORECASE)

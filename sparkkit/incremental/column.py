@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +17,7 @@ from sparkkit.formats.footers import highest
 from sparkkit.incremental.line import Line
 from sparkkit.incremental.spec import Part, Reader, Spec
 from sparkkit.schema.contract import Contract
+from sparkkit.schema.landing import FILE
 from sparkkit.schema.types import quote
 from sparkkit.sources import Source, narrowed, read
 from sparkkit.storage.hadoop import File, Hadoop
@@ -85,6 +87,7 @@ class Column(Reader):
         self.top = max((text for text in (self.mark, seen.top) if text), key=line.value, default="")
         ahead = self._ahead(source.frame)
         came, gone = late(state.counts if state else {}, seen.known)
+        files = self._files(source)
         held = spec.style != "append" or self._covers()
         fresh = seen.new > 0 or (bool(came) and held)
         if spec.style == "append" and self.mark:
@@ -93,11 +96,19 @@ class Column(Reader):
         stretches = self._stretches()
         said = ", ".join(f"{low or '(all)'} < {line.column} <= {high}" for low, high in stretches)
         behind = "" if spec.style == "append" else f" {sorted(came.items())}"  # which are among mine, or it is refused
-        # rows that were mended keep their marks and their number: what holds them tells them from those before
-        source = replace(source, slice=f"{spec.conf.path} {said} {seen.mine} rows{behind} of {source.fingerprint or 'unknown'}")
+        source = replace(source, slice=f"{spec.conf.path} {said} {seen.mine} rows{behind}{files}")
         refused = ahead or self._refused(seen, came, held)
         return Part(source, fresh, bool(self.own), said or "nothing", self._findings(gone), came if self.mark else None,
                     seen.mine if spec.style == "append" else seen.rows, refused=refused, start=self.start, line=line)
+
+    def _files(self, source: Source) -> str:
+        """What tells the files of a date's rows from others: rows that were mended keep their marks and their number."""
+        if not self.spec.takes_own:
+            return ""
+        known = {f.path: f"{f.size} {f.modified}" for f in source.files}
+        mine = source.frame.where(self._mine()).select(FILE).distinct()
+        said = sorted(f"{row[0]} {known.get(row[0], '')}" for row in mine.toLocalIterator())
+        return f" of {hashlib.sha256(chr(10).join(said).encode()).hexdigest()[:16]}"
 
     def _reach(self) -> str | None:
         """SQL: the rows to look at; None where these are all."""

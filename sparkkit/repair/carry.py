@@ -14,6 +14,7 @@ from pyspark.sql.types import StructType
 
 from sparkkit import formats
 from sparkkit.errors import ContractError, UsageError
+from sparkkit.formats import beside
 from sparkkit.schema.landing import BAD
 from sparkkit.schema.types import quote
 from sparkkit.staging import Files, Target
@@ -96,15 +97,19 @@ def refuse_other_columns(place: Files, target: Target, found: Slice, schema: Str
     Raises:
         ContractError: `schema_changed`.
     """
-    first = next(iter(found.record.fields["files"]), None)
-    if target.table or target.conf.format not in ("parquet", "orc") or first is None:
+    first, conf = next(iter(found.record.fields["files"]), None), target.conf
+    if target.table or first is None:
         return
-    there = place.spark.read.format(target.conf.format).load(f"{target.path}/{first}").schema
-    types = {f.name: f.dataType.simpleString() for f in there.fields}
-    here = {f.name: f.dataType.simpleString() for f in schema.fields if f.name not in target.conf.partition_by}
-    other = sorted({name for name, _ in types.items() ^ here.items()})
+    at, other = f"{target.path}/{first}", list[str]()
+    if conf.format in ("parquet", "orc"):
+        there = place.spark.read.format(conf.format).load(at).schema
+        here = StructType([f for f in schema.fields if f.name not in conf.partition_by])
+        other = list(beside.typed(here, there))
+    elif conf.format == "csv" and conf.options.get("header", "true").lower() == "true":
+        uri = place.hadoop.path(at).toUri().toString()
+        other = list(beside.headed(place.spark, uri, schema, conf))
     if other:
-        raise ContractError(f"{target.path}: {', '.join(map(repr, other))} would be other than run {found.record.run_id} wrote it",
+        raise ContractError(f"{target.path}: {'; '.join(other)} in what run {found.record.run_id} wrote",
                             reason="schema_changed", hint="run the date again as a whole")
 
 

@@ -65,6 +65,10 @@ class Hadoop:
         """Whether something is at the path."""
         return bool(self.system(text).exists(self.path(text)))
 
+    def is_folder(self, text: str) -> bool:
+        """Whether what is at the path is a folder."""
+        return bool(self.system(text).getFileStatus(self.path(text)).isDirectory())
+
     def qualified(self, text: str) -> str:
         """The path with scheme and absolute, not percent-encoded."""
         return str(self.system(text).makeQualified(self.path(text)).toString())

@@ -149,6 +149,10 @@ def read(state: State | None, listed: Listed, paths: Iterable[str], label: str) 
     return files | {p: Known(*listed[p], label) for p in paths}
 
 
+HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+"""What stands for null in the name of a partition's folder."""
+
+
 def unit(path: str, columns: Iterable[str]) -> tuple[str, ...]:
     """The values of partition columns in a path, as they stand there.
 
@@ -156,7 +160,7 @@ def unit(path: str, columns: Iterable[str]) -> tuple[str, ...]:
     ('a b', '2026-01-01')
     """
     found = dict(part.split("=", 1) for part in path.split("/")[:-1] if "=" in part)
-    plain = {unquote(unquote(name)): unquote(unquote(value)) for name, value in found.items()}
+    plain = {unquote(unquote(name)): "" if value == HIVE_NULL else unquote(unquote(value)) for name, value in found.items()}
     return tuple(plain.get(c, "") for c in columns)
 
 

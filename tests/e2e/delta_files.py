@@ -284,3 +284,49 @@ def test_an_append_without_a_journal_is_replaced_by_the_same_date_again(
     for day, lines in (("1", ["a"]), ("1", ["a", "late"]), ("2", ["b"])):
         run(lines, f"2026-01-0{day}")
     assert sorted(row[0] for row in spark.read.format("delta").load(path).select("value").collect()) == ["a", "b", "late"]
+
+
+def test_rows_that_an_update_moved_to_another_partition_are_not_added_once_more(
+    request: pytest.FixtureRequest, spark: SparkSession, path: str,
+) -> None:
+    run = request.getfixturevalue("go")
+    by = {"outputs.output.partition_by": ["p"]}
+    run(["a", "b"], "2026-01-01", **by)
+    spark.sql(f"UPDATE delta.`{path}` SET p = 'z' WHERE p = 'a'")
+    with pytest.raises(ContractError, match="can't be told from other rows any more"):
+        run(["a", "b"], "2026-01-01", code="c2", **by)
+
+
+@pytest.mark.parametrize("first", ["2026-01-01", "2026-01-02"])
+def test_an_append_of_a_date_that_was_merged_is_refused(
+    first: str, request: pytest.FixtureRequest, spark: SparkSession, path: str,
+) -> None:
+    run = request.getfixturevalue("go")
+    run(["a", "b"], first)
+    run(["a", "b", "c"] if first == "2026-01-01" else ["a"], "2026-01-01",
+        **{"outputs.output.mode": "merge", "outputs.output.keys": ["value"]})
+    with pytest.raises(ContractError, match="can't be told from other rows any more"):
+        run(["a"], "2026-01-01", code="c2")
+    run(["d"], "2026-01-03")
+
+
+def test_a_table_for_appends_alone_refuses_a_re_run_before_its_decision(
+    request: pytest.FixtureRequest, spark: SparkSession, path: str,
+) -> None:
+    run = request.getfixturevalue("go")
+    run(["a"], "2026-01-01")
+    spark.sql(f"ALTER TABLE delta.`{path}` SET TBLPROPERTIES ('delta.appendOnly' = 'true')")
+    for over in ({}, {"outputs.output.mode": "overwrite"}, {"outputs.output.mode": "merge", "outputs.output.keys": ["value"]}):
+        with pytest.raises(ContractError, match=r"delta.appendOnly, and rows of it would be replaced"):
+            run(["a"], "2026-01-01", lambda text: text.selectExpr("value", "'new' as p"), code="c2", **over)
+    run(["b"], "2026-01-02")
+    assert sorted(row[0] for row in spark.read.format("delta").load(path).select("value").collect()) == ["a", "b"]
+
+
+def test_a_computed_column_with_another_value_is_refused_before_the_decision(write: Write, spark: SparkSession, path: str) -> None:
+    spark.sql(f"CREATE TABLE delta.`{path}` (v int, p string, day date GENERATED ALWAYS AS (date '2026-01-01')) USING delta")
+    write(rows(spark, 1), format="delta", mode="append")
+    with pytest.raises(ContractError, match="1 row breaks the constraint day is"):
+        write(rows(spark, 2), format="delta", mode="append")
+    write(rows(spark, 3), format="delta", mode="append")
+    assert [row[0] for row in held(spark, path)] == ["1", "3"]
