@@ -174,7 +174,9 @@ def _params(job: Job, given: Mapping[str, Any], loaded: Conf) -> dict[str, Any]:
         else:
             params[option.parameter] = option.default
         if option.secret and params[option.parameter] is not None:
-            redaction.remember(params[option.parameter])
+            value = params[option.parameter]
+            for one in value if isinstance(value, list | tuple) else (value,):
+                redaction.remember(one)
     return params
 
 
@@ -183,9 +185,10 @@ def _pair(text: str) -> tuple[str, Any]:
     if not found or not key:
         raise UsageError(f"--set {text!r} is not KEY=VALUE", reason="wrong_option")
     try:
-        return key, tomllib.loads(f"v = {value}")["v"]
+        read = tomllib.loads(f"v = {value}")["v"]
     except tomllib.TOMLDecodeError:
         return key, value
+    return key, read if isinstance(read, str | bool | list | dict) or str(read) == value else value  # 1.10 is not 1.1, nor 0x1F 31
 
 
 def _paths(job: Job, args: argparse.Namespace) -> dict[str, Any]:
@@ -325,7 +328,7 @@ def _last_words(record: Record, where: Path, keeper: Keeper, stopper: Stopper, a
     if as_json:
         print(record.to_json())
     elif record.exit_code == 0:
-        print(report.summary(redaction.clean(record.body()), str(where)))
+        print(report.summary(redaction.clean(record.body()), str(where)).encode("utf-8", "backslashreplace").decode("utf-8"))
     if record.exit_code:
         sys.stdout.flush()
         print(f"sparkkit: {record.job}: {record.message} (exit {record.exit_code}, record {where})", file=sys.stderr)

@@ -189,12 +189,12 @@ def _nest(flat: Mapping[str, Any]) -> Mapping[str, Any]:
             tree.setdefault("spark", {})[key] = value
             continue
         node = tree.setdefault(head, {}) if rest else tree
-        while len(rest) > 1 and rest[0] not in FREE:
+        while len(rest) > 1 and rest[0] not in FREE and isinstance(node, dict):
             node = node.setdefault(rest.pop(0), {})
-        if len(rest) > 1:
-            node.setdefault(rest[0], {})[".".join(rest[1:])] = value
-        else:
-            node[rest[0] if rest else head] = value
+        inner = node.setdefault(rest[0], {}) if len(rest) > 1 and isinstance(node, dict) else node
+        if not isinstance(inner, dict):
+            raise UsageError(f"{key} is given, and so is a value for what it is a part of", reason="wrong_conf", hint="give one of them")
+        inner[".".join(rest[1:]) if len(rest) > 1 else rest[0] if rest else head] = value
     return tree
 
 

@@ -53,4 +53,5 @@ def _digest(secret: Any) -> str:
 
 
 def _hash(what: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(what, sort_keys=True, default=str, ensure_ascii=False).encode()).hexdigest()[:16]
+    said = json.dumps(what, sort_keys=True, default=str, ensure_ascii=False)
+    return hashlib.sha256(said.encode("utf-8", "backslashreplace")).hexdigest()[:16]

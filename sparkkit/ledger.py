@@ -90,8 +90,9 @@ class Record:
         return {"format": FORMAT, **{k: v for k, v in vars(self).items() if not k.startswith("_") and k != "between_steps"}}
 
     def to_json(self) -> str:
-        """The record on one line, without what looks like a secret."""
-        return json.dumps(redaction.clean(self.body()), ensure_ascii=False, default=str)
+        """The record on one line, without what looks like a secret; bytes of an argument that were no UTF-8 as escapes."""
+        said = json.dumps(redaction.clean(self.body()), ensure_ascii=False, default=str)
+        return said.encode("utf-8", "backslashreplace").decode("utf-8")
 
     def write(self, path: Path) -> None:
         """Writes the record whole or not at all, readable by its owner only.

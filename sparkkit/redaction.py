@@ -64,6 +64,13 @@ _SECRET_NAME = re.compile(rf"(?i)(?:{'|'.join(WORDS)}|(?:^|[._-])(?:{'|'.join(WH
 _NUMBER = re.compile(r"(?i)pass|pwd|secret|(?:^|[._-])(?:pin|pw|otp)(?:[._-]|$)")
 """What the name of a secret holds that may be a number; `max_tokens` is none."""
 
+
+
+def may_be_number(name: str) -> bool:
+    """Whether a secret of this name may be digits alone."""
+    return bool(_NUMBER.search(name))
+
+
 _COUNTS = ("quarantined_by", "details", "seconds", "late")
 """Parts of a record whose keys are names of rules, steps and days, and whose numbers are counts and times."""
 

@@ -41,7 +41,7 @@ def refuse_plain(settings: Mapping[str, tuple[Any, str]], declared: Collection[s
     sparkkit.errors.UsageError: conf/env/emr.toml: spark.hadoop.fs.s3a.secret.key holds a secret in plain text: write ${env:...
     """
     for key, (value, origin) in settings.items():
-        for text in (t for t in (value if isinstance(value, list | tuple) else [value]) if isinstance(t, str)):
+        for text in (str(t) for t in (value if isinstance(value, list | tuple) else [value]) if _may_be_text(t)):
             masked = REFERENCE.sub(redaction.HIDDEN, text)
             if masked != text and origin == "command line":
                 raise UsageError(f"{origin}: {key} holds a reference, which is followed in conf files only", reason="reference_refused",
@@ -51,10 +51,15 @@ def refuse_plain(settings: Mapping[str, tuple[Any, str]], declared: Collection[s
                 raise UsageError(f"{origin}: {key} holds {what} in plain text", reason="secret_in_conf", hint=HINT)
 
 
+def _may_be_text(value: Any) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
+
+
 def _plain(key: str, masked: str, declared: bool) -> str | None:
     """What a value, its references masked, is, if it is a secret."""
     bare = masked.replace(redaction.HIDDEN, "").strip()
-    if (declared or redaction.is_secret_name(key)) and bare.lower() not in PLAIN and not re.fullmatch(r"-?[\d.]+", bare):
+    number = re.fullmatch(r"-?[\d.]+", bare) and not declared and not redaction.may_be_number(key)
+    if (declared or redaction.is_secret_name(key)) and bare.lower() not in PLAIN and not number:
         return "a secret"
     found = None if ".redaction." in key else redaction.form_of(masked)
     return None if found == redaction.AMONG and key.endswith(".filter") else found  # a filter compares columns, of any name

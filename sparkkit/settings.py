@@ -117,6 +117,12 @@ def refuse(settings: Mapping[str, str]) -> None:
                              reason="unsafe_setting", hint="leave it out, or TIMESTAMP_MICROS")
 
 
+SMALL: Mapping[str, str] = {
+    "spark.sql.codegen.wholeStage": "false",  # to compile a query costs more than to run it over a few rows
+}
+"""Settings of the profile `test`."""
+
+
 def partitions(profile: str = "default", cores: int | None = None) -> int:
     """How many partitions a shuffle starts with: a few for each core; adaptive execution joins those that are small.
 
@@ -140,4 +146,5 @@ def settings_for(
         known = ", ".join(PROFILES)
         raise UsageError(f"there is no profile {profile!r}", reason="unknown_profile", hint=f"use one of {known}")
     shuffle = {"spark.sql.shuffle.partitions": str(partitions(profile)), "spark.app.name": app_name}
-    return {**CORRECT, **QUIET, **redaction.for_spark(), **shuffle, **(DELTA if needs_delta else {}), **said}
+    small = SMALL if profile == "test" else {}
+    return {**CORRECT, **QUIET, **redaction.for_spark(), **shuffle, **small, **(DELTA if needs_delta else {}), **said}

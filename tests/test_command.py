@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkkit import cli
-from sparkkit.command import command
+from sparkkit.command import _pair, command
 from sparkkit.job import Job
 from sparkkit.options import Secret
 from sparkkit.redaction import redact
@@ -225,6 +225,30 @@ def test_a_record_that_can_not_be_written_is_said_beside_the_failure(
 )
 def test_secrets_do_not_reach_the_record(said: str, safe: str) -> None:
     assert redact(said) == safe
+
+
+@pytest.mark.parametrize(("said", "value"), [
+    ("1.10", "1.10"), ("-9999.00", "-9999.00"), ("0x1F", "0x1F"), ("1_000", "1_000"), ("5 # note", "5 # note"), ("7", 7),
+    ("1.5", 1.5), ("true", True), ("[1, 2]", [1, 2]), ("'a b'", "a b"), ("a b", "a b"), ("", "")])
+def test_a_value_that_is_set_is_as_it_was_written(said: str, value: Any) -> None:
+    assert _pair(f"params.x={said}") == ("params.x", value)
+
+
+def test_an_argument_that_is_no_utf_8_has_its_exit_code_and_its_record(
+    tmp_path: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command(Job(same, name="job"), ["--bogus=caf\udce9"], spark=spark) == 2
+    (record,) = tmp_path.glob("runs/*.json")
+    assert json.loads(record.read_text())["exit_code"] == 2
+
+
+def test_secrets_of_a_list_are_hidden_each(line: Path, run_job: RunJob) -> None:
+    def build(text: DataFrame, *, keys: list[Secret]) -> DataFrame:
+        raise ValueError(f"{keys[1]} is wrong")
+
+    done = run_job(Job(build, name="j"), {"text": line}, ["--keys=tok-one-1", "--keys=tok-two-2"])
+    assert done.message == "ValueError in build: *** is wrong"
 
 
 def test_a_secret_parameter_is_handed_to_the_job_and_not_recorded(line: Path, run_job: RunJob, capsys: pytest.CaptureFixture[str]) -> None:

@@ -95,6 +95,11 @@ def test_options_of_a_format_are_free(home: Project, over: dict[str, Any]) -> No
     assert load(home, over=over).inputs["people"].options == {"delimiter": ";", "a.b": "c"}
 
 
+def test_a_key_below_one_that_has_a_value_is_refused(home: Project) -> None:
+    with pytest.raises(UsageError, match=r"inputs.people.path.y is given, and so is a value for what it is a part of"):
+        load(home, over={"inputs.people.path": "/a", "inputs.people.path.y": "b"})
+
+
 def test_a_dotted_spark_key_of_the_command_line_stays_whole(home: Project) -> None:
     assert load(home, over={"spark.sql.shuffle.partitions": 5}).spark["spark.sql.shuffle.partitions"] == "5"
 

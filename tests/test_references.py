@@ -39,6 +39,8 @@ def refused(home: Path, text: str, **more: Any) -> UsageError:
         ("[inputs.a]\npath = 's3a://me:hunter2@bucket/x'", "inputs.a.path"),
         ("[inputs.a.options]\nurl = 'jdbc:postgresql://me:hunter2@db'", "inputs.a.options.url"),
         ("[inputs.a.options]\npassword = 'hunter2${env:HOME}'", "inputs.a.options.password"),
+        ("[inputs.a.options]\npassword = '1123456'", "inputs.a.options.password"),
+        ("[outputs.o.options]\npwd = 1123456", "outputs.o.options.pwd"),
     ],
 )
 def test_a_secret_in_plain_text_is_refused_by_file_and_key_and_not_by_value(tmp_path: Path, text: str, key: str) -> None:
@@ -64,6 +66,7 @@ def test_a_parameter_that_is_a_secret_by_its_type_is_refused(tmp_path: Path) -> 
         "[spark]\n'spark.authenticate' = true\n'spark.ssl.keyPassword' = ''",
         "[spark]\n'spark.redaction.regex' = '(?i)password=x'",
         "[inputs.a.options]\ndelimiter = ';'",
+        "[inputs.a.options]\nmax_tokens = 1000\ntoken_count = '12'",
         "[inputs.a]\nfilter = \"token = 'x'\"",
         "[params]\nnote = 'password=${env:DB_PW} user=me'",
         "[inputs.a.options]\npassword = '${env:DB_PW}'\nurl = 'jdbc:postgresql://me:${env:DB_PW}@db'",

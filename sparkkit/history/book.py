@@ -71,7 +71,7 @@ class Ledger:
                 return parsed(text, run_id)
             word = self.store.read(self._at(run_id, ".started.json"))
             if word is not None:
-                return _under_way(parsed(word.data, run_id), run_id)
+                return _under_way(parsed(word.data, run_id, whole=False), run_id)
         return None
 
     def days(self) -> list[str]:
@@ -147,8 +147,8 @@ def _bytes(value: Mapping[str, Any]) -> bytes:
     return (json.dumps(value, ensure_ascii=False, default=str) + "\n").encode("utf-8", "replace")
 
 
-def parsed(data: bytes, run_id: str) -> dict[str, Any]:
-    """A record, or the word that a run left at its start.
+def parsed(data: bytes, run_id: str, *, whole: bool = True) -> dict[str, Any]:
+    """A record, or the word that a run left at its start, which is not `whole`.
 
     Raises:
         UsageError: it is damaged (`record_damaged`), or a newer sparkkit wrote it (`newer_format`).
@@ -156,6 +156,8 @@ def parsed(data: bytes, run_id: str) -> dict[str, Any]:
     try:
         record: dict[str, Any] = json.loads(data)
         newer = record["format"] > FORMAT
+        if whole and not newer and not (record["run_id"] == run_id and table.is_row(record)):
+            raise ValueError("it is no record of a run")
     except (ValueError, TypeError, KeyError) as error:
         raise UsageError(f"the record of {run_id} is damaged: {error}", reason="record_damaged",
                          hint="look for runs/<run_id>.json where it was started") from error

@@ -40,6 +40,15 @@ def row(record: Mapping[str, Any]) -> Row:
     return Row(**known, seconds=total)  # type: ignore[arg-type]
 
 
+def is_row(record: Mapping[str, Any]) -> bool:
+    """Whether a record's fields are such as a row has."""
+    texts = all(isinstance(record.get(name), str) for name in ("run_id", "job", "status"))
+    seconds = record.get("seconds")
+    total = seconds.get("total") if isinstance(seconds, Mapping) else seconds
+    maybe = all(isinstance(record.get(name), str | None) for name in ("reason", "date", "started"))
+    return texts and maybe and isinstance(record.get("exit_code"), int | None) and isinstance(total, float | int | None)
+
+
 def is_part(name: str, day: str) -> bool:
     """Whether a file of the table's folder is a part of a day.
 

@@ -1,10 +1,14 @@
 """What the logs of a run say, gathered in a few figures and sentences, however long the logs are."""
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+STAMPED = re.compile(r"^\[?\d[\d/:,. T-]*")
+"""The time that a message begins with, which makes it no other."""
 
 MOST = 500
 """Different things said that are kept; a thousand tasks that fail the same way are one, with its number."""
@@ -65,13 +69,15 @@ class Facts:
 
     def say(self, said: Said) -> None:
         """Keeps a text; one that was heard before, from wherever, is only counted."""
-        key = (said.text[:400], str(said.fatal))
+        key = (STAMPED.sub("", said.text, 1)[:400], str(said.fatal))
         before = self._known.get(key)
         if before is not None:
             before.times += 1
-        elif len(self.said) < MOST:
-            self._known[key] = said
-            self.said.append(said)
+            return
+        if len(self.said) >= MOST:  # the first ones and the last ones say most
+            del self.said[next((i for i in range(MOST // 2, len(self.said)) if not self.said[i].fatal), MOST // 2)]
+        self._known[key] = said
+        self.said.append(said)
 
     @property
     def done(self) -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -99,10 +100,10 @@ def _arrow_zstd(file: IO[bytes]) -> Iterator[bytes]:
 
 def _gzip(file: IO[bytes]) -> Iterator[bytes]:
     packed = gzip.GzipFile(fileobj=file)
-    yield from _until_cut(lambda: packed.read1(PIECE), EOFError)
+    yield from _until_cut(lambda: packed.read1(PIECE), EOFError, zlib.error, gzip.BadGzipFile)
 
 
-def _until_cut(read: Callable[[], bytes], error: type[Exception]) -> Iterator[bytes]:
+def _until_cut(read: Callable[[], bytes], *error: type[Exception]) -> Iterator[bytes]:
     try:
         while piece := read():
             yield piece

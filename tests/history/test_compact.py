@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -139,6 +140,15 @@ def test_a_run_that_is_compacted_while_it_is_looked_up_is_found(tmp_path: Path) 
             return super().read(path)
 
     assert read(Ledger(Unlucky(), str(tmp_path))) == IDS
+
+
+@pytest.mark.parametrize("odd", ['{"format": 1}', "[]", '{"seconds": [1]}', '{"exit_code": "0"}', '{"run_id": "another"}', '{"job": 1}'])
+def test_what_is_no_record_of_its_run_stays_loose_and_is_unreadable(odd: str, tmp_path: Path) -> None:
+    book = put(tmp_path)
+    file = next(tmp_path.rglob(f"{IDS[0]}.json"))
+    whole = json.loads(file.read_text())
+    file.write_text(odd if odd[0] == "[" or "format" in odd else json.dumps({**whole, **json.loads(odd)}))
+    assert (compact(book, LATER).left, [row.status for row in book.runs()][-1]) == ((IDS[0],), "unreadable")
 
 
 def test_recent_days_runs_without_an_end_and_damaged_records_stay_loose(tmp_path: Path) -> None:

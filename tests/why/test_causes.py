@@ -92,6 +92,22 @@ def test_a_thousand_tasks_that_fail_alike_are_one_piece_of_evidence() -> None:
     assert answer.findings(facts)[0].evidence == ("task 0 (1000 times): java.lang.OutOfMemoryError: Java heap space",)
 
 
+def test_the_last_word_is_heard_after_a_thousand_others() -> None:
+    facts = Facts()
+    for n in range(1000):
+        facts.say(Said(f"log:{n}", f"26/11/22 10:00:00 WARN attempt {n}: java.net.ConnectException"))
+    facts.say(Said("log:1000", "26/11/22 10:16:40 ERROR java.lang.OutOfMemoryError: Java heap space"))
+    assert any("Java heap space" in " ".join(found.evidence) for found in answer.findings(facts))
+    assert (len(facts.said), facts.said[0].place, facts.said[-1].place) == (500, "log:0", "log:1000")
+
+
+def test_the_time_makes_no_other_message() -> None:
+    facts = Facts()
+    for second in range(10, 60):
+        facts.say(Said("log", f"26/11/22 10:00:{second} WARN the same"))
+    assert [said.times for said in facts.said] == [50]
+
+
 def stage(times: list[int], rows: list[int], **fields: Any) -> Stage:
     found = Stage(3, 0, "save", query=1, slowest="task 2 on executor 1", **fields)
     found.milliseconds.extend(times)

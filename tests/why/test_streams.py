@@ -65,6 +65,14 @@ def test_of_a_log_that_was_cut_off_what_is_whole_comes_out(ending: str, tmp_path
     assert found[:-1] == LINES[: len(found) - 1]
 
 
+def test_a_log_that_is_damaged_in_its_middle_is_cut_off_there(tmp_path: Path) -> None:
+    data = bytearray(PACKED[".gz"](TEXT))
+    data[len(data) // 2: len(data) // 2 + 50] = b"\0" * 50
+    (tmp_path / "app-1.gz").write_bytes(bytes(data))
+    with pytest.raises(streams.CutOffError):
+        list(streams.lines(tmp_path / "app-1.gz"))
+
+
 def test_zstd_is_read_by_pyarrow_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pyarrow")
     path = tmp_path / "app-1.zstd"
