@@ -11,7 +11,8 @@ from dataclasses import replace
 import pytest
 from pyspark.sql import SparkSession
 
-from sparkkit.errors import LockedError
+from sparkkit import sources
+from sparkkit.errors import InfrastructureError, LockedError
 from sparkkit.storage import journal
 from sparkkit.storage.hadoop import Hadoop
 from sparkkit.storage.hadoop_store import HadoopStore
@@ -84,6 +85,31 @@ def test_a_run_that_dies_at_any_fifth_call_is_finished_or_undone(
         if not faulty.fired:
             break
     assert 15 < at < 59
+
+
+def test_what_a_run_that_died_has_moved_in_part_is_not_read(
+    store: HadoopStore, spark: SparkSession, root: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(journal, "Heart", lambda *_: nullcontext())
+    monkeypatch.setattr(sources, "PAUSE", 0)
+    seen = set[object]()
+    for at in range(1, 60):
+        target = f"{root}/half/{at}/t"
+        first, second = Writer("a", ("a", "b"), (target,)), Writer("c", ("c", "d"), (target,))
+        assert first(store) == 1
+        faulty = Faulty(store, at, "crash")
+        with suppress(Crash):
+            second(faulty)
+        try:
+            found, _ = sources.listing(Hadoop.of(spark), "data", (target,))
+            seen.add("".join(file.path[-1] for file in found if not file.hidden))
+        except InfrastructureError as error:
+            seen.add(error.reason)
+            assert replace(second, run_id="e", logical="c")(store) in {1, 2, "already_done"}
+            assert [file.path[-1] for file in sources.listing(Hadoop.of(spark), "data", (target,))[0]] == ["c", "d"]
+        if not faulty.fired:
+            break
+    assert seen == {"ab", "busy", "cd"}
 
 
 def test_two_writers_at_once_lose_nothing(store: HadoopStore, root: str) -> None:
