@@ -75,9 +75,15 @@ class Line:
         return f"{quote(self.column)} >= {self.literal(text)}"
 
     def value(self, text: str) -> Any:
-        """A value's text as what Python compares as Spark does."""
+        """A value's text as what Python compares as Spark does; a year that Python does not know is the last, or the first.
+
+        >>> Line("at", "timestamp").value("+10000-01-01 00:00:00").year
+        9999
+        """
         if self.type == "string":
             return text
+        if self.dated and not re.match(r"\d{4}-", text):
+            return dt.datetime.min if text.startswith("-") else dt.datetime.max
         return dt.datetime.fromisoformat(_padded(text)) if self.dated else Decimal(text)
 
     def low(self, mark: str, *, whole: bool) -> str:
