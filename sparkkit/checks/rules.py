@@ -18,7 +18,7 @@ from sparkkit.errors import UsageError, nearest
 from sparkkit.schema import bounds
 from sparkkit.schema.bounds import Bounds
 from sparkkit.schema.contract import Contract
-from sparkkit.schema.quality import ENGINE, GREAT, answer, custom, lacking
+from sparkkit.schema.quality import ENGINE, GREAT, answer, called, custom, lacking
 from sparkkit.schema.reasons import named
 from sparkkit.schema.types import quote
 
@@ -89,12 +89,11 @@ def _of_keys(contract: Contract) -> Iterator[Check]:
 
 
 def _of_item(item: Mapping[str, Any], contract: Contract) -> Check:
-    column, kind = item.get("column"), item.get("metric") or item.get("rule") or item.get("type") or "library"
-    name = item.get("name") or item.get("id") or f"{column or contract.name}.{kind}"
+    name = called(item, contract.name)
     where = f"contract {contract.name!r}, quality {name!r}"
-    name = named(str(name), where)
+    name = named(name, where)
     severity = SEVERITY[answer(item, where) or "stop"]
-    check = _read(item, column, name, severity, where, contract)
+    check = _read(item, item.get("column"), name, severity, where, contract)
     _known(check, contract, where)
     if severity == "quarantine" and not check.inline:
         raise UsageError(f"{where}: no rows can go to the quarantine for a rule of the whole table", reason="bad_contract",

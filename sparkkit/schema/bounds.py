@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from fractions import Fraction
+from itertools import pairwise
 from math import isfinite
 from typing import Any
 
@@ -46,6 +48,27 @@ class Bounds:
     def sql(self, value: str) -> str:
         """The same as a SQL predicate on an expression."""
         return (" or " if self.either else " and ").join(f"({value}) {sign} {_literal(bound)}" for sign, bound in self.tests)
+
+    def allows(self, other: Bounds) -> bool:
+        """Whether each figure that the other lets pass passes here too; where that can't be known (dates, texts), it does not.
+
+        >>> read("5%", "t.yaml").allows(read("1%", "t.yaml")), read("5%", "t.yaml").allows(read("6%", "t.yaml"))
+        (True, False)
+        """
+        try:
+            passing = [figure for figure in self._figures(other) if other.hold(figure)]
+            if self.unit != other.unit:  # rows and a share of them have nothing in common but that none is none
+                passing = [figure for figure in passing if figure >= 0]
+                return passing == [0] and self.hold(0)
+            return all(map(self.hold, passing))
+        except (TypeError, ValueError, ArithmeticError):
+            return self == other
+
+    def _figures(self, other: Bounds) -> list[Fraction]:
+        """Each bound of both, what lies between two of them, and what lies beyond all."""
+        known = sorted({Fraction(bound) for _, bound in (*self.tests, *other.tests)})
+        between = [(low + high) / 2 for low, high in pairwise(known)]
+        return sorted([known[0] - 1, *known, *between, known[-1] + 1])
 
     def __str__(self) -> str:
         return (" or " if self.either else " and ").join(f"{sign} {bound}" for sign, bound in self.tests) + f" {self.unit}"

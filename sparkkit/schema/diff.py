@@ -13,8 +13,11 @@ from typing import Any
 
 from pyspark.sql import types as t
 
+from sparkkit.schema import bounds
+from sparkkit.schema.bounds import Bounds
 from sparkkit.schema.contract import POLICIES, Column, Contract, Rule
 from sparkkit.schema.limits import LIMITS, moment, number, rules
+from sparkkit.schema.quality import ENGINE, GREAT, answer, called, custom
 from sparkkit.schema.reader import effective
 from sparkkit.schema.types import parse
 
@@ -45,7 +48,8 @@ def compare(old: Contract, new: Contract) -> tuple[Change, ...]:
     True column 'b' was removed
     False column 'a': the type was widened from int to bigint
     """
-    steps: tuple[Callable[[Contract, Contract], Iterable[Change]], ...] = (_columns, _key, _reader, _policy, _rules)
+    steps: tuple[Callable[[Contract, Contract], Iterable[Change]], ...] = (
+        _columns, _key, _reader, _policy, _rules, _quality)
     found = {change for step in steps for change in step(old, new)}
     return tuple(sorted(found, key=lambda c: (not c.breaking, c.column, c.kind, c.sentence)))
 
@@ -168,6 +172,71 @@ def _rule(old: Rule, new: Rule) -> Iterator[Change]:
         yield Change(
             stricter, "", "rule_answer_changed", f"rule {new.name!r} is now answered by {new.on}, not {old.on}"
         )
+    before, after = (bounds.read(r.tolerance, r.name) if r.tolerance else None for r in (old, new))
+    if before != after:
+        yield _tolerance(f"rule {new.name!r}", "rule", (before, old.on), (after, new.on))
+
+
+def _tolerance(what: str, kind: str, old: tuple[Bounds | None, str], new: tuple[Bounds | None, str], column: str = "") -> Change:
+    before, after = _limit(*old), _limit(*new)
+    loose = after is None or before is not None and after.allows(before)
+    words = "changed" if new[1] == "allow" else "loosened" if loose else "tightened"
+    return Change(not loose, column, f"{kind}_tolerance_{words}",
+                  f"{what}: the tolerance was {words} from {old[0] or 'none stated'} to {new[0] or 'none stated'}")
+
+
+def _limit(tolerance: Bounds | None, on: str) -> Bounds | None:
+    """How many rows may break a rule before the run ends; None for any number."""
+    return None if on == "allow" else tolerance or (Bounds((("<=", 0),)) if on == "stop" else None)
+
+
+_ASKED = ("column", "type", "query", "engine", "implementation", "arguments")
+"""What a quality item asks, beside its metric; by which figure it is met, and what follows if not, is compared apart."""
+
+
+def _quality(old: Contract, new: Contract) -> Iterator[Change]:
+    was, now = _items(old, new.name), _items(new, new.name)
+    for name in was.keys() - now.keys():
+        yield Change(False, was[name].get("column", ""), "quality_removed", f"quality rule {name!r} was removed")
+    for name in now.keys() - was.keys():
+        yield Change(_on(now[name]) != "allow", now[name].get("column", ""), "quality_added", f"quality rule {name!r} was added")
+    for name in was.keys() & now.keys():
+        yield from _item(name, was[name], now[name])
+
+
+def _items(contract: Contract, table: str) -> dict[str, Mapping[str, Any]]:
+    """The quality items by name; the second of one name is `name#2`, as among the checks."""
+    names = [called(item, table) for item in contract.quality]
+    return {f"{n}#{names[:i].count(n) + 1}" if n in names[:i] else n: item
+            for i, (n, item) in enumerate(zip(names, contract.quality, strict=True))}
+
+
+def _on(item: Mapping[str, Any]) -> str:
+    """The answer to a broken item; one that nobody asks (a text, another's engine) refuses nothing."""
+    silent = item.get("type") == "text" or item.get("type") == "custom" and item.get("engine") not in (ENGINE, GREAT)
+    return "allow" if silent else answer(item, "") or "stop"
+
+
+def _item(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+    what, column, on = f"quality rule {name!r}", new.get("column", ""), _on(new)
+    if _asks(old) != _asks(new):
+        yield Change(on != "allow", column, "quality_changed", f"{what} asks something else")
+    elif (before := bounds.of(old, name)) != (after := bounds.of(new, name)):
+        loose = after is None or before is not None and after.allows(before)
+        words = "loosened" if loose else "tightened"
+        yield Change(not loose and on != "allow", column, f"quality_{words}",
+                     f"{what} was {words} from {before or 'none'} to {after or 'none'}")
+    if on != _on(old):
+        yield Change(_STRICT.index(on) > _STRICT.index(_on(old)), column, "quality_answer_changed",
+                     f"{what} is now answered by {on}, not {_on(old)}")
+    said = [custom(item, "sparkkit.tolerance") for item in (old, new)]
+    before, after = (None if one is None else bounds.read(one, name) for one in said)
+    if before != after:
+        yield _tolerance(what, "quality", (before, _on(old)), (after, on), column)
+
+
+def _asks(item: Mapping[str, Any]) -> list[Any]:
+    return [item.get("metric") or item.get("rule"), custom(item, "sparkkit.keep"), *[item.get(key) for key in _ASKED]]
 
 
 def _limits(old: Column, new: Column) -> Iterator[Change]:

@@ -180,6 +180,16 @@ def answer(item: Mapping[str, Any], where: str) -> str | None:
     return said or (SEVERITIES[str(severity).lower()] if severity is not None else None)
 
 
+def called(item: Mapping[str, Any], table: str) -> str:
+    """What an item is called: by its name, or else its id, or else by what it is about.
+
+    >>> called({"metric": "rowCount"}, "t"), called({"type": "sql", "column": "a"}, "t")
+    ('t.rowCount', 'a.sql')
+    """
+    kind = item.get("metric") or item.get("rule") or item.get("type") or "library"
+    return str(item.get("name") or item.get("id") or f"{item.get('column') or table}.{kind}")
+
+
 def custom(item: Mapping[str, Any], name: str) -> Any:
     """The value of an item's custom property; None where it has none of that name."""
     return next((c.get("value") for c in item.get("customProperties") or () if c.get("property") == name), None)

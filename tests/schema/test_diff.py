@@ -21,6 +21,26 @@ def limited(dtype: str = "int", **limits: object) -> Contract:
     return contract(Column("a", dtype, limits=limits))
 
 
+def asked(*items: dict[str, object]) -> Contract:
+    return contract(quality=items)
+
+
+def rows(bound: object, **more: object) -> Contract:
+    return asked({"metric": "rowCount", "name": "rows", "mustBeGreaterThan": bound, **more})
+
+
+def copies(**more: object) -> Contract:
+    return asked({"metric": "duplicateValues", "column": "a", "name": "twice", "mustBe": 0, **more})
+
+
+def tolerating(said: object) -> dict[str, object]:
+    return {"customProperties": [{"property": "sparkkit.tolerance", "value": said}]}
+
+
+def ruled(tolerance: str, on: str = "quarantine") -> Contract:
+    return contract(rules=(Rule("r", "a > 0", on, tolerance=tolerance),))
+
+
 A = Column("a", "int")
 CASES = [
     (contract(A, Column("b", "int")), contract(A), (True, "b", "column_removed")),
@@ -56,13 +76,40 @@ CASES = [
     (limited(multipleOf=10), limited(multipleOf=5), (False, "a", "limit_loosened")),
     (limited(multipleOf=10), limited(multipleOf=4), (True, "a", "limit_tightened")),
     (limited("string", pattern="a"), limited("string", pattern="a|b"), (True, "a", "limit_tightened")),
+    (ruled("<= 50 percent"), ruled("<= 0 rows"), (True, "", "rule_tolerance_tightened")),
+    (ruled("<= 5 rows"), ruled("<= 5 percent"), (True, "", "rule_tolerance_tightened")),
+    (ruled(""), ruled("<= 50 percent"), (True, "", "rule_tolerance_tightened")),
+    (ruled("<= 5 rows"), ruled(""), (False, "", "rule_tolerance_loosened")),
+    (ruled("", "stop"), ruled("<= 5 percent", "stop"), (False, "", "rule_tolerance_loosened")),
+    (ruled("<= 5 rows", "stop"), ruled("", "stop"), (True, "", "rule_tolerance_tightened")),
+    (ruled("<= 5 rows", "allow"), ruled("<= 1 rows", "allow"), (False, "", "rule_tolerance_changed")),
+    (contract(), rows(1000000, severity="error"), (True, "", "quality_added")),
+    (contract(), copies(severity="error"), (True, "a", "quality_added")),
+    (contract(), rows(5, severity="warning"), (False, "", "quality_added")),
+    (contract(), asked({"type": "text", "name": "said"}), (False, "", "quality_added")),
+    (rows(5), contract(), (False, "", "quality_removed")),
+    (rows(5), rows(6), (True, "", "quality_tightened")),
+    (rows(5, severity="warning"), rows(6, severity="warning"), (False, "", "quality_tightened")),
+    (rows(6), rows(5), (False, "", "quality_loosened")),
+    (rows(5), rows(5, mustNotBe=7), (True, "", "quality_tightened")),
+    (rows("2024-01-01"), rows("2023-01-01"), (True, "", "quality_tightened")),
+    (rows(5), rows(5, severity="warning"), (False, "", "quality_answer_changed")),
+    (rows(5, severity="warning"), rows(5), (True, "", "quality_answer_changed")),
+    (copies(), copies(arguments={"properties": ["a", "b"]}), (True, "a", "quality_changed")),
+    (copies(), copies(**tolerating("5%")), (False, "a", "quality_tolerance_loosened")),
+    (copies(**tolerating("5%")), copies(**tolerating(0)), (True, "a", "quality_tolerance_tightened")),
+    (rows(5), rows(5, description="enough", severity="error"), None),
     (limited("array<int>", uniqueItems=True), limited("array<int>", uniqueItems=False), (False, "a", "limit_loosened")),
 ]
 
 
 @pytest.mark.parametrize(("old", "new", "expected"), CASES)
-def test_one_change_is_one_change(old: Contract, new: Contract, expected: tuple[bool, str, str]) -> None:
-    assert kinds(old, new) == [expected]
+def test_one_change_is_one_change(old: Contract, new: Contract, expected: tuple[bool, str, str] | None) -> None:
+    assert kinds(old, new) == ([expected] if expected else [])
+
+
+def test_a_rule_that_stopped_and_now_takes_out_a_few_rows_is_looser() -> None:
+    assert [breaking for breaking, _, _ in kinds(ruled("", "stop"), ruled("<= 5 rows"))] == [False, False]
 
 
 def test_nothing_changed_is_no_change() -> None:
