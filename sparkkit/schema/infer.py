@@ -21,8 +21,9 @@ _WHOLE = r"^[+-]?(0|[1-9][0-9]*)$"
 _PLAIN = r"^[+-]?(0|[1-9][0-9]*)(\.[0-9]+)?$"
 _GROUPED = r"^[+-]?([1-9][0-9]{0,2}(,[0-9]{3})*|0)(\.[0-9]+)?$"
 _FLOAT = r"^[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
-_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?"
+_DAY = r"^(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_DATE = _DAY + "$"
+_TIME = _DAY + r"[ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?"  # with seconds, as `cast` wants them
 _ZONE = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
 STATISTICS = ("filled", "empty", "spaces", "int", "bigint", "grouped", "commas", "leading_zero", "float", "boolean",
               "date", "timestamp", "timestamp_ntz", "digits", "scale")
@@ -122,7 +123,7 @@ def _statistics(name: str) -> str:
         "grouped": f"count_if(({number}) and try_cast({plain} as decimal(38,10)) is not null)",
         "commas": f"count_if({text} like '%,%')",
         "leading_zero": f"count_if({text} rlike '^[+-]?0[0-9]')",
-        "float": f"count_if({text} rlike {_raw(_FLOAT)} and try_cast({text} as double) is not null)",
+        "float": f"count_if({text} rlike {_raw(_FLOAT)} and abs(try_cast({text} as double)) < double('Infinity'))",
         "boolean": f"count_if(lower({text}) in ('true', 'false'))",
         "date": f"count_if({text} rlike {_raw(_DATE)} and try_cast({text} as date) is not null)",
         "timestamp": f"count_if({time} and {zoned} and try_cast({text} as timestamp) is not null)",

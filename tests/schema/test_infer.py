@@ -10,8 +10,9 @@ from pyspark.sql import types as t
 
 from sparkkit.errors import UsageError
 from sparkkit.schema import infer, odcs
+from sparkkit.schema.conform import conform
 from sparkkit.schema.contract import POLICIES, Column, Contract, Rule
-from sparkkit.schema.landing import LANDING
+from sparkkit.schema.landing import BAD, LANDING
 from sparkkit.schema.limits import rules
 
 SCHEMAS = sorted((Path(__file__).resolve().parents[2] / "schemas").glob("*.yaml"))
@@ -34,7 +35,7 @@ GUESSES = {
     "dates": (["2024-02-29", "1970-01-01", ""], "date", False, {}),
     "no_such_date": (["2023-02-29", "1970-01-01", "1970-01-02"], "string", True, {}),
     "local_times": (
-        ["2024-02-29 10:00:00", "2024-02-29T10:00", "2024-02-29 10:00:00.123456"],
+        ["2024-02-29 10:00:00", "2024-02-29T10:00:00", "2024-02-29 10:00:00.123456"],
         "timestamp_ntz",
         True,
         {},
@@ -46,6 +47,10 @@ GUESSES = {
         {},
     ),
     "mixed_times": (["2024-02-29T10:00:00Z", "2024-02-29 10:00:00", "2024-02-29"], "string", True, {}),
+    "minutes": (["2024-02-29T10:00", "2024-02-29 10:00:00", "2024-02-29T10:01"], "string", True, {}),
+    "zoned_minutes": (["2024-02-29T10:00Z", "2024-02-29 10:00+02:00", "2024-02-29T10:00:00Z"], "string", True, {}),
+    "year_zero": (["0000-01-01", "2024-02-29", "2024-03-01"], "string", True, {}),
+    "too_big": (["1e400", "1e5", "2"], "string", True, {}),
     "years": (["2010", "2011", "2012"], "int", True, {}),
     "empty": (["", None, " "], "string", False, {}),
     "Odd `name`.x": (["a", "b", "NaN"], "string", True, {}),
@@ -64,6 +69,16 @@ def test_each_column_gets_the_narrowest_type_that_holds_all_its_texts(spark) -> 
     assert [c for c in result.columns if c not in expected] == [] and result == Contract(
         "t", expected, reader={"delimiter": ";"}
     )
+
+
+def test_a_contract_takes_the_texts_that_it_was_inferred_from(spark) -> None:
+    names = ("local_times", "zoned_times", "minutes", "zoned_minutes", "year_zero", "too_big", "yearbook", "padded")
+    data = spark.createDataFrame(list(zip(*(GUESSES[name][0] for name in names), strict=True)), ", ".join(f"{n} string" for n in names))
+    contract = infer.from_guess("t", infer.guess(data).first().asDict(recursive=True))
+
+    result = {row[BAD] for row in conform(data, contract).collect()}
+
+    assert result == {None}
 
 
 def test_a_frames_schema_becomes_a_contract() -> None:
