@@ -155,7 +155,7 @@ def _asked_apart(check: Check, frame: DataFrame, others: Mapping[str, DataFrame]
         view = "sparkkit_checked"
         frame.createOrReplaceTempView(view)
         try:
-            row = compat.zoneless(frame.sparkSession.sql(check.query.replace("{batch}", view)), utc=True).first()
+            row = compat.zoneless(frame.sparkSession.sql(check.query.format(batch=view)), utc=True).first()
         finally:
             frame.sparkSession.catalog.dropTempView(view)
         return {"value": None if row is None else row[0]}

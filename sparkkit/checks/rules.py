@@ -18,23 +18,25 @@ from sparkkit.errors import UsageError, nearest
 from sparkkit.schema import bounds
 from sparkkit.schema.bounds import Bounds
 from sparkkit.schema.contract import Contract
-from sparkkit.schema.quality import ENGINE, GREAT, answer, called, custom, lacking
+from sparkkit.schema.quality import COLUMN, ENGINE, GREAT, TABLE, answer, called, custom, lacking
 from sparkkit.schema.reasons import named
+from sparkkit.schema.sqltext import broken, enclosed, filled, masked
 from sparkkit.schema.types import quote
 
 SEVERITY = {"allow": "warn", "quarantine": "quarantine", "stop": "fail"}
 _FOLDS = re.compile(r"\s*select\s+(count|sum|avg|min|max|stddev|variance|count_if)\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)(?:\s+as\s+\w+)?"
-                    r"\s+from\s+(\S+)(?:\s+where\s+(.+?))?\s*;?\s*", re.IGNORECASE | re.DOTALL)
+                    r"\s+from\s+(`[^`]+`)(?:\s+where\s+(.+?))?\s*", re.IGNORECASE | re.DOTALL)
+_APART = re.compile(r"--|/\*|\{|\|>|[\w`]\s*\.\s*[a-z_`*]|\b(?:select|all|distinct|group|having|order|by|limit|offset|union|except|minus|"
+                    r"intersect|window|over|lateral|qualify|pivot|unpivot|tablesample)\b", re.IGNORECASE)
 _KEEP = re.compile(r"none|(first|last) by (.+)")
-_OBJECT = re.compile(r"\$\{(object|table|model|schema)\}|\{batch\}")
 
 
 @dataclass(frozen=True)
 class Check:
     """One check. `kind` and `kwargs` are its expectation, in the words of Great Expectations.
 
-    `ask` is its question where our own pass answers it; else `query` is a SELECT of one figure, of the table `{batch}`,
-    with `tolerance` as its bounds; else `engine` says who answers: `gx`, or `none` where nobody does (and `why`).
+    `ask` is its question where our own pass answers it; else `query` is a SELECT of one figure, of the table `{batch}` (for
+    `str.format`), with `tolerance` as its bounds; else `engine` says who answers: `gx`, or `none` where nobody does (and `why`).
     `keep` says which of several rows with the same keys stays; `parent` is the frame, and its columns, that `columns`
     must be found in. `inline` says that rows which break it are taken out on the way, and carry its name as their reason.
     """
@@ -77,9 +79,8 @@ def of(contract: Contract, *, keys: bool = False) -> tuple[Check, ...]:
 
 
 def _of_rule(rule: Any) -> Check:
-    bad = f"not coalesce(({rule.predicate}), true)"
     tolerance = bounds.read(rule.tolerance, rule.name) if rule.tolerance else None
-    return _counted(rule.name, Ask(bad, nonmissing=False), SEVERITY[rule.on], tolerance, inline=rule.on != "allow")
+    return _counted(rule.name, Ask(broken(rule.predicate), nonmissing=False), SEVERITY[rule.on], tolerance, inline=rule.on != "allow")
 
 
 def _of_keys(contract: Contract) -> Iterator[Check]:
@@ -205,24 +206,36 @@ def _share(part: str, rows: str) -> str:
 
 
 def _unless(query: str, must: Bounds) -> dict[str, str]:
-    return {"unexpected_rows_query": f"select value from ({query}) where not coalesce({must.sql('value')}, false)"}
+    return {"unexpected_rows_query": f"select value from ({query}) where not coalesce({_braced(must.sql('value'))}, false)"}
 
 
 def _sql(query: str, must: Bounds, column: str | None, name: str, severity: str, table: str) -> Check:
-    """A query of one figure. A plain aggregation of the table itself is answered in our own pass."""
-    named = re.sub(r"\$\{(column|property|field)\}", lambda _: quote(column or "column"), query.strip().rstrip(";"))
-    batch = re.sub(rf"(?i)(\b(?:from|join)\s+){re.escape(table)}\b", r"\1{batch}", _OBJECT.sub("{batch}", named))
-    plain = batch.replace("{batch}", "\0").replace("{", "{{").replace("}", "}}").replace("\0", "{batch}")
+    """A query of one figure. A plain aggregation of the table itself is answered in our own pass; others as they stand, the rows under
+    the table's name."""
+    names = dict.fromkeys(TABLE, quote(table)) | (dict.fromkeys(COLUMN, quote(column)) if column else {})
+    said = filled(query.strip().rstrip(";"), names, table)
+    plain = f"with {_braced(quote(table))} as (select * from {{batch}}) select * from {_braced(enclosed(said))}"
     kwargs = _unless(f"select * from ({plain}) as given(value)", must)
-    folds = _FOLDS.fullmatch(batch)
-    if folds and folds[3] == "{batch}" and not re.match(r"\s*distinct\b|.*(\bselect\b|\bgroup\s+by\b|\bhaving\b|\border\s+by\b)",
-                                                        f"{folds[2]} {folds[4] or ''}", re.IGNORECASE | re.DOTALL):
-        asked = Ask(figure=_figure(folds[1].lower(), folds[2].strip(), folds[4]), bounds=must)
-        return Check(name, QUERY, kwargs, severity, asked)
-    return Check(name, QUERY, kwargs, severity, query=batch, tolerance=must)
+    figure = _folded(said, table)
+    if figure:
+        return Check(name, QUERY, kwargs, severity, Ask(figure=figure, bounds=must))
+    return Check(name, QUERY, kwargs, severity, query=plain, tolerance=must)
 
 
-def _figure(function: str, argument: str, where: str | None) -> tuple[str, str]:
+def _braced(sql: str) -> str:
+    return sql.replace("{", "{{").replace("}", "}}")
+
+
+def _folded(query: str, table: str) -> tuple[str, str] | None:
+    """The function and argument of a plain aggregation of the table; None for any other query, such as one with names of its own."""
+    bare = masked(query)
+    found = _FOLDS.fullmatch(bare)
+    if not found or found[3].lower() != quote(table).lower() or _APART.search(f"{found[2]}\n{found[4] or ''}"):
+        return None
+    function, argument, where = found[1].lower(), *(query[slice(*found.span(i))].strip() if found[i] else None for i in (2, 4))
+    several = "," in re.sub(r"\([^()]*\)", "", found[2])
+    if not argument or several or argument == "*" and function != "count":
+        return None
     if argument == "*" or function == "count_if":
         return "count_if", " and ".join(f"({t})" for t in (argument if argument != "*" else None, where) if t) or "true"
     return function, f"case when {where} then {argument} end" if where else argument

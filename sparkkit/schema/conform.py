@@ -18,6 +18,7 @@ from sparkkit.schema.contract import Column, Contract
 from sparkkit.schema.landing import BAD, BAD_TYPE, LANDING
 from sparkkit.schema.reader import effective
 from sparkkit.schema.retype import typed
+from sparkkit.schema.sqltext import broken
 from sparkkit.schema.types import ddl, parse
 
 UNREADABLE = (
@@ -222,7 +223,7 @@ def _ruled(judged: DataFrame, contract: Contract) -> DataFrame:
     if not rules:
         return judged
     faults = [
-        (f"not coalesce(({r.predicate}), true)", literal(r.name), literal(f"{r.name}: {r.description or r.predicate}"))
+        (broken(r.predicate), literal(r.name), literal(f"{r.name}: {r.description or r.predicate}"))
         for r in rules
     ]
     values = [f"`{name.replace('`', '``')}`" for name in contract.names]

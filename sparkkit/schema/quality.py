@@ -26,6 +26,7 @@ from sparkkit.schema.limits import literal, predicates, rules, text
 from sparkkit.schema.logical import spark_type, stated
 from sparkkit.schema.reader import ANSWERS, unknown
 from sparkkit.schema.reasons import fitting, named
+from sparkkit.schema.sqltext import filled
 from sparkkit.schema.types import parse, quote
 
 Made = TypeVar("Made")
@@ -43,6 +44,9 @@ SEVERITIES = {
 _ENGINES = {"sparkkit": ENGINE, "greatexpectations": GREAT, "gx": GREAT, "ge": GREAT}
 CUSTOM = ("sparkkit.on", "sparkkit.tolerance", "sparkkit.keep")
 """The custom properties of a quality item that are ours."""
+
+COLUMN, TABLE = ("column", "property", "field"), ("object", "table", "model", "schema")
+"""The placeholders of a query that stand for an item's own column, and for its table."""
 
 _SELECT = re.compile(r"\s*\(*\s*(select|with)\b", re.IGNORECASE)
 
@@ -301,5 +305,4 @@ def _jsonable(value: Any) -> Any:
 
 
 def _filled(predicate: str, column: Column | None) -> str:
-    name = quote(column.name) if column else "${column}"
-    return re.sub(r"\$\{(column|property|field)\}", lambda _: name, predicate.strip())
+    return filled(predicate.strip(), dict.fromkeys(COLUMN, quote(column.name)) if column else {})

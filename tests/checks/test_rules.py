@@ -13,8 +13,10 @@ from sparkkit.checks.expect import NATIVE, ask
 from sparkkit.checks.rules import Check, of
 from sparkkit.errors import UsageError
 from sparkkit.schema import bounds, odcs
+from sparkkit.schema.conform import conform
 from sparkkit.schema.contract import Column, Contract, Rule
 from sparkkit.schema.infer import to_yaml
+from sparkkit.schema.landing import BAD
 from sparkkit.schema.quality import lacking
 
 COLUMNS = (Column("a", "int"), Column("b", "string", unique=True), Column("at", "timestamp"))
@@ -62,11 +64,52 @@ def test_the_severity_is_ours_or_else_the_standard_s_or_else_to_fail(said: dict[
     ("select count(*) from t group by a", None),
     ("select max(a) from (select a from t)", None),
     ("select count(*) from other", None),
+    ("select count(*) from `t` where b = 'from t limit {1}'", ("count_if", "(b = 'from t limit {1}')")),
+    ("select count(*) from ${object} where ${object}.a > 0", None),
+    ("select count(*) from t where t.a > 0", None),
+    ("select count(*) from t where `t`.`a` > 0", None),
+    ("select count(*) from t where a > 0 limit 1", None),
+    ("select count(*) from t where a > 0 -- some", None),
+    ("select count(*) from t where a > ${more}", None),
+    ("select count(a, b) from t where a > 0", None),
+    ("select max(*) from t", None),
 ])
 def test_a_plain_aggregation_is_folded_into_the_pass_and_others_are_not(query: str, figure: tuple[str, str] | None) -> None:
     check = one({"type": "sql", "query": query, "mustBe": 5, "column": "a"})
     assert (check.ask.figure if check.ask else None) == figure
     assert bool(check.query) == (figure is None)
+
+
+QUERIES = {
+    "SELECT count(*) FROM ${object} WHERE ${object}.a > 0": 2,
+    "SELECT count(*) FROM t WHERE t.a > 0": 2,
+    "SELECT count(*) FROM `t` WHERE `t`.a > 0 -- some": 2,
+    "SELECT count(*) FROM {batch} WHERE {batch}.a > 0": 2,
+    "SELECT count(*) FROM t x JOIN t AS y ON x.a = y.a": 3,
+    "WITH p AS (SELECT * FROM t WHERE a > 0) SELECT count(*) FROM p": 2,
+    "SELECT count(*) FROM t WHERE b = 'from t'": 1,
+    "SELECT max(b) FROM t WHERE b LIKE '${object}%' OR t.b = '{batch}'": "{batch}",
+    "SELECT count(*) FROM t WHERE a > 0 LIMIT 1": 2,
+}
+
+
+def test_queries_are_asked_of_the_rows_under_the_table_s_name_and_quoted_text_stays(spark: SparkSession) -> None:
+    frame = spark.createDataFrame([(1, "from t"), (2, "{batch}"), (-1, "from {batch}")], "a int, b string").coalesce(1)
+    frame.createOrReplaceTempView("rows_of_t")
+    checks = of(Contract("t", COLUMNS[:2], quality=tuple({"type": "sql", "query": q, "mustBe": n} for q, n in QUERIES.items())))
+
+    ours = [one["result"]["observed_value"] for one in verdicts.of_frame(frame, checks)]
+    theirs = [f"({check.kwargs['unexpected_rows_query'].format(batch='rows_of_t')})" for check in checks]
+
+    assert (ours, spark.sql(" union all ".join(f"select string(value) from {q}" for q in theirs)).collect()) == ([*QUERIES.values()], [])
+
+
+def test_a_comment_in_a_predicate_ends_with_it(spark: SparkSession) -> None:
+    contract = Contract("t", COLUMNS[:2], rules=(Rule("paid", "a > 0 -- must be positive"), Rule("said", "b <> '' -- some", "allow")))
+    frame = spark.createDataFrame([(1, "x"), (-1, "y")], "a int, b string")
+
+    assert [row[BAD] and row[BAD].reason for row in conform(frame, contract).collect()] == [None, "paid"]
+    assert [one["result"]["unexpected_count"] for one in verdicts.of_frame(frame, of(contract))] == [1, 0]
 
 
 @pytest.mark.parametrize(("item", "words"), [
