@@ -96,6 +96,9 @@ def _of_item(item: Mapping[str, Any], contract: Contract) -> Check:
     severity = SEVERITY[answer(item, where) or "stop"]
     check = _read(item, item.get("column"), name, severity, where, contract)
     _known(check, contract, where)
+    if custom(item, "sparkkit.tolerance") is not None and check.parent is None and not _of_duplicates(item):
+        raise UsageError(f"{where}: sparkkit.tolerance has no meaning here", reason="bad_contract",
+                         hint="row rules, duplicates and references have one; elsewhere mustBe… says it, or mostly in an expectation")
     if severity == "quarantine" and not check.inline:
         raise UsageError(f"{where}: no rows can go to the quarantine for a rule of the whole table", reason="bad_contract",
                          hint="set its severity to warn or error")
@@ -117,7 +120,7 @@ def _read(item: Mapping[str, Any], column: str | None, name: str, severity: str,
         return _sql(str(item.get("query") or ""), must, column, name, severity, contract.name)
     if metric == "rowCount" and column is None:
         return _row_count(must, name, severity)
-    if metric == "duplicateValues":
+    if _of_duplicates(item):
         return _duplicates(item, must, column, name, severity, where)
     good = lacking(item, contract.column(column)) if column else None
     if good is None:
@@ -161,6 +164,10 @@ def _uniqueness(keys: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
     return "expect_compound_columns_to_be_unique", {"column_list": list(keys)}
 
 
+def _of_duplicates(item: Mapping[str, Any]) -> bool:
+    return (item.get("metric") or item.get("rule")) == "duplicateValues"
+
+
 def _duplicates(item: Mapping[str, Any], must: Bounds, column: str | None, name: str, severity: str, where: str) -> Check:
     """Counted are all rows whose keys stand more than once, as Great Expectations does; nulls are not duplicates."""
     keys = tuple((item.get("arguments") or {}).get("properties") or ([column] if column else []))
@@ -172,12 +179,22 @@ def _duplicates(item: Mapping[str, Any], must: Bounds, column: str | None, name:
                          hint="say which row stays: first by COLUMN, last by COLUMN, or none")
     check = _expected(name, *_uniqueness(keys), severity, keep=keep, inline=severity == "quarantine")
     assert check.ask is not None
-    if must.tests == (("=", 0),):
+    limit = _limit(item, must, where)
+    if limit is None:
         return check
     groups = f"select count(*) as n from {{batch}} where not ({check.ask.skip}) group by {', '.join(map(quote, keys))}"
     copies = f"(select coalesce(sum(n), 0) from ({groups}) where n > 1)"
-    figure = copies if must.unit == "rows" else _share(copies, "(select count(*) from {batch})")
-    return replace(check, kind=QUERY, kwargs=_unless(f"select {figure} as value", must), tolerance=must)
+    figure = copies if limit.unit == "rows" else _share(copies, "(select count(*) from {batch})")
+    return replace(check, kind=QUERY, kwargs=_unless(f"select {figure} as value", limit), tolerance=limit)
+
+
+def _limit(item: Mapping[str, Any], must: Bounds, where: str) -> Bounds | None:
+    """How many duplicates there may be, by the tolerance or by what the figure must be; None where both say none."""
+    said, none = custom(item, "sparkkit.tolerance"), must.tests == (("=", 0),)
+    if said is not None and not none:
+        raise UsageError(f"{where}: both sparkkit.tolerance and {must} say how many", reason="bad_contract",
+                         hint="beside a tolerance it is mustBe: 0")
+    return bounds.read(said, where) if said is not None else None if none else must
 
 
 def _row_count(must: Bounds, name: str, severity: str) -> Check:

@@ -31,6 +31,10 @@ def keep(word: str) -> list[dict[str, str]]:
     return [{"property": "sparkkit.keep", "value": word}]
 
 
+def tolerating(said: str) -> dict[str, Any]:
+    return {"customProperties": [{"property": "sparkkit.tolerance", "value": said}]}
+
+
 @pytest.mark.parametrize(("item", "kind", "engine"), [
     ({"metric": "rowCount", "mustBe": 3}, "expect_table_row_count_to_equal", "native"),
     ({"metric": "rowCount", "mustBeBetween": [1, 3]}, "expect_table_row_count_to_be_between", "native"),
@@ -80,6 +84,14 @@ def test_a_plain_aggregation_is_folded_into_the_pass_and_others_are_not(query: s
     assert bool(check.query) == (figure is None)
 
 
+@pytest.mark.parametrize(("said", "met"), [("2", True), ("50%", True), ("49%", False), ("0", False)])
+def test_a_tolerance_of_duplicates_is_how_many_rows_may_share_their_keys(spark: SparkSession, said: str, met: bool) -> None:
+    frame = spark.sql("select explode(array(1, 1, 2, 3)) as a")
+    check = one({"metric": "duplicateValues", "column": "a", "mustBe": 0, **tolerating(said)})
+    (found,) = verdicts.of_frame(frame, [check])
+    assert (found["success"], found["result"]["unexpected_count"]) == (met, 2)
+
+
 QUERIES = {
     "SELECT count(*) FROM ${object} WHERE ${object}.a > 0": 2,
     "SELECT count(*) FROM t WHERE t.a > 0": 2,
@@ -127,6 +139,12 @@ def test_a_comment_in_a_predicate_ends_with_it(spark: SparkSession) -> None:
     ({"type": "custom", "engine": "greatExpectations", "implementation": {"type": "expect_column_max_to_be_between", "kwargs": {
         "column": "aa", "min_value": 1}}}, "there is no column 'aa'"),
     ({"type": "custom", "engine": "sparkkit", "implementation": {"references": "u.x", "colums": ["a"]}}, "a reference is"),
+    ({"metric": "duplicateValues", "column": "a", "mustBeLessThan": 9, **tolerating("5%")}, "both sparkkit.tolerance and < 9 rows say"),
+    ({"metric": "duplicateValues", "column": "a", "mustBe": 0, **tolerating("some")}, "'some' is not understood"),
+    *[({**item, **tolerating("5%")}, "sparkkit.tolerance has no meaning here") for item in (
+        {"metric": "rowCount", "mustBe": 3}, {"metric": "nullValues", "column": "a", "mustBeLessThan": 5},
+        {"type": "sql", "query": "select max(a) from t", "mustBe": 5}, {"type": "text"}, {"type": "custom", "engine": "greatExpectations",
+            "implementation": {"type": "expect_column_values_to_be_unique", "kwargs": {"column": "a"}}})],
 ])
 def test_what_makes_no_sense_is_refused_by_name(item: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError) as error:
