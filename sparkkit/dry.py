@@ -37,8 +37,8 @@ def run(job: Job, argv: Sequence[str], spark: SparkSession | None = None) -> int
         own = spark or session.start(conf.spark, app_name=f"dry-run-{job.name}", profile="test")
         try:
             doing = "build"
-            verdicts.checks(contracts, conf.outputs, job.inputs)
-            built = _build(own, job, known, contracts, {n: i.keep_source for n, i in conf.inputs.items()}, params)
+            checks = verdicts.checks(contracts, conf.outputs, job.inputs)
+            built = _build(own, job, known, contracts, checks, {n: i.keep_source for n, i in conf.inputs.items()}, params)
         finally:
             if spark is None:
                 session.stop(own)
@@ -84,6 +84,7 @@ def _build(
     job: Job,
     known: Mapping[str, Contract | None],
     contracts: Mapping[str, Contract],
+    checks: verdicts.Checks,
     sources: Mapping[str, bool],
     params: Mapping[str, Any],
 ) -> dict[str, str]:
@@ -94,11 +95,13 @@ def _build(
     frames = {}
     for name, contract in known.items():
         frame = judge(empty(spark, contract), contract)
+        verdicts.refuse_slips(frame, checks.get(name, ()))
         source = [f"{FILE} as {SOURCE_FILE}"] if sources[name] else []
         frames[name] = frame.selectExpr(*[quote(c) for c in frame.columns if c not in LANDING], *source)
     shapes = {}
     for name, frame in road.build(job, frames, params).items():
         judged = judge(frame, contracts.get(name))
+        verdicts.refuse_slips(judged, checks.get(name, ()))
         judged.write.format("noop").mode("overwrite").save()
         shapes[name] = ", ".join(
             f"{f.name} {f.dataType.simpleString()}" for f in judged.schema.fields if f.name not in LANDING

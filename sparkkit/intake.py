@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -51,12 +52,21 @@ def take(source: Source, checks: Sequence[Check] = (), found: Mapping[str, Sourc
     others = {n: judge(s.frame, s.contract).where(F.col(BAD).isNull()) for n, s in (found or {}).items()
               if any(c.inline and c.parent and c.parent[0] == n for c in checks)}
     judged = judge(landed, source.contract, checks, others)
-    judged, verdict = watch_verdict(judged, _asked(judged, checks))
-    columns = [quote(c) for c in judged.columns if c not in LANDING]
+    with _naming(judged, checks):
+        judged, verdict = watch_verdict(judged, _asked(judged, checks))
+        columns = [quote(c) for c in judged.columns if c not in LANDING]
     keep = [F.col(FILE).alias(SOURCE_FILE)] if source.conf.keep_source else []
     passed = judged.where(F.col(BAD).isNull()).select(*columns, *keep)
     return Intake(source, barrier(judge(source.frame, source.contract, checks, others)), passed, read, verdict,
                   checks=tuple(checks), others=others)
+
+
+def _naming(judged: DataFrame, checks: Sequence[Check]) -> AbstractContextManager[None]:
+    if not checks:
+        return nullcontext()
+    from sparkkit.checks import onepass
+
+    return onepass.naming(judged, checks, onepass.scope(checks, BAD, f"{BAD}.reason"))
 
 
 def _asked(judged: DataFrame, checks: Sequence[Check], *, taken: bool = False) -> dict[str, Column]:

@@ -70,6 +70,8 @@ def _locked(
         new = news.begin(place, targets, job.name, job.inputs, conf, record, again=request.again, full=request.full)
         found = {n: guards.named(one) for n, one in new.read(spark, contracts).items()}
         taken = {n: intake.take(one, checks.get(n, ()), found) for n, one in found.items()}
+        for n in [n for n in taken if n in checks]:
+            verdicts.refuse_queries(verdicts.good(taken[n]), checks[n])
         others = verdicts.parents(checks, taken)
         _note_inputs(record, taken)
         new.note(record, taken)
@@ -90,6 +92,8 @@ def _locked(
     with record.step("build"):
         built = build(job, {n: t.passed for n, t in taken.items()}, request.params)
         judged = {n: intake.judge(f, contracts.get(n), checks.get(n, ()), others) for n, f in built.items()}
+        for n in [n for n in judged if n in checks]:
+            verdicts.refuse_slips(judged[n], checks[n])
     with record.step("write"), naming(taken):
         asked = {n: verdicts.of_taken(checks.get(n, ())) for n in judged}
         staged = {n: sinks.stage(place, targets[n], f, checked=n in contracts, asked=asked[n]) for n, f in judged.items()}

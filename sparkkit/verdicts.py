@@ -3,9 +3,11 @@ are one aggregation of what was staged, those of an input were observed in the p
 aggregation of what is stored."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -19,6 +21,7 @@ from sparkkit.intake import Intake
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.landing import BAD, LANDING
 from sparkkit.schema.reasons import reason_of
+from sparkkit.schema.slips import refusal
 from sparkkit.schema.types import quote
 from sparkkit.sinks import Place, Staged
 from sparkkit.staging import SPLIT
@@ -150,14 +153,42 @@ def of_frame(frame: DataFrame, some: Sequence[Check], others: Mapping[str, DataF
     return results(frame, some, onepass.answers(asked, _aggregated(frame, asked)), others or {})
 
 
+def refuse_slips(frame: DataFrame, some: Iterable[Check]) -> None:
+    """Refuses checks whose SQL Spark does not take on a frame that they will be asked of, before it is computed.
+
+    Raises:
+        UsageError: names contract and check (reason `bad_contract`).
+    """
+    rows = frame.select(*[quote(c) for c in frame.columns if c not in LANDING])
+    onepass.refuse_slips(rows, some)
+    refuse_queries(rows, some)
+
+
+def refuse_queries(frame: DataFrame, some: Iterable[Check]) -> None:
+    """The same for checks that are queries of their own."""
+    for check in some:
+        if check.query:
+            try:
+                with _queried(check, frame) as found:
+                    _ = found.schema
+            except AnalysisException as slip:
+                raise refusal(f"contract {check.contract!r}, check {check.name!r}", slip) from None
+
+
+@contextmanager
+def _queried(check: Check, frame: DataFrame) -> Iterator[DataFrame]:
+    view = "sparkkit_checked"
+    frame.createOrReplaceTempView(view)
+    try:
+        yield frame.sparkSession.sql(check.query.format(batch=view))
+    finally:
+        frame.sparkSession.catalog.dropTempView(view)
+
+
 def _asked_apart(check: Check, frame: DataFrame, others: Mapping[str, DataFrame]) -> dict[str, Any]:
     if check.query:
-        view = "sparkkit_checked"
-        frame.createOrReplaceTempView(view)
-        try:
-            row = compat.zoneless(frame.sparkSession.sql(check.query.format(batch=view)), utc=True).first()
-        finally:
-            frame.sparkSession.catalog.dropTempView(view)
+        with _queried(check, frame) as found:
+            row = compat.zoneless(found, utc=True).first()
         return {"value": None if row is None else row[0]}
     one = onepass.shuffled(check, frame, others.get(check.parent[0]) if check.parent else None)
     row = None if one is None else one.first()

@@ -5,10 +5,12 @@ row pays for each rule once.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql.types import TimestampType
 
@@ -17,6 +19,7 @@ from sparkkit.checks.expect import DISTINCT, Ask
 from sparkkit.checks.rules import Check
 from sparkkit.schema.bounds import IN_UTC
 from sparkkit.schema.limits import text
+from sparkkit.schema.slips import fault, refusal
 from sparkkit.schema.types import quote
 
 Answers = Mapping[str, Mapping[str, Any]]
@@ -105,6 +108,33 @@ def _over(function: str, argument: str, good: str) -> str:
 def names(figures: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     """A short name for each different SQL text: what several checks ask is computed once."""
     return {sql: f"q{i}" for i, sql in enumerate(dict.fromkeys(sql for some in figures.values() for sql in some.values()))}
+
+
+def refuse_slips(frame: DataFrame, checks: Iterable[Check], within: Scope | None = None) -> None:
+    """Refuses checks whose SQL Spark does not take on a frame's columns. Nothing is computed.
+
+    Raises:
+        UsageError: names contract and check (reason `bad_contract`).
+    """
+    some = tuple(checks)
+    figures = asked(some, within or Scope())
+    if not names(figures) or fault(frame, *names(figures)) is None:
+        return
+    for check in some:
+        for sql in figures.get(check.name, {}).values():
+            slip = fault(frame, sql)
+            if slip:
+                raise refusal(f"contract {check.contract!r}, check {check.name!r}", slip) from None
+
+
+@contextmanager
+def naming(frame: DataFrame, checks: Iterable[Check], within: Scope) -> Iterator[None]:
+    """Where the checks' SQL is analysed with other things: says which of them Spark does not take."""
+    try:
+        yield
+    except AnalysisException:
+        refuse_slips(frame, checks, within)
+        raise
 
 
 def zoneless(frame: DataFrame, texts: Mapping[str, str]) -> dict[str, str]:

@@ -38,7 +38,8 @@ class Check:
     `ask` is its question where our own pass answers it; else `query` is a SELECT of one figure, of the table `{batch}` (for
     `str.format`), with `tolerance` as its bounds; else `engine` says who answers: `gx`, or `none` where nobody does (and `why`).
     `keep` says which of several rows with the same keys stays; `parent` is the frame, and its columns, that `columns`
-    must be found in. `inline` says that rows which break it are taken out on the way, and carry its name as their reason.
+    must be found in. `inline` says that rows which break it are taken out on the way, and carry its name as their reason. `contract` is
+    the name of the contract that it stands in.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Check:
     inline: bool = False
     engine: str = "native"
     why: str = ""
+    contract: str = ""
 
 
 def of(contract: Contract, *, keys: bool = False) -> tuple[Check, ...]:
@@ -74,8 +76,8 @@ def of(contract: Contract, *, keys: bool = False) -> tuple[Check, ...]:
         said = {frozenset(check.ask.keys) for check in found if check.ask}
         found += [check for check in _of_keys(contract) if check.ask and frozenset(check.ask.keys) not in said]
     names = [check.name for check in found]
-    return tuple(replace(check, name=f"{check.name}#{names[:i].count(check.name) + 1}") if check.name in names[:i] else check
-                 for i, check in enumerate(found))
+    told = [f"{name}#{names[:i].count(name) + 1}" if name in names[:i] else name for i, name in enumerate(names)]
+    return tuple(replace(check, name=name, contract=contract.name) for check, name in zip(found, told, strict=True))
 
 
 def _of_rule(rule: Any) -> Check:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as t
@@ -18,6 +19,7 @@ from sparkkit.schema.contract import Column, Contract
 from sparkkit.schema.landing import BAD, BAD_TYPE, LANDING
 from sparkkit.schema.reader import effective
 from sparkkit.schema.retype import typed
+from sparkkit.schema.slips import fault, refusal, selected
 from sparkkit.schema.sqltext import broken
 from sparkkit.schema.types import ddl, parse
 
@@ -71,6 +73,7 @@ def conform(landed: DataFrame, contract: Contract) -> DataFrame:
 
     Raises:
         ContractError: a column is missing (`missing_column`) or one too many (`extra_column`), and the policy is stop.
+        UsageError: a rule whose SQL Spark does not take on these columns (`bad_contract`).
 
     >>> rows = [("f", "1,x", None, "1", "x"), ("f", "b,y", None, "b", "y")]
     >>> schema = f"_sparkkit_file string, _sparkkit_raw string, {BAD} {BAD_TYPE}, n string, s string"
@@ -227,4 +230,11 @@ def _ruled(judged: DataFrame, contract: Contract) -> DataFrame:
         for r in rules
     ]
     values = [f"`{name.replace('`', '``')}`" for name in contract.names]
-    return judged.selectExpr(*LANDING[:2], *values, _first(faults))
+    try:
+        return selected(judged, *LANDING[:2], *values, _first(faults))
+    except AnalysisException:
+        for rule in rules:
+            slip = fault(judged, "*", f"{broken(rule.predicate)} as _sparkkit_rule")
+            if slip:
+                raise refusal(f"contract {contract.name!r}, rule {rule.name!r}", slip) from None
+        raise

@@ -83,6 +83,7 @@ def check(
     assert source.contract is not None
     judged = barrier(intake.judge(source.frame, replace(source.contract, rules=())))
     good = judged.where(F.col(BAD).isNull()).select(*[quote(c) for c in judged.columns if c not in LANDING])
+    verdicts.refuse_slips(good, some)
     if engine == "native":
         return [_conforms(judged), *verdicts.of_frame(good, some, others)]
     from sparkkit.checks import expectations

@@ -219,6 +219,19 @@ def test_equal_duplicates_are_told_apart_the_same_way_each_time(go: Go, ties: in
     assert (done.exit_code, done.record["inputs"]["rows"]["passed"], done.output.count()) == (0, 50, 50)
 
 
+@pytest.mark.parametrize(("edge", "item"), [
+    ("outputs.output", "{type: sql, query: 'select max(salry) from t', mustBe: 5, name: slip}"),
+    ("inputs.rows", "{type: sql, query: 'select max(t.salry) from t', mustBe: 5, name: slip}"),
+    ("inputs.rows", "{type: sql, query: 'select max(salry) from t', mustBe: 5, name: slip}"),
+    pytest.param("outputs.output", "{type: sql, query: 'salry > 0', name: slip, severity: warning}", marks=DEEP),
+    pytest.param("inputs.rows", "{type: sql, query: 'salry > 0', name: slip}", marks=DEEP),
+])
+def test_a_slip_in_a_contract_s_sql_is_told_before_anything_is_computed(go: Go, edge: str, item: str) -> None:
+    done = go({"t": [item]}, edge)
+    assert (done.exit_code, done.record["reason"], done.record["seconds"]["write"]) == (2, "bad_contract", None)
+    assert re.search(r"contract 't', (rule|check) 'slip': \[", done.message)
+
+
 def test_what_is_asked_is_asked_once() -> None:
     from sparkkit.checks.rules import of
     from sparkkit.schema.contract import Column, Contract, Rule

@@ -116,6 +116,18 @@ def test_queries_are_asked_of_the_rows_under_the_table_s_name_and_quoted_text_st
     assert (ours, spark.sql(" union all ".join(f"select string(value) from {q}" for q in theirs)).collect()) == ([*QUERIES.values()], [])
 
 
+@pytest.mark.parametrize("item", [
+    {"query": "select max(salry) from t"}, {"query": "select max(a) frm t"}, {"query": "select max(t.salry) from t"},
+    {"query": "select sum(a) from t where b.c > 0"},
+])
+def test_a_check_that_spark_does_not_take_is_wrong_use_and_named(spark: SparkSession, item: dict[str, Any]) -> None:
+    slip = {"type": "sql", "name": "slip", "mustBe": 5, **item}
+    checks = of(Contract("t", COLUMNS[:2], quality=({"metric": "rowCount", "mustBe": 0}, slip)))
+    with pytest.raises(UsageError, match=r"contract 't', check 'slip': \[") as error:
+        verdicts.refuse_slips(spark.sql("select 1 as a, '' as b"), checks)
+    assert error.value.reason == "bad_contract"
+
+
 def test_a_comment_in_a_predicate_ends_with_it(spark: SparkSession) -> None:
     contract = Contract("t", COLUMNS[:2], rules=(Rule("paid", "a > 0 -- must be positive"), Rule("said", "b <> '' -- some", "allow")))
     frame = spark.createDataFrame([(1, "x"), (-1, "y")], "a int, b string")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkkit.errors import ContractError
+from sparkkit.errors import ContractError, UsageError
 from sparkkit.schema.conform import conform, counted, stopping
 from sparkkit.schema.contract import Column, Contract, Rule
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, RAW
@@ -230,3 +230,13 @@ def test_every_value_of_a_type_comes_back_from_its_text(spark: SparkSession, row
     result = conform(landed, contract("i bigint", "d decimal(20,3)", "t date", "x double")).collect()
 
     assert [tuple(row)[2:-1] for row in result] == rows
+
+
+@pytest.mark.parametrize("predicate", ["aa > 0", "a >", "a", "sum(a) > 0"])
+def test_a_rule_that_spark_does_not_take_is_wrong_use_and_named(spark: SparkSession, predicate: str) -> None:
+    contract = Contract("t", (Column("a", "int"),), rules=(Rule("good", "a > 0"), Rule("slip", predicate)))
+
+    with pytest.raises(UsageError, match=r"contract 't', rule 'slip': \[[A-Z_.]+\] [^\n]+: mend its SQL in the contract$") as error:
+        conform(spark.range(1).toDF("a"), contract)
+
+    assert (error.value.reason, error.value.exit_code) == ("bad_contract", 2)

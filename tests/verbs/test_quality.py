@@ -54,6 +54,13 @@ def test_data_that_keeps_its_contract_ends_with_0(people: Path, capsys: pytest.C
     assert code == 0 and "meets t (5 checks)" in out and "NOT MET" not in out
 
 
+def test_a_slip_in_a_rule_ends_with_2(people: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    slip = "quality: [{type: sql, query: 'agee > 0', name: slip}, {metric: rowCount"
+    (people / "t.yaml").write_text(CONTRACT.replace("quality: [{metric: rowCount", slip))
+    code, out = run(capsys, "check", str(people / "good.csv"), "--contract", str(people / "t.yaml"))
+    assert code == 2 and "contract 't', check 'slip': [" in out and "`agee`" in out
+
+
 @pytest.mark.parametrize("engine", [pytest.param("native"), pytest.param("gx", marks=pytest.mark.e2e)])
 def test_data_that_breaks_it_ends_with_4_and_the_results_say_how(people: Path, capsys: pytest.CaptureFixture[str], engine: str) -> None:
     if engine == "gx":
