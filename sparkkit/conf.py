@@ -8,6 +8,7 @@ from typing import Any
 from sparkkit import paths, references
 from sparkkit.errors import UsageError, nearest
 from sparkkit.project import Project
+from sparkkit.schema.reader import LISTS
 
 MODES = ("append", "overwrite", "overwrite_partitions", "merge", "cdc", "scd2", "error")
 KEYED = ("merge", "cdc", "scd2")
@@ -204,13 +205,22 @@ def _flat(layer: Mapping[str, Any], known: Mapping[str, type], origin: str, at: 
         if path == "spark" and isinstance(value, Mapping):
             yield from _spark(value, origin)
         elif at.count(".") == 1 and key in FREE and at.split(".")[0] in ("inputs", "outputs"):
-            yield from ((f"{path}.{k}", _text(v)) for k, v in _table(value, path, origin).items())
+            yield from _options(_table(value, path, origin), path, origin)
         elif path in known:
             yield path, _typed(value, known[path], path, origin)
         elif isinstance(value, Mapping) and any(k.startswith(path + ".") for k in known):
             yield from _flat(value, known, origin, path)
         else:
             raise _unknown(path, value, known, origin)
+
+
+def _options(table: Mapping[str, Any], at: str, origin: str) -> Iterator[tuple[str, str]]:
+    """A format's options as texts; a list where an input's option holds several texts."""
+    for key, value in table.items():
+        several = at.startswith("inputs.") and key in LISTS and isinstance(value, list)
+        if several and all(isinstance(one, str) and "," not in one for one in value):
+            value = ",".join(value)
+        yield f"{at}.{key}", _text(value, f"{at}.{key}", origin)
 
 
 def _unknown(path: str, value: Any, known: Mapping[str, type], origin: str) -> UsageError:
@@ -243,10 +253,13 @@ def _spark(table: Mapping[str, Any], origin: str, at: str = "spark") -> Iterator
         if isinstance(value, Mapping):
             yield from _spark(value, origin, path)
         else:
-            yield path, _text(value)
+            yield path, _text(value, path, origin)
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, path: str, origin: str) -> str:
+    if isinstance(value, list | dict):
+        raise UsageError(f"{origin and origin + ': '}{path} is {value!r}, expected a text", reason="wrong_conf",
+                         hint="put a key with dots in quotes" if isinstance(value, dict) else None)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -20,6 +20,7 @@ from sparkkit.formats.base import Finding, Land, Scan
 from sparkkit.formats.columnar import stored_rows
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, LANDING, RAW
+from sparkkit.schema.reader import checked, clash
 from sparkkit.storage.hadoop import File, Hadoop, is_hidden
 from sparkkit.storage.hadoop_store import HadoopStore
 from sparkkit.storage.local import LocalStore, real_path
@@ -97,12 +98,32 @@ def read(spark: SparkSession, name: str, conf: InputConf, contract: Contract | N
         return _table(spark, name, replace(conf, format="delta", path=(hadoop.qualified(conf.path[0]), *conf.path[1:])), contract)
     visible = choose(visible) if choose else visible
     findings = tuple(_hidden(listed)) + tuple(Finding(f.path, "empty_file", "0 bytes") for f in visible if f.size == 0)
-    options = {**(contract.reader if contract else {}), **conf.options}
+    contract, options = optioned(name, kind, contract, conf.options)
     scan = Scan(spark, visible, root, contract, options, conf.filter, hadoop)
     land = _landed(kind, scan, name)
     told = {f.file for f in land.findings if f.reason == "empty_file"} | {f.file for f in land.unreadable}
     findings = tuple(f for f in findings if f.reason != "empty_file" or f.file not in told)
     return Source(name, conf, contract, kind, visible, land, findings + land.findings)
+
+
+def optioned(
+    name: str, kind: str, contract: Contract | None, options: Mapping[str, str],
+) -> tuple[Contract | None, Mapping[str, str]]:
+    """An input's contract with its options over those of the contract's reader, and all of them. Formats that hand their options to
+    Spark leave the contract as it is.
+
+    Raises:
+        UsageError: an option that the format does not know, or a value that it can't have (reason `bad_option`).
+    """
+    known = formats.known(kind).read_options
+    given = checked(options, known, f"input {name!r}", typed=contract is not None) if known else dict(options)
+    if contract is None or not given:
+        return contract, given or (contract.reader if contract else {})
+    laid = replace(contract, reader={**contract.reader, **given})
+    if not known:
+        return contract, laid.reader
+    clash(laid, f"input {name!r}")
+    return laid, laid.reader
 
 
 def nothing(source: Source) -> Source:

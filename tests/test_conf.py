@@ -100,6 +100,11 @@ def test_a_key_below_one_that_has_a_value_is_refused(home: Project) -> None:
         load(home, over={"inputs.people.path": "/a", "inputs.people.path.y": "b"})
 
 
+def test_a_list_is_taken_where_an_option_holds_several_texts(home: Project) -> None:
+    over = {"inputs.people.options": {"null_values": ["NA", "-"]}}
+    assert load(home, over=over).inputs["people"].options == {"null_values": "NA,-"}
+
+
 def test_a_dotted_spark_key_of_the_command_line_stays_whole(home: Project) -> None:
     assert load(home, over={"spark.sql.shuffle.partitions": 5}).spark["spark.sql.shuffle.partitions"] == "5"
 
@@ -123,6 +128,11 @@ def test_a_dotted_spark_key_of_the_command_line_stays_whole(home: Project) -> No
         ("[outputs.output]\nformat = 3", "outputs.output.format is 3, expected a text"),
         ("[inputs.people]\noptions = 3", "inputs.people.options is 3, expected a table of options"),
         ("[run]\nprofil = 'test'", "unknown key 'run.profil': did you mean 'run.profile'?"),
+        ("[inputs.people.options]\ndelimiter = [';']", "conf/report.toml: inputs.people.options.delimiter is [';'], expected a text"),
+        ("[inputs.people.options]\nnull_values = ['a,b']", "inputs.people.options.null_values is ['a,b'], expected a text"),
+        ("[outputs.output.options]\nnull_values = ['a']", "outputs.output.options.null_values is ['a'], expected a text"),
+        ("[outputs.output.options]\ndelta.x = 1", "outputs.output.options.delta is {'x': 1}, expected a text: put a key"),
+        ("[spark.sql]\nextensions = ['a', 'b']", "conf/report.toml: spark.sql.extensions is ['a', 'b'], expected a text"),
         ("inputs = 3", "conf/report.toml: inputs is 3, expected a table"),
         ("spark = 3", "spark is 3, expected a table"),
         ("not toml", "report.toml is not TOML"),

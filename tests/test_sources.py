@@ -6,6 +6,7 @@ import bz2
 import gzip
 import zlib
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,17 @@ from pyspark.sql import SparkSession
 from sparkkit import compat, sources
 from sparkkit.conf import InputConf
 from sparkkit.errors import InfrastructureError, NotReadyError, UsageError
+from sparkkit.intake import judge
+from sparkkit.schema.contract import Column, Contract
+from sparkkit.schema.landing import BAD
 from sparkkit.sources import Source
 from sparkkit.storage.hadoop import Hadoop
 from sparkkit.storage.local import LocalStore
 from sparkkit.storage.log import Entry, Log
 from sparkkit.storage.resolve import View
 from tests.conftest import Write
+
+TYPED = Contract("t", (Column("n", "double"), Column("d", "date"), Column("b", "boolean")), reader={"trim": "true"})
 
 
 def read(spark: SparkSession, *paths: Path | str, kind: str | None = None) -> Source:
@@ -176,3 +182,38 @@ def test_a_folder_that_is_published_to_while_it_is_listed_is_read_as_one_version
     source = read(spark, tmp_path / "out", kind="parquet")
     monkeypatch.undo()
     assert sorted((row.v, row.p) for row in source.frame.collect()) == [(1, "a"), (1, "b"), (2, "a"), (2, "b")]
+
+
+@pytest.mark.parametrize(("kind", "option", "value", "words"), [
+    ("csv", "delimeter", ";", "option 'delimeter' is not known: did you mean 'delimiter'?"),
+    ("csv", "multiline", "true", "option 'multiline' is not known"),
+    ("csv", "header", "False", "option 'header' is 'False': it must be true or false"),
+    ("csv", "decimal", ".,", "option 'decimal' is '.,': it must be one character"),
+    ("csv", "thousands", ".", "thousands and decimal are both '.'"),
+    ("json", "delimiter", ";", "option 'delimiter' is not known"),
+    ("text", "header", "false", "option 'header' is not known"),
+])
+def test_an_option_that_makes_no_sense_is_refused_by_input_and_option(kind: str, option: str, value: str, words: str) -> None:
+    with pytest.raises(UsageError, match="input 'data': ") as error:
+        sources.optioned("data", kind, TYPED, {option: value})
+    assert words in str(error.value) and error.value.exit_code == 2
+
+
+def test_an_option_about_values_needs_a_contract() -> None:
+    with pytest.raises(UsageError, match=r"option 'null_values' is about values, .* set sparkkit\.reader\.null_values in one"):
+        sources.optioned("data", "csv", None, {"null_values": "NA"})
+
+
+def test_formats_that_spark_reads_take_spark_s_own_options() -> None:
+    assert sources.optioned("data", "parquet", TYPED, {"mergeSchema": "true"}) == (TYPED, {"trim": "true", "mergeSchema": "true"})
+
+
+def test_options_about_values_are_laid_over_those_of_the_contract(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("n;d;b\n1.234,5;29.02.2024;ja\nNA;-; nein\n")
+    options = {"delimiter": ";", "decimal": ",", "thousands": ".", "date_format": "dd.MM.yyyy", "null_values": "NA,-",
+               "boolean_true": "ja", "boolean_false": "nein"}
+    source = sources.read(spark, "data", InputConf((str(tmp_path / "a.csv"),), options=options), TYPED)
+
+    result = judge(source.frame, source.contract).where(f"{BAD} is null").select("n", "d", "b").collect()
+
+    assert [tuple(row) for row in result] == [(1234.5, date(2024, 2, 29), True), (None, None, False)]

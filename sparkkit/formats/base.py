@@ -143,6 +143,8 @@ class Committed:
 class Format:
     """A format: `land` reads, `write` sets up a writer (None: not for writing), `count` counts what was staged.
 
+    `read_options` are the options of an input that it looks at; a format without any hands its options to Spark, which knows its own.
+
     Where Spark has no writer for a format, `save(frame, options, partition_by, path)` writes a shaped frame instead.
 
     `shape(frame, partition_by)` makes columns that the format has no type for into text, or refuses them by name;

@@ -143,5 +143,6 @@ def count(spark: SparkSession, path: str, options: Mapping[str, str]) -> int:
     return reader.option("header", options.get("header", "true")).csv(path).count()
 
 
-FORMAT = Format("csv", (".csv", ".tsv"), land, write, count, frozenset(OPTIONS), shape=shape, unfit=unfit, view=view,
+_READS = frozenset({"delimiter", "quote", "encoding", "header", "newlines_in_quotes", "max_record_file", "trim"})
+FORMAT = Format("csv", (".csv", ".tsv"), land, write, count, _READS, shape=shape, unfit=unfit, view=view,
                 reland=reland, fits=fits_header)

@@ -18,6 +18,7 @@ from sparkkit.quarantine import HIDDEN
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, RAW
 from sparkkit.schema.reader import OPTIONS
+from sparkkit.sources import optioned
 from sparkkit.storage.hadoop import Hadoop
 
 KEY = "_sparkkit_key"
@@ -35,8 +36,11 @@ def landed(spark: SparkSession, rows: DataFrame, conf: InputConf | None, contrac
     told = rows.select(F.concat(F.coalesce("source_file", F.lit("")), F.lit(KEYED), KEY).alias(FILE), F.col("raw").alias(RAW), "form")
     kind = _kind(rows, conf) if conf else None
     judged = []
-    if "line" in forms and conf is not None and kind in LINES:
-        judged.append(judge(_lines(spark, told.where("form = 'line'"), kind, conf, contract), contract))
+    options: Mapping[str, str] = {}
+    if conf is not None and kind in LINES:
+        contract, options = optioned(contract.name if contract else kind, kind, contract, conf.options)
+    if "line" in forms and kind in LINES:
+        judged.append(judge(_lines(spark, told.where("form = 'line'"), kind, options, contract), contract))
     if "columns" in forms and contract is not None:
         from sparkkit.formats import json
 
@@ -50,10 +54,9 @@ def landed(spark: SparkSession, rows: DataFrame, conf: InputConf | None, contrac
     return frame.withColumn(KEY, F.substring_index(FILE, KEYED, -1)).withColumn(FILE, F.substring_index(FILE, KEYED, 1)).drop(RAW)
 
 
-def _lines(spark: SparkSession, told: DataFrame, kind: str, conf: InputConf, contract: Contract | None) -> DataFrame:
+def _lines(spark: SparkSession, told: DataFrame, kind: str, options: Mapping[str, str], contract: Contract | None) -> DataFrame:
     file = F.substring_index(FILE, KEYED, 1).alias("file")
     files = tuple(row["file"] for row in told.select(file).distinct().toLocalIterator() if row["file"])
-    options: Mapping[str, str] = {**(contract.reader if contract else {}), **conf.options}
     form = formats.known(kind)
     assert form.reland is not None
     # a line that holds only what is hidden is no line

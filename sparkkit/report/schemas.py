@@ -80,16 +80,18 @@ def infer(
         name: the contract's name.
         path: a file, a folder or a glob.
         kind: the format, default what the files' names tell.
-        options: reader options, such as `{"delimiter": ";"}`; they are kept in the contract.
+        options: reader options, such as `{"delimiter": ";"}`; those of CSV are kept in the contract.
 
     Raises:
         NotReadyError: if nothing is at the path.
+        UsageError: an option that the format does not know.
         ContractError: if a file can't be read.
     """
     from sparkkit import sources
     from sparkkit.conf import InputConf
     from sparkkit.schema import infer as guesses
     from sparkkit.schema.landing import BAD
+    from sparkkit.schema.reader import option
 
     conf = InputConf(path=(path,), format=kind, options=dict(options or {}))
     source = sources.read(spark, name, conf, None)
@@ -97,4 +99,4 @@ def infer(
         return guesses.infer(name, source.frame.schema)
     found = guesses.guess(source.frame.where(f"{BAD} is null")).first()
     assert found is not None  # an aggregation gives one row
-    return guesses.from_guess(name, found.asDict(recursive=True), options)
+    return guesses.from_guess(name, found.asDict(recursive=True), {k: option(k, v, name) for k, v in conf.options.items()})

@@ -69,6 +69,12 @@ OPTIONS: Mapping[str, Option] = {
 }
 """Every key of `sparkkit.reader.*`."""
 
+OF_VALUES = frozenset(name for name, option in OPTIONS.items() if option.column)
+"""The options that say how texts become values: the conversion to a contract's types looks at them, whatever the format."""
+
+LISTS = ("null_values", "boolean_true", "boolean_false")
+"""The options that hold several texts, with commas between."""
+
 
 def effective(contract: Contract, column: Column | None = None) -> dict[str, str]:
     """All reader options in force, for the contract or for one of its columns.
@@ -92,12 +98,34 @@ def option(key: str, value: object, where: str, *, column: bool = False) -> str:
     known = [name for name, o in OPTIONS.items() if o.column or not column]
     if key not in known:
         raise unknown(f"{where}: sparkkit.reader.{key} is not known{' for a column' if column else ''}", key, known)
-    text = _text(value, f"{where}: sparkkit.reader.{key}")
+    return _fit(key, value, f"{where}: sparkkit.reader.{key}", "bad_contract")
+
+
+def checked(options: Mapping[str, str], known: frozenset[str], where: str, *, typed: bool) -> dict[str, str]:
+    """An input's own options, checked as those of a contract are. `known` are those that its format looks at; the others are about values,
+    and only an input that a contract gives types has those (`typed`). An encoding is left to the format, which says what it reads.
+
+    Raises:
+        UsageError: an option that is not known or has no meaning, or a value that it can't have (reason `bad_option`).
+
+    >>> checked({"delimiter": "\\\\t"}, frozenset({"delimiter"}), "input 'a'", typed=False)
+    {'delimiter': '\\t'}
+    """
+    for key in options:
+        if key not in known | OF_VALUES:
+            raise unknown(f"{where}: option {key!r} is not known", key, known | OF_VALUES, "bad_option")
+        if key not in known and not typed:
+            raise UsageError(f"{where}: option {key!r} is about values, which are texts without a contract", reason="bad_option",
+                             hint=f"name a contract, or set sparkkit.reader.{key} in one")
+    return {k: v if k == "encoding" else _fit(k, v, f"{where}: option {k!r}", "bad_option") for k, v in options.items()}
+
+
+def _fit(key: str, value: object, place: str, reason: str) -> str:
+    text = _text(value, place)
     text = ENCODINGS.get(text.lower(), text) if key == "encoding" else text
     text = "\t" if (key, text) == ("delimiter", "\\t") else text
     if not OPTIONS[key].fits(text):
-        raise UsageError(f"{where}: sparkkit.reader.{key} is {text!r}", reason="bad_contract",
-                         hint=f"it must be {OPTIONS[key].expected}")
+        raise UsageError(f"{place} is {text!r}", reason=reason, hint=f"it must be {OPTIONS[key].expected}")
     return text
 
 
@@ -126,11 +154,11 @@ def clash(contract: Contract, where: str) -> None:
                                  hint=f"set sparkkit.reader.{first} or sparkkit.reader.{second}")
 
 
-def unknown(message: str, key: str, known: object) -> UsageError:
+def unknown(message: str, key: str, known: object, reason: str = "bad_contract") -> UsageError:
     """The error for a key that is not known, with the nearest that is."""
     near = nearest(key, known)
     listed = ", ".join(sorted(str(k) for k in known))  # type: ignore[attr-defined]
-    return UsageError(message, reason="bad_contract", hint=f"did you mean {near!r}?" if near else f"known: {listed}")
+    return UsageError(message, reason=reason, hint=f"did you mean {near!r}?" if near else f"known: {listed}")
 
 
 def _text(value: object, place: str) -> str:

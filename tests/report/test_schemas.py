@@ -30,6 +30,11 @@ def test_csv_gets_the_narrowest_types_that_every_value_fits(spark: SparkSession,
     assert (types(result), result.reader) == (expected, {"delimiter": ";"})
 
 
+def test_an_option_that_is_a_slip_is_refused(spark: SparkSession) -> None:
+    with pytest.raises(UsageError, match="input 'a': option 'delimeter' is not known: did you mean 'delimiter'?"):
+        schemas.infer(spark, "a", str(NAMES / "csv"), options={"delimeter": ";"})
+
+
 def test_typed_files_keep_their_types(spark: SparkSession) -> None:
     result = types(schemas.infer(spark, "names", str(NAMES / "parquet")))
     assert (result["dob"][0], result["salary"][0], len(result)) == ("date", "int", 6)
