@@ -101,7 +101,8 @@ def test_files_of_another_schema_are_not_put_beside_those_that_are_there(
     with pytest.raises(ContractError, match=r"column 'w'( \(int\))? is new; column 'v' is missing") as error:
         write(parts(spark, (1, "a")).withColumnRenamed("v", "w"), **given)
     assert (error.value.reason, error.value.exit_code, files(tmp_path / "out")) == ("schema_changed", 4, before)
-    write(parts(spark, (2, "b")).select("p", "v"), **given)
+    if kind != "csv" or by:  # its readers go by position: see test_columns_in_another_order_are_not_put_beside_a_header
+        write(parts(spark, (2, "b")).select("p", "v"), **given)
     write(parts(spark, (1, "a")).withColumnRenamed("v", "w"), **(given | {"mode": "overwrite"}))
 
 
