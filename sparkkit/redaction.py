@@ -214,7 +214,10 @@ def for_spark() -> dict[str, str]:
 def for_log() -> str:
     """A pattern of Java for Spark's log: as for its plans, and plans themselves, and known values, sign by sign by their codes."""
     values = ["(?-i:" + "".join(f"\\x{{{ord(sign):x}}}" for sign in value) + ")" for value in sorted(_known)]
-    plans = (r"\*\(\d+\) [A-Z][^\n]*", r"\+- [^\n]*", r"(?:Pushed|Post-Scan|Data|Partition) ?Filters:[^\n]*", r"(?<=the value )'[^'\n]*'")
+    numbers = ("\\d" * digits for digits in range(1, 8))
+    cached = "|".join(rf"(?<=Stage {number} \()" for number in numbers)  # before a cached frame's name, which is its plan
+    plans = (rf"(?:{cached})(?![A-Za-z]*RDD\[)[^\n]*", r"\*\(\d+\) [A-Z][^\n]*", r"\+- [^\n]*",
+             r"(?:Pushed|Post-Scan|Data|Partition) ?Filters:[^\n]*", r"(?<=the value )'[^'\n]*'")
     return "|".join((for_spark()["spark.redaction.string.regex"], *plans, *values))
 
 
