@@ -286,8 +286,9 @@ def _version(hadoop: Hadoop, path: str) -> View | None:
         return resolve(LocalStore(), real_path(at)) if os.path.isdir(Log(LocalStore(), real_path(at)).folder) else None
     if any(sign in path for sign in "*?[{") or not HadoopStore.knows(hadoop, at):
         return None
-    store = HadoopStore.of(hadoop, at)
-    return resolve(store, at) if hadoop.exists(Log(store, at).folder) else None
+    if not hadoop.exists(Log(LocalStore(), at).folder):  # asked of what is at hand: a store of its own costs more
+        return None
+    return resolve(HadoopStore.of(hadoop, at), at)
 
 
 def _is_hidden_below(root: str, path: str) -> bool:

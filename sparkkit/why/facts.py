@@ -69,17 +69,21 @@ class Facts:
 
     def say(self, said: Said) -> None:
         """Keeps a text; one that was heard before, from wherever, is only counted."""
-        key = (STAMPED.sub("", said.text, 1)[:400], str(said.fatal))
-        before = self._known.get(key)
+        before = self._known.get(_key(said))
         if before is not None:
             before.times += 1
             return
         if len(self.said) >= MOST:  # the first ones and the last ones say most
-            del self.said[next((i for i in range(MOST // 2, len(self.said)) if not self.said[i].fatal), MOST // 2)]
-        self._known[key] = said
+            gone = self.said.pop(next((i for i in range(MOST // 2, len(self.said)) if not self.said[i].fatal), MOST // 2))
+            del self._known[_key(gone)]
+        self._known[_key(said)] = said
         self.said.append(said)
 
     @property
     def done(self) -> bool:
         """Whether the run ended well."""
         return self.record.get("exit_code") == 0
+
+
+def _key(said: Said) -> tuple[str, str]:
+    return STAMPED.sub("", said.text, 1)[:400], str(said.fatal)

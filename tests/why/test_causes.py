@@ -99,6 +99,9 @@ def test_the_last_word_is_heard_after_a_thousand_others() -> None:
     facts.say(Said("log:1000", "26/11/22 10:16:40 ERROR java.lang.OutOfMemoryError: Java heap space"))
     assert any("Java heap space" in " ".join(found.evidence) for found in answer.findings(facts))
     assert (len(facts.said), facts.said[0].place, facts.said[-1].place) == (500, "log:0", "log:1000")
+    assert len(facts._known) == 500
+    facts.say(Said("again", "26/11/22 10:20:00 WARN attempt 400: java.net.ConnectException"))  # was heard, and given up for later ones
+    assert facts.said[-1].place == "again"
 
 
 def test_the_time_makes_no_other_message() -> None:
