@@ -13,7 +13,7 @@ from sparkkit.verbs import quality, repair, rollback, runs, schemas, why
 
 PASS_ON = {
     "run": ("JOB [job options]", "run a job; `sparkkit run JOB --help` lists its options"),
-    "submit": ("[--print] [spark options] JOB [job options]", "run a job as spark-submit would"),
+    "submit": ("[--target T] [--wait] [--print] [spark options] JOB [job options]", "run a job on a cluster, or here"),
     "dry-run": ("JOB [job options]", "build a job on empty frames: no data is touched"),
     **repair.PASS_ON,
     "shell": ("[JOB [job options]]", "Python with `spark`, `F`, `sparkkit`; with a JOB its inputs as frames, and `build`"),
@@ -93,9 +93,9 @@ def _run(argv: list[str]) -> int:
 
 
 def _submit(argv: list[str]) -> int:
-    from sparkkit.submission import local
+    from sparkkit.submission import submit
 
-    return local.submit(argv)
+    return submit.main(argv)
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -160,7 +160,11 @@ def _package(args: argparse.Namespace) -> int:
     from sparkkit import project
     from sparkkit.submission import package
 
-    print(package.build(project.find(), Path(args.output)))
+    home = project.find()
+    missing = package.left_out(home)
+    print(package.build(home, Path(args.output)))
+    if missing:
+        print(f"not in it, the cluster's Python needs them: {', '.join(missing)}", file=sys.stderr)
     return 0
 
 

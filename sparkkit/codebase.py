@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib.machinery import ModuleSpec
-from importlib.util import resolve_name
+from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from pkgutil import get_importer
 
@@ -51,18 +51,43 @@ def _loaded(root: Path, own: Path) -> dict[str, bytes]:
     return found
 
 
+def imported(job: bytes) -> dict[str, bytes]:
+    """The sources of the modules that a file imports, at any depth, by their names in a zip; nothing of what is installed."""
+    own = [(spec.name.replace(".", "/"), spec, source) for spec, source in _walk(job)]
+    return {f"{name}/__init__.py" if spec.submodule_search_locations else f"{name}.py": source for name, spec, source in own}
+
+
+def needed(job: bytes) -> set[str]:
+    """The installed packages that a file imports, itself or by a module of its own."""
+    own = [*_walk(job)]
+    packages = [("", job), *((_package(spec), source) for spec, source in own)]
+    tops = {name.partition(".")[0] for package, source in packages for name in _names(source, package)}
+    tops -= {*_OTHERS, *(spec.name.partition(".")[0] for spec, _ in own)}
+    return {top for top in tops if top and find_spec(top)}
+
+
 def _closure(job: bytes) -> dict[str, bytes]:
-    """The sources of all that a file imports, by their places. Nothing is run for it."""
-    found, todo, seen = dict[str, bytes](), [(job, "")], set[str]()
+    """The sources of all that a file imports, by their places."""
+    return {os.path.realpath(str(spec.origin)): source for spec, source in _walk(job)}
+
+
+def _walk(job: bytes) -> Iterator[tuple[ModuleSpec, bytes]]:
+    """The modules that a file imports, at any depth, with their sources. Nothing is run for it."""
+    found, todo, seen = set[str](), [(job, "")], set[str]()
     while todo:
         for name in _names(*todo.pop()):
             for spec in _specs(name) if name not in seen else ():
                 at = os.path.realpath(str(spec.origin))
                 if spec.origin and at.endswith(".py") and at not in found:
-                    found[at] = spec.loader.get_data(spec.origin)  # type: ignore[union-attr]
-                    todo.append((found[at], spec.name if spec.submodule_search_locations else spec.name.rpartition(".")[0]))
+                    source: bytes = spec.loader.get_data(spec.origin)  # type: ignore[union-attr]
+                    found.add(at)
+                    todo.append((source, _package(spec)))
+                    yield spec, source
             seen.add(name)
-    return found
+
+
+def _package(spec: ModuleSpec) -> str:
+    return spec.name if spec.submodule_search_locations else spec.name.rpartition(".")[0]
 
 
 def _names(source: bytes, package: str) -> Iterator[str]:

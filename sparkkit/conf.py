@@ -39,6 +39,16 @@ WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
 ROOT_KEYS: Mapping[str, type] = {"read": list, "write": list}
 RUN_KEYS: Mapping[str, type] = {"records": str, "event_log": bool, "profile": str}
 LEDGER_KEYS: Mapping[str, type] = {"path": str}
+SUBMIT_KEYS: Mapping[str, type] = {
+    "target": str, "deploy_mode": str, "master": str, "code": str, "python": str, "environment": str,
+    # EMR, EMR Serverless
+    "region": str, "endpoint": str, "cluster": str, "application": str, "release": str, "log_uri": str, "execution_role": str,
+    "service_role": str, "instance_profile": str, "instances": object, "managed_scaling": object, "bootstrap": list, "applications": list,
+    "on_failure": str, "idle_minutes": object, "timeout_minutes": object, "subnets": list, "security": object, "tags": object,
+    # Livy
+    "url": str, "user": str, "password": str, "token": str, "ca": str, "proxy_user": str,
+}
+"""What `sparkkit submit` reads: where a job is sent. A run itself has no use for it."""
 FREE = ("options",)
 """Tables of an input or output whose keys are the format's own."""
 
@@ -109,6 +119,7 @@ class Conf:
     params: Mapping[str, Any]
     origins: Mapping[str, str]
     ledger: Mapping[str, Any] = field(default_factory=dict)
+    submit: Mapping[str, Any] = field(default_factory=dict)
     roots: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -159,7 +170,8 @@ def load(
         references.refuse_plain({k: (s.value, s.origin) for k, s in found.items()}, declared)
         settings.update(found)
     if follow:
-        settings = {k: Setting(references.resolved(s.value, f"{s.origin}: {k}"), s.origin) for k, s in settings.items()}
+        wanted = {k: s for k, s in settings.items() if not k.startswith("submit.")}
+        settings |= {k: Setting(references.resolved(s.value, f"{s.origin}: {k}"), s.origin) for k, s in wanted.items()}
     return _conf(settings, inputs, outputs)
 
 
@@ -177,7 +189,7 @@ def _known(inputs: tuple[str, ...], outputs: tuple[str, ...], params: tuple[str,
     keys: dict[str, type] = {f"inputs.{n}.{k}": t for n in inputs for k, t in INPUT_KEYS.items()}
     keys |= {f"outputs.{n}.{k}": t for n in outputs for k, t in OUTPUT_KEYS.items()}
     keys |= {f"run.{k}": t for k, t in RUN_KEYS.items()} | {f"ledger.{k}": t for k, t in LEDGER_KEYS.items()}
-    keys |= {f"roots.{k}": t for k, t in ROOT_KEYS.items()}
+    keys |= {f"roots.{k}": t for k, t in ROOT_KEYS.items()} | {f"submit.{k}": t for k, t in SUBMIT_KEYS.items()}
     return keys | {f"params.{p}": object for p in params}
 
 
@@ -298,7 +310,7 @@ def _conf(settings: Mapping[str, Setting], inputs: tuple[str, ...], outputs: tup
     return Conf(
         inputs={n: one(InputConf, f"inputs.{n}.") for n in inputs},
         outputs={n: one(OutputConf, f"outputs.{n}.") for n in outputs},
-        run=part("run."), params=part("params."), ledger=part("ledger."), roots=part("roots."),
+        run=part("run."), params=part("params."), ledger=part("ledger."), submit=part("submit."), roots=part("roots."),
         spark={k: s.value for k, s in settings.items() if k.startswith("spark.")},
         origins={k: s.origin for k, s in settings.items()},
     )

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,22 +13,7 @@ from sparkkit import project, session
 from sparkkit.command import command, not_loaded
 from sparkkit.errors import SparkkitError, UsageError, nearest
 from sparkkit.job import Job
-
-FLAGS = frozenset({"--verbose", "-v", "--supervise", "--version", "--usage-error"})
-"""Options of spark-submit that take no value."""
-
-WITH_VALUE = frozenset(
-    "--master --deploy-mode --class --name --jars --packages --exclude-packages --repositories --py-files --files --archives"
-    " --conf -c --properties-file --driver-memory --driver-java-options --driver-library-path --driver-class-path"
-    " --executor-memory --proxy-user --driver-cores --total-executor-cores --executor-cores --num-executors --principal --keytab"
-    " --queue --remote".split()
-)
-
-
-USAGE = """usage: spark-submit.sh [--print] [spark options] JOB [job options]
-
-Runs a job: here for a local master, and through the real spark-submit for any other. --print shows the command, and runs nothing.
-`spark-submit.sh JOB --help` lists the job's options, `sparkkit list` the jobs."""
+from sparkkit.submission.words import value_of
 
 
 def job_file(name: str) -> Path:
@@ -80,46 +64,6 @@ def load_job(name: str) -> Job:
     return job
 
 
-def split(argv: Sequence[str]) -> tuple[list[str], str, list[str]]:
-    """spark-submit's options, JOB, and the job's own options.
-
-    >>> split(["--conf", "a=b", "--master=local[2]", "jobs/x.py", "--since", "3"])
-    (['--conf', 'a=b', '--master=local[2]'], 'jobs/x.py', ['--since', '3'])
-    """
-    rest = list(argv)
-    spark: list[str] = []
-    while rest and rest[0].startswith("-"):
-        word = rest.pop(0)
-        name = word.partition("=")[0]
-        if name not in FLAGS | WITH_VALUE:
-            close = nearest(name, FLAGS | WITH_VALUE)
-            raise UsageError(f"{name} is no option of spark-submit", reason="wrong_option",
-                             hint=f"did you mean {close}?" if close else "the job's own options stand after JOB")
-        spark.append(word)
-        if name in WITH_VALUE and "=" not in word:
-            if not rest:
-                raise UsageError(f"{name} needs a value", reason="wrong_option")
-            spark.append(rest.pop(0))
-    if not rest:
-        raise UsageError("submit needs a JOB", reason="wrong_option", hint="spark-submit.sh [spark options] JOB [job options]")
-    return spark, rest[0], rest[1:]
-
-
-def value_of(option: str, spark: Sequence[str], default: str) -> str:
-    """The value of one of spark-submit's options, the last one given.
-
-    >>> value_of("--master", ["--master=yarn"], "local[*]")
-    'yarn'
-    """
-    found = default
-    for i, word in enumerate(spark):
-        if word == option and i + 1 < len(spark):
-            found = spark[i + 1]
-        elif word.startswith(f"{option}="):
-            found = word.partition("=")[2]
-    return found
-
-
 def run(name: str, options: Sequence[str], spark: Sequence[str] = (), prog: str | None = None) -> int:
     """Runs a job in this process; the JVM boots while the job is imported."""
     _boot(name, options, spark)
@@ -164,25 +108,3 @@ def program() -> str:
         raise UsageError(f"there is no spark-submit at {found}", reason="no_spark_submit", hint=hint)
     return str(found)
 
-
-def submit(argv: Sequence[str]) -> int:
-    """Runs a job as `spark-submit` would: here for a local master, through the real `spark-submit` for any other."""
-    rest, printing = list(argv), False
-    if rest and rest[-1] in ("-h", "--help") and all(word.startswith("-") or word == "local" for word in rest):
-        print(USAGE)
-        return 0
-    while rest and rest[0] in ("--target", "--print"):
-        word = rest.pop(0)
-        printing = printing or word == "--print"
-        if word == "--target" and (not rest or rest.pop(0) != "local"):
-            raise UsageError("the only target yet is local", reason="unknown_target")
-    spark, name, options = split(rest)
-    master = value_of("--master", spark, "local[*]")
-    local = master == "local" or master.startswith(("local[", "local-cluster["))
-    if printing or not local or value_of("--deploy-mode", spark, "client") == "cluster":
-        words = ["spark-submit", *spark, str(job_file(name)), *options]
-        if printing:
-            print(shlex.join(words))
-            return 0
-        os.execv(program(), words)
-    return run(name, options, spark, prog=f"spark-submit.sh {name}")

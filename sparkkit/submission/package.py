@@ -1,44 +1,44 @@
-"""One zip for `--py-files`: sparkkit, conf and contracts compiled to JSON; the same bytes for the same input."""
+"""One zip for `--py-files`: sparkkit, what the jobs import of their project, conf and contracts; the same bytes for the same input."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import sys
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sparkkit import references
+from sparkkit import codebase, references
 from sparkkit.errors import InfrastructureError
 from sparkkit.project import BUNDLE, Project, read_toml
 
 LEFT_OUT = ("templates", "__pycache__")
 """Folders of sparkkit that a running job has no use for."""
 
+NAME = "sparkkit_package.zip"
+
 DATE = (1980, 1, 1, 0, 0, 0)
 """The time of each entry: a zip's first, so that equal files make equal zips."""
 
 
 def build(home: Project, output: Path) -> Path:
-    """Writes the zip and returns its path; `conf/local.toml` is one machine's own and stays out.
+    """Writes the zip and returns its path.
 
     The cluster then needs Python and PySpark only: `spark-submit --py-files sparkkit_package.zip jobs/names.py`.
 
     Raises:
-        UsageError: if a conf file or a contract is wrong, or conf holds a secret in plain text.
+        UsageError: as `content`.
         InfrastructureError: if the zip can't be written.
     """
-    bundle = json.dumps(compiled(home), sort_keys=True, ensure_ascii=False, indent=1)
+    data = content(home)
     partial = output.with_name(f".{output.name}.{os.getpid()}")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(partial, "w") as archive:
-            for name, content in [*sources(), (f"sparkkit/{BUNDLE}", bundle.encode())]:
-                entry = zipfile.ZipInfo(name, DATE)
-                entry.external_attr, entry.create_system = 0o644 << 16, 3
-                archive.writestr(entry, content, zipfile.ZIP_DEFLATED, 6)
+        partial.write_bytes(data)
         partial.replace(output)
     except OSError as error:
         with suppress(OSError):
@@ -47,6 +47,53 @@ def build(home: Project, output: Path) -> Path:
             f"{output} can't be written: {error.strerror}", reason="not_written", hint="choose another path"
         ) from error
     return output
+
+
+def content(home: Project) -> bytes:
+    """The zip: sparkkit, the modules of the project that its jobs import, its conf and contracts; `conf/local.toml` is one machine's
+    own and stays out.
+
+    Raises:
+        UsageError: if a conf file or a contract is wrong, or conf holds a secret in plain text.
+    """
+    bundle = json.dumps(compiled(home), sort_keys=True, ensure_ascii=False, indent=1)
+    entries = {**dict(sources()), f"sparkkit/{BUNDLE}": bundle.encode(), **modules(home)}
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, data in entries.items():
+            entry = zipfile.ZipInfo(name, DATE)
+            entry.external_attr, entry.create_system = 0o644 << 16, 3
+            archive.writestr(entry, data, zipfile.ZIP_DEFLATED, 6)
+    return made.getvalue()
+
+
+def modules(home: Project) -> dict[str, bytes]:
+    """The sources of what the project's jobs import and is not installed, at any depth, by their names in the zip."""
+    found = dict[str, bytes]()
+    with _found_first(home.root):
+        for name in home.jobs():
+            found |= codebase.imported((home.root / "jobs" / f"{name}.py").read_bytes())
+    return {name: found[name] for name in sorted(found)}
+
+
+def left_out(home: Project) -> list[str]:
+    """The installed packages that the project's jobs import: the zip can't hold them, so the cluster's Python needs them."""
+    found = set[str]()
+    with _found_first(home.root):
+        for name in home.jobs():
+            found |= codebase.needed((home.root / "jobs" / f"{name}.py").read_bytes())
+    return sorted(found)
+
+
+@contextmanager
+def _found_first(folder: Path) -> Iterator[None]:
+    """Modules of a folder are found as they are when one of its jobs is run."""
+    before = list(sys.path)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 def sources() -> Iterator[tuple[str, bytes]]:
