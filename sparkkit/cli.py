@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sparkkit.errors import SparkkitError, UsageError, nearest
-from sparkkit.verbs import quality, repair, rollback, runs, schemas, why
+from sparkkit.verbs import logs, quality, repair, rollback, runs, schemas, why
 
 PASS_ON = {
     "run": ("JOB [job options]", "run a job; `sparkkit run JOB --help` lists its options"),
@@ -75,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     quality.add(verbs)
     runs.add(verbs)
     why.add(verbs)
+    logs.add(verbs)
     rollback.add(verbs)
     init = verbs.add_parser("init", help="a new project in an empty folder, or a new job in a project; it runs and has a passing test")
     init.add_argument("name", nargs="?", default="", help="the new job's name (default: a project with the job word_count)")
@@ -190,6 +191,7 @@ VERBS: dict[str, Callable[..., int]] = {
     **quality.VERBS,
     **runs.VERBS,
     **why.VERBS,
+    **logs.VERBS,
     **rollback.VERBS,
     **repair.VERBS,
     "init": _init,

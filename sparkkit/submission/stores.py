@@ -52,12 +52,21 @@ def _on_hadoop(place: str, data: bytes) -> None:
 
 
 def _hadoop(*words: str) -> subprocess.CompletedProcess[str]:
+    return java("org.apache.hadoop.fs.FsShell", *words)
+
+
+def java(main: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """A tool of Hadoop's, with the jars of Spark and the conf of the cluster.
+
+    Raises:
+        UsageError: there is no Spark here.
+    """
     home = spark_home()
     if home is None:
-        raise UsageError("there is no Spark here, whose Hadoop could write", reason="no_spark", hint="set SPARK_HOME")
-    java = str(Path(os.environ["JAVA_HOME"], "bin", "java")) if os.environ.get("JAVA_HOME") else shutil.which("java") or "java"
+        raise UsageError("there is no Spark here, whose Hadoop could be asked", reason="no_spark", hint="set SPARK_HOME")
+    program = str(Path(os.environ["JAVA_HOME"], "bin", "java")) if os.environ.get("JAVA_HOME") else shutil.which("java") or "java"
     path = os.pathsep.join(class_path(home, "", ()))
-    command = [java, "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", path, "org.apache.hadoop.fs.FsShell", *words]
+    command = [program, "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", path, main, *words]
     return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
 
