@@ -62,7 +62,7 @@ def answers(daemon: Daemon, until: float) -> bool:
     while time.monotonic() < until:
         if not alive(state()[daemon.name]):
             return False
-        with suppress(OSError, ValueError, KeyError):
+        with suppress(OSError, ValueError, LookupError):
             if daemon.ready():
                 return True
         time.sleep(0.3)

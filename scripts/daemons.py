@@ -185,8 +185,8 @@ def _yarn_site(ports: Mapping[str, int]) -> dict[str, object]:
         "yarn.log-aggregation-enable": "true", "yarn.nodemanager.remote-app-log-dir": "/logs", "yarn.nodemanager.delete.debug-delay-sec": 0,
         "yarn.nodemanager.vmem-check-enabled": "false", "yarn.nodemanager.pmem-check-enabled": "true",
         "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage": 99,
-        # a dead NodeManager is seen in seconds
-        "yarn.nm.liveness-monitor.expiry-interval-ms": 10000, "yarn.am.liveness-monitor.expiry-interval-ms": 20000,
+        # a dead NodeManager is seen in seconds; a driver on a slow machine takes long to say its first word
+        "yarn.nm.liveness-monitor.expiry-interval-ms": 10000, "yarn.am.liveness-monitor.expiry-interval-ms": 150000,
         "yarn.resourcemanager.am.max-attempts": 2, "yarn.timeline-service.enabled": "false",
     }
 

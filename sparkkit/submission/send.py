@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from sparkkit.classpath import spark_home
 from sparkkit.errors import UsageError
 from sparkkit.submission import spark, stores, yarn
 from sparkkit.submission.local import program
@@ -31,7 +32,13 @@ def send(what: Sent, order: Order) -> int:
 def replace(what: Command) -> int:
     """Puts a command in the place of this process, so that signals and its exit code are the command's own."""
     sys.stdout.flush()
-    os.execve(program(), list(what.words), {**os.environ, **what.environment})
+    os.execve(program(), list(what.words), _environment(what))
+
+
+def _environment(what: Command) -> dict[str, str]:
+    """With SPARK_HOME: the wheel's spark-submit would look for it by whatever Python is first on the path."""
+    home = spark_home()
+    return {**({"SPARK_HOME": str(home)} if home else {}), **os.environ, **what.environment}
 
 
 def _watched(what: Command, order: Order) -> int:
@@ -43,7 +50,7 @@ def _watched(what: Command, order: Order) -> int:
     path = Path("runs", f"{order.token}.submit.log")
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as log, subprocess.Popen(
-        words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env={**os.environ, **what.environment},
+        words, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, env=_environment(what),
         text=True, errors="replace", start_new_session=True,
     ) as process:
         try:
@@ -60,8 +67,8 @@ def _watched(what: Command, order: Order) -> int:
 
 
 def _heard(process: subprocess.Popen[str], application: yarn.Application, keep: Callable[[str], object]) -> None:
-    assert process.stderr is not None
-    for line in process.stderr:
+    assert process.stdout is not None
+    for line in process.stdout:
         keep(line)
         said = application.hear(line)
         if said:

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import IO
+from pathlib import Path
+from typing import Any
 
 from sparkkit.errors import InfrastructureError, JobError, NotReadyError, SparkkitError, UsageError
 from sparkkit.submission import stores
@@ -19,6 +20,8 @@ _TOLD: tuple[tuple[str, type[SparkkitError], str, str], ...] = (
      "ask for less memory or fewer cores than yarn.scheduler.maximum-allocation-* allows"),
     (r"beyond (?:the )?'?\w+'? memory limit|beyond physical memory|exitCode: -104|[Ee]xit code is 137|exitCode: 137", InfrastructureError,
      "container_killed", "raise spark.driver.memoryOverhead or spark.driver.memory"),
+    (r"ApplicationMaster for attempt \w+ timed out", InfrastructureError, "master_lost",
+     "submit it again; if it happens again, the node is too slow or has gone"),
     (r"OutOfMemoryError|exitCode: 52", InfrastructureError, "out_of_memory", "raise spark.driver.memory"),
     (r"was killed by user|killed by user", InfrastructureError, "killed", "submit it again"),
     (r"Connection refused|UnknownHostException|NoRouteToHost|ConnectTimeout|RetriesExhausted", InfrastructureError, "yarn_unreachable",
@@ -68,23 +71,41 @@ class Application:
         for pattern, kind, reason, hint in _TOLD:
             if found := re.search(rf".*(?:{pattern}).*", text):
                 return kind(f"{name} ended with {self.final or 'an error'}: {found[0].strip()[-300:]}", reason=reason, hint=hint)
-        said = next((line for line in reversed(self.lines) if re.search(r"Exception|rror|diagnostics: \S", line)), "no reason was given")
-        return JobError(f"{name} ended with {self.final or 'an error'}: {said.strip()[-300:]}", reason="application_failed")
+        told = re.search(r"diagnostics(?: message)?: (.*\S)", text) or re.search(r"(.*(?:Exception|[Ee]rror).*)", text)
+        return JobError(f"{name} ended with {self.final or 'an error'}: {told[1].strip()[:300] if told else 'no reason was given'}",
+                        reason="application_failed")
 
 
-def logs(application: str, out: IO[str]) -> int:
-    """Writes what the containers of an application have said; the exit code.
+def logs(application: str, into: Path) -> list[Path]:
+    """Brings what the containers of an application have said into a folder, a file for each; by Hadoop's own reader, in a session.
 
     Raises:
+        UsageError: it is no application's id.
         NotReadyError: YARN has no logs of it, or not yet.
     """
-    done = stores.java("org.apache.hadoop.yarn.client.cli.LogsCLI", "-applicationId", application)
-    if done.returncode or not done.stdout.strip():
-        said = next((line for line in reversed((done.stderr + done.stdout).splitlines()) if line.strip()), "nothing was said")
-        raise NotReadyError(f"YARN gives no logs of {application}: {said.strip()[-300:]}", reason="no_logs",
+    from sparkkit import session
+
+    if not _ID.fullmatch(application):
+        raise UsageError(f"{application!r} is no application's id", reason="wrong_option", hint="such as application_1795918305266_0002")
+    spark: Any = session.start(app_name="logs", profile="test")
+    try:
+        hadoop = spark._jvm.org.apache.hadoop.yarn
+        asked, reader = hadoop.logaggregation.ContainerLogsRequest(), hadoop.logaggregation.LogCLIHelpers()
+        reader.setConf(hadoop.conf.YarnConfiguration())
+        asked.setAppId(hadoop.api.records.ApplicationId.fromString(application))
+        asked.setAppOwner(spark._jvm.org.apache.hadoop.security.UserGroupInformation.getCurrentUser().getShortUserName())
+        asked.setOutputLocalDir(str(into))
+        asked.setAppFinished(True)
+        asked.setBytes(2**62)
+        asked.setLogTypes(spark._jvm.java.util.HashSet())
+        reader.dumpAllContainersLogs(asked)
+    finally:
+        session.stop(spark)
+    found = sorted(path for path in into.rglob("*") if path.is_file())
+    if not found:
+        raise NotReadyError(f"YARN has no logs of {application}", reason="no_logs",
                             hint="they are gathered when it has ended, if yarn.log-aggregation-enable is on")
-    out.write(done.stdout)
-    return 0
+    return found
 
 
 def kill(application: str) -> bool:

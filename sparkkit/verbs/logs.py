@@ -3,7 +3,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -15,10 +17,16 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _logs(args: argparse.Namespace) -> int:
+    from sparkkit import redaction
     from sparkkit.submission import yarn
 
     application = args.run if args.run.startswith("application_") else _of_run(args)
-    return yarn.logs(application, sys.stdout)
+    with tempfile.TemporaryDirectory(prefix="sparkkit-") as folder:
+        for path in yarn.logs(application, Path(folder)):
+            with path.open(encoding="utf-8", errors="replace") as lines:
+                for line in lines:
+                    sys.stdout.write(redaction.printable_lines(line))
+    return 0
 
 
 def _of_run(args: argparse.Namespace) -> str:
