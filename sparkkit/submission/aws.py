@@ -54,12 +54,17 @@ class Started:
         return f"job run {self.run} of application {self.home}"
 
 
-def client(service: str, submit: Mapping[str, Any], attempts: int = 5) -> Any:
+def client(service: str, submit: Mapping[str, Any]) -> Any:
     """A client of boto3, for the region and the address that `[submit]` gives, by default those of AWS's own configuration.
 
     Raises:
         UsageError: boto3 is missing, or it knows no region.
     """
+    return clients(service, submit, 5)[0]
+
+
+def clients(service: str, submit: Mapping[str, Any], *attempts: int) -> list[Any]:
+    """Clients that ask this often each, of one session: the second costs nothing. As `client` raises."""
     boto3, config = _boto3()
     endpoint = submit.get("endpoint")
     if isinstance(endpoint, Mapping):
@@ -67,10 +72,11 @@ def client(service: str, submit: Mapping[str, Any], attempts: int = 5) -> Any:
     if endpoint is not None:
         fields.text("endpoint", endpoint, r"https?://\S+", "an address such as http://localhost:5000, or a table of them by service")
     style = {"s3": {"addressing_style": "path"}} if endpoint else {}
-    retries = {"mode": "standard", "total_max_attempts": attempts}
     with explained(service, f"no client for {service}"):
         session = boto3.session.Session(region_name=submit.get("region"))
-        return session.client(service, endpoint_url=endpoint, config=config(retries=retries, connect_timeout=10, read_timeout=60, **style))
+        retries = [{"mode": "standard", "total_max_attempts": number} for number in attempts]
+        configs = [config(retries=one, connect_timeout=10, read_timeout=60, **style) for one in retries]
+        return [session.client(service, endpoint_url=endpoint, config=one) for one in configs]
 
 
 def _boto3() -> tuple[Any, Any]:
@@ -204,7 +210,7 @@ def _start_run(request: dict[str, Any], order: Order, _: Callable[[float], None]
 
 
 def _start_step(request: dict[str, Any], order: Order, pause: Callable[[float], None]) -> Started:
-    aws, once, home = client("emr", order.submit), client("emr", order.submit, attempts=1), request["JobFlowId"]
+    (aws, once), home = clients("emr", order.submit, 5, 1), request["JobFlowId"]
     _cluster(aws, home, order)
     with explained("emr", "the step was not added"):
         name = request["Steps"][0]["Name"]
@@ -213,7 +219,7 @@ def _start_step(request: dict[str, Any], order: Order, pause: Callable[[float], 
 
 
 def _start_cluster(request: dict[str, Any], order: Order, pause: Callable[[float], None]) -> Started:
-    aws, once, name = client("emr", order.submit), client("emr", order.submit, attempts=1), request["Name"]
+    (aws, once), name = clients("emr", order.submit, 5, 1), request["Name"]
     with explained("emr", "the cluster was not made"):
         home = _once(lambda: str(once.run_job_flow(**request)["JobFlowId"]), lambda: _made(aws, name), pause)
     print(f"{order.name}: cluster {home}", flush=True)

@@ -134,8 +134,10 @@ def look(client: Any, started: aws.Started) -> Seen:
         status = client.describe_step(ClusterId=started.home, StepId=started.run)["Step"]["Status"]
         details = status.get("FailureDetails") or {}
         why = ": ".join(filter(None, [details.get("Reason"), details.get("Message"), status.get("StateChangeReason", {}).get("Message")]))
-        beside = f"cluster {_of_cluster(client, started)['State']}" if status["State"] == "PENDING" else ""
-        return Seen(status["State"], why, beside, details.get("LogFile") or "")
+        cluster = str(_of_cluster(client, started)["State"]) if status["State"] == "PENDING" else ""
+        if cluster.startswith("TERMINATED"):  # no machine will come to it any more
+            return Seen("CANCELLED", why)
+        return Seen(status["State"], why, cluster and f"cluster {cluster}", details.get("LogFile") or "")
 
 
 def _of_cluster(client: Any, started: aws.Started) -> Mapping[str, Any]:

@@ -182,10 +182,9 @@ def test_no_region_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
         aws.client("emr", {})
 
 
-def test_a_service_that_does_not_answer_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_does_not_answer_is_tried_again_later() -> None:
     pytest.importorskip("boto3")
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    client = aws.client("emr", {"endpoint": NOWHERE}, attempts=1)
+    client = aws.clients("emr", {"endpoint": NOWHERE}, 1)[0]
     with pytest.raises(InfrastructureError, match="Could not connect") as error, aws.explained("emr", "x"):
         client.list_clusters()
     assert (error.value.exit_code, error.value.reason) == (6, "aws_unreachable")
