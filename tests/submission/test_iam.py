@@ -97,7 +97,8 @@ def test_nothing_else_is(action: str, resource: str) -> None:
     [
         ("raw", "people/", True), ("raw", "people/2024-01/", True), ("raw", "people/all/", True), ("raw", "people/all/sub/", True),
         ("raw", "", False), ("raw", None, False), ("raw", "people/all2/", False), ("raw", "names/", False),
-        ("lake", "names/", True), ("lake", "names/_delta_log/", True), ("lake", ".names.staging-x/staged/", True), ("lake", "", False),
+        ("lake", "names/", True), ("lake", "names2/", False),
+        ("lake", "names/_delta_log/", True), ("lake", ".names.staging-x/staged/", True), ("lake", "", False),
         ("state", "ledger/2026-11-29/", True), ("state", "", False), ("code", "sparkkit/", False),
     ],
 )
