@@ -9,9 +9,9 @@ from pathlib import Path
 
 from sparkkit.classpath import spark_home
 from sparkkit.errors import UsageError
-from sparkkit.submission import spark, stores, yarn
+from sparkkit.submission import aws, spark, stores, yarn
 from sparkkit.submission.local import program
-from sparkkit.submission.order import Command, Order, Sent
+from sparkkit.submission.order import AwsCall, Command, Order, Sent
 
 
 def send(what: Sent, order: Order) -> int:
@@ -21,10 +21,13 @@ def send(what: Sent, order: Order) -> int:
         UsageError: this machine lacks what the target needs.
         InfrastructureError: the code could not be put in its place.
     """
+    if isinstance(what, AwsCall):
+        stores.put(order.uploads, order.submit)
+        return aws.send(what, order)
     assert isinstance(what, Command)
     for problem in spark.problems(order, dict(os.environ)):
         raise UsageError(problem, reason="not_configured")
-    stores.put(order.uploads)
+    stores.put(order.uploads, order.submit)
     far = order.target == "yarn" and order.deploy_mode == "cluster"
     return _watched(what, order) if far else replace(what)
 

@@ -7,20 +7,23 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from sparkkit.classpath import class_path, spark_home
 from sparkkit.errors import InfrastructureError, UsageError
+from sparkkit.submission import aws
 
 
-def put(uploads: Mapping[str, bytes]) -> None:
-    """Puts each file in its place where it is not there yet: the place is named by the content's hash.
+def put(uploads: Mapping[str, bytes], submit: Mapping[str, Any]) -> None:
+    """Puts each file in its place where it is not there yet: the place is named by the content's hash. `submit` says where S3 is.
 
     Raises:
+        UsageError: the place is none that can be written to, by who asks.
         InfrastructureError: it could not be put there (`not_uploaded`).
     """
     for place, data in uploads.items():
         if place.startswith(("s3://", "s3a://")):
-            _on_s3(place, data)
+            aws.put(place, data, submit)
         elif "://" in place:
             _on_hadoop(place, data)
         elif not Path(place).is_file():
@@ -68,7 +71,3 @@ def java(main: str, *words: str) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join(class_path(home, "", ()))
     command = [program, "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", path, main, *words]
     return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-
-
-def _on_s3(place: str, data: bytes) -> None:
-    raise NotImplementedError
