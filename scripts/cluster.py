@@ -51,10 +51,16 @@ def launch(daemon: Daemon) -> int:
     log_of(daemon.name).parent.mkdir(parents=True, exist_ok=True)
     with log_of(daemon.name).open("ab") as log:
         for words in daemon.first:
-            subprocess.run(words, check=True, timeout=PATIENCE, stdout=log, stderr=log, env={**os.environ, **daemon.environment})
+            subprocess.run(words, check=True, timeout=PATIENCE, stdout=log, stderr=log, env=environment_of(daemon))
         process = subprocess.Popen(daemon.words, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
-                                   env={**os.environ, **daemon.environment}, cwd=FOLDER)
+                                   env=environment_of(daemon), cwd=FOLDER)
     return process.pid
+
+
+def environment_of(daemon: Daemon) -> dict[str, str]:
+    """A daemon's variables: none that would lead what it starts to this project's Python, packages or Spark."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PYSPARK", "SPARK", "VIRTUAL_ENV"))}
+    return {**kept, **daemon.environment}
 
 
 def answers(daemon: Daemon, until: float) -> bool:

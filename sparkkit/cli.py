@@ -101,9 +101,9 @@ def _submit(argv: list[str]) -> int:
 
 
 def _iam_policy(argv: list[str]) -> int:
-    from sparkkit.submission import submit
+    from sparkkit.submission import remote
 
-    return submit.iam_policy(argv)
+    return remote.iam_policy(argv)
 
 
 def _list(args: argparse.Namespace) -> int:

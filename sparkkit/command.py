@@ -21,7 +21,7 @@ from sparkkit.history.keeper import Keeper
 from sparkkit.interrupts import Interrupted, Stopper
 from sparkkit.job import Job
 from sparkkit.ledger import Record, new_run_id
-from sparkkit.options import date
+from sparkkit.options import date, unshipped
 from sparkkit.redaction import HIDDEN
 from sparkkit.report import text as report
 from sparkkit.settings import LOG, refuse
@@ -47,7 +47,7 @@ class Parser(argparse.ArgumentParser):
 
 def main(job: Job) -> None:
     """Runs a job with the process's arguments and ends the process with the run's exit code."""
-    sys.exit(command(job, sys.argv[1:]))
+    sys.exit(command(job, [unshipped(word) for word in sys.argv[1:]]))
 
 
 def command(

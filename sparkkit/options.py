@@ -6,6 +6,7 @@ gives `--x/--no-x`; a `list[int]` repeats. Help is the docstring's text for the 
 from __future__ import annotations
 
 import argparse
+import base64
 import datetime as dt
 import inspect
 import re
@@ -178,3 +179,28 @@ def parameter_help(docstring: str) -> dict[str, str]:
         return {}
     entries = re.findall(r"^    (\w+)(?: \([^)]*\))?:[ \t]*(.*(?:\n {5,}.*)*)", section[1], re.M)
     return {name: " ".join(text.split()) for name, text in entries}
+
+
+MARK = "sparkkit64:"
+"""Begins an argument that is sent in base64."""
+
+_PLAIN = re.compile(r"[\w@%+=:,./ -]+", re.ASCII)
+
+
+def shipped(word: str) -> str:
+    """An argument as it is sent to a driver on a cluster: YARN hands it on in a shell's double quotes, where `id` would be run, and drops
+    what looks like a variable; Kubernetes replaces $(NAME); a node's locale may have ASCII only. So other signs go in base64.
+
+    >>> shipped("2026-11-29"), shipped("it's $5"), unshipped(shipped("it's $5"))
+    ('2026-11-29', 'sparkkit64:aXQncyAkNQ==', "it's $5")
+    """
+    if _PLAIN.fullmatch(word) and not word.startswith(MARK):
+        return word
+    return MARK + base64.urlsafe_b64encode(word.encode("utf-8", "surrogateescape")).decode()
+
+
+def unshipped(word: str) -> str:
+    """An argument as it was given; one that was not shipped stays as it is."""
+    if not word.startswith(MARK):
+        return word
+    return base64.urlsafe_b64decode(word.removeprefix(MARK)).decode("utf-8", "surrogateescape")

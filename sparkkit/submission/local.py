@@ -10,9 +10,11 @@ from pathlib import Path
 
 from sparkkit import conf as confs
 from sparkkit import project, session
+from sparkkit.classpath import spark_home
 from sparkkit.command import command, not_loaded
 from sparkkit.errors import SparkkitError, UsageError, nearest
 from sparkkit.job import Job
+from sparkkit.submission.order import Command
 from sparkkit.submission.words import value_of
 
 
@@ -108,3 +110,14 @@ def program() -> str:
         raise UsageError(f"there is no spark-submit at {found}", reason="no_spark_submit", hint=hint)
     return str(found)
 
+
+def replace(what: Command) -> int:
+    """Puts a command in the place of this process, so that signals and its exit code are the command's own."""
+    sys.stdout.flush()
+    os.execve(program(), list(what.words), environment(what))
+
+
+def environment(what: Command) -> dict[str, str]:
+    """With SPARK_HOME: the wheel's spark-submit would look for it by whatever Python is first on the path."""
+    home = spark_home()
+    return {**({"SPARK_HOME": str(home)} if home else {}), **os.environ, **what.environment}

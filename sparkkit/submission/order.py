@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sparkkit.errors import UsageError
+from sparkkit.options import shipped
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,12 @@ class Order:
     driver_python: str = "python3"
     token: str = ""
     wait: bool = False
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The job's options as they are sent: to a driver on a cluster those with odd signs in base64."""
+        far = self.deploy_mode == "cluster" or self.target in ("emr", "emr-serverless", "livy")
+        return tuple(map(shipped, self.options)) if far else self.options
 
     def said(self, key: str, kind: type = str) -> Any:
         """The value of a key of `[submit]`, None where there is none.

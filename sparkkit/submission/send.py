@@ -7,10 +7,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from sparkkit.classpath import spark_home
+from sparkkit import redaction
 from sparkkit.errors import UsageError
-from sparkkit.submission import aws, spark, stores, yarn
-from sparkkit.submission.local import program
+from sparkkit.submission import aws, local, spark, stores, yarn
 from sparkkit.submission.order import AwsCall, Command, Order, Sent
 
 
@@ -29,19 +28,7 @@ def send(what: Sent, order: Order) -> int:
         raise UsageError(problem, reason="not_configured")
     stores.put(order.uploads, order.submit)
     far = order.target == "yarn" and order.deploy_mode == "cluster"
-    return _watched(what, order) if far else replace(what)
-
-
-def replace(what: Command) -> int:
-    """Puts a command in the place of this process, so that signals and its exit code are the command's own."""
-    sys.stdout.flush()
-    os.execve(program(), list(what.words), _environment(what))
-
-
-def _environment(what: Command) -> dict[str, str]:
-    """With SPARK_HOME: the wheel's spark-submit would look for it by whatever Python is first on the path."""
-    home = spark_home()
-    return {**({"SPARK_HOME": str(home)} if home else {}), **os.environ, **what.environment}
+    return _watched(what, order) if far else local.replace(what)
 
 
 def _watched(what: Command, order: Order) -> int:
@@ -49,11 +36,11 @@ def _watched(what: Command, order: Order) -> int:
 
     In a session of its own: Ctrl-C is for us, and does not end what is under way on the cluster.
     """
-    application, words = yarn.Application(), [program(), *what.words[1:]]
+    application, words = yarn.Application(), [local.program(), *what.words[1:]]
     path = Path("runs", f"{order.token}.submit.log")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as log, subprocess.Popen(
-        words, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, env=_environment(what),
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as log, subprocess.Popen(
+        words, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, env=local.environment(what),
         text=True, errors="replace", start_new_session=True,
     ) as process:
         try:
@@ -75,14 +62,15 @@ def _heard(process: subprocess.Popen[str], application: yarn.Application, keep: 
         keep(line)
         said = application.hear(line)
         if said:
-            print(f"sparkkit: {said}", file=sys.stderr)
+            print(f"sparkkit: {redaction.printable(said)}", file=sys.stderr)
 
 
 def _left(process: subprocess.Popen[str], application: yarn.Application) -> int:
     """Ctrl-C: the application is killed if a person says so, else it goes on."""
     name = application.id
     if name and sys.stdin.isatty() and input(f"\nkill {name}, too? [y/N] ").strip().lower() in ("y", "yes"):
-        print(f"sparkkit: {name} {'was killed' if yarn.kill(name) else 'could not be killed'}", file=sys.stderr)
+        yarn.kill(name)
+        print(f"sparkkit: {name} was killed", file=sys.stderr)
     elif name:
         print(f"sparkkit: {name} goes on; to kill it: yarn application -kill {name}", file=sys.stderr)
     process.kill()

@@ -117,4 +117,4 @@ def _arguments(order: Order) -> list[str]:
         raise UsageError(f"there are {len(order.options):,} arguments, and EMR Serverless takes 1,024", reason="wrong_argument")
     if len(order.file) > 4096:
         raise fields.wrong("code", order.file[:80], "at most 4,096 signs")
-    return [*order.options]
+    return [*order.arguments]

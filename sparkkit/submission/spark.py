@@ -39,7 +39,7 @@ def words(order: Order, master: str, *, detached: bool = False) -> tuple[str, ..
     said += [pair for pair in joined if pair[1]]
     if order.submit.get("environment"):
         said.append(("--archives", f"{order.submit['environment']}#environment"))
-    return ("spark-submit", *(word for pair in said for word in pair), *given, order.file, *order.options)
+    return ("spark-submit", *(word for pair in said for word in pair), *given, order.file, *order.arguments)
 
 
 def _python(order: Order) -> dict[str, str]:

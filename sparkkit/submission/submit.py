@@ -1,31 +1,14 @@
-"""The verb `submit`: from a command line to what is sent, and how it ended."""
+"""The verb `submit`: here, or elsewhere by `remote`, which is imported only then: a run here is to start fast."""
 from __future__ import annotations
 
-import hashlib
-import json
-import sys
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
-from sparkkit import command, project, redaction
-from sparkkit.conf import Conf
-from sparkkit.errors import UsageError
-from sparkkit.history import places
-from sparkkit.job import Job
-from sparkkit.ledger import new_run_id
-from sparkkit.submission import emr, iam, local, package, send, serverless, spark, words
-from sparkkit.submission.order import Command, Order, Sent
+from sparkkit import project
+from sparkkit.submission import local, words
+from sparkkit.submission.order import Command
 
 MASTERS = (("yarn", "yarn"), ("spark://", "standalone"), ("k8s://", "k8s"))
 """What a master says of the target, where none is named."""
-
-FAR = ("emr", "emr-serverless", "livy")
-"""Targets that read nothing of this machine: what they run must stand on a store of theirs first."""
-
-ON_CLUSTER = ("emr", "emr-serverless", "livy", "k8s")
-"""Targets that run the driver themselves unless they are told otherwise."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -37,36 +20,9 @@ def main(argv: Sequence[str]) -> int:
     target = _target(said)
     if target == "local":
         return _here(said)
-    found = order(said, target)
-    what = request(found)
-    if said.printing:
-        for place in found.uploads:
-            print(f"# puts {place}, if it is not there", file=sys.stderr)
-        print(_printable(what))
-        return 0
-    return send.send(what, found)
+    from sparkkit.submission import remote
 
-
-def _printable(what: Sent) -> str:
-    """What would be sent, without secrets; `clientToken` is none, and to be seen."""
-    lines = what.shown().split("\n")
-    return "\n".join(line if line.lstrip().startswith('"clientToken": ') else redaction.printable_lines(line) for line in lines)
-
-
-def iam_policy(argv: Sequence[str]) -> int:
-    """Prints what AWS has to allow for a job, and who may take that role; the exit code."""
-    if not argv or argv[0].startswith("-"):
-        raise UsageError("iam-policy needs a JOB", reason="wrong_option", hint="`sparkkit list` shows the jobs")
-    job = local.load_job(argv[0])
-    home = project.find(job.file)
-    args = command.parser(job, f"sparkkit iam-policy {argv[0]}").parse_args(list(argv[1:]))
-    conf = command.settings(job, args, home, follow=False)[0]
-    target = words.among("--target", conf.submit.get("target") or "emr")
-    for path in iam.elsewhere(conf):
-        print(f"not on S3, so not in the policy: {redaction.printable(path)}", file=sys.stderr)
-    found = iam.document(conf, target, places.find(home, args.ledger, conf.ledger.get("path")).path)
-    print(redaction.printable_lines(json.dumps(found, indent=2, ensure_ascii=False)))
-    return 0
+    return remote.submit(said, target)
 
 
 def _here(said: words.Words) -> int:
@@ -74,7 +30,7 @@ def _here(said: words.Words) -> int:
     options = (*(("--env", said.env) if said.env else ()), *said.options)
     if said.printing or said.deploy_mode == "cluster":
         what = Command(("spark-submit", *spark_words, str(local.job_file(said.job)), *options))
-        return print(what.shown()) or 0 if said.printing else send.replace(what)
+        return print(what.shown()) or 0 if said.printing else local.replace(what)
     return local.run(said.job, options, spark_words, prog=f"spark-submit.sh {said.job}")
 
 
@@ -89,72 +45,3 @@ def _target(said: words.Words) -> str:
         return words.among("--target", named)
     master = words.value_of("--master", said.spark, "local[*]")
     return next((target for start, target in MASTERS if master.startswith(start)), "local")
-
-
-def order(said: words.Words, target: str) -> Order:
-    """What is sent: the job is loaded and its options are read as the run will read them, so that what is wrong is said at once.
-
-    Raises:
-        UsageError: a wrong option, conf or job.
-    """
-    job = local.load_job(said.job)
-    home = project.find(job.file)
-    env = said.env or words.value_of("--env", said.options, "") or (target if target in home.environments() else "")
-    options = said.options if not env or words.value_of("--env", said.options, "") else ("--env", env, *said.options)
-    conf = _conf(job, options, home, said.job)
-    data, source = package.content(home), job.file.resolve().read_bytes()
-    code = str(conf.submit.get("code", "")).rstrip("/")
-    made = Order(
-        name=job.name, file=str(job.file), options=options, target=target, deploy_mode=_mode(said, conf, target), settings=_plain(conf),
-        submit=conf.submit, spark=said.spark, driver_python=sys.executable, token=new_run_id(job.name), wait=said.wait,
-        jars=_jars(conf, said, target),
-    )
-    if not code and target in FAR:
-        code = made.needed("code", "a folder that it can read, for the job's code")
-    return _placed(made, home, code, data, source)
-
-
-def _placed(made: Order, home: project.Project, code: str, data: bytes, source: bytes) -> Order:
-    """With the code where the target finds it: below a folder named by its hash, or on this machine."""
-    digest = hashlib.sha256(data + source).hexdigest()[:16]
-    if code:
-        file, zipped = f"{code}/{digest}/{Path(made.file).name}", f"{code}/{digest}/{package.NAME}"
-        return replace(made, file=file, package=zipped, uploads={file: source, zipped: data})
-    zipped = str(Path(places.fallback(home).path).parent / "packages" / digest / package.NAME)
-    return replace(made, package=zipped, uploads={zipped: data})
-
-
-def _conf(job: Job, options: Sequence[str], home: project.Project, prog: str) -> Conf:
-    args = command.parser(job, f"sparkkit submit {prog} --").parse_args(list(options))
-    return command.settings(job, args, home, follow=False)[0]
-
-
-def _mode(said: words.Words, conf: Conf, target: str) -> str:
-    mode = said.deploy_mode or conf.submit.get("deploy_mode") or ("cluster" if target in ON_CLUSTER else "client")
-    return words.among("--deploy-mode", mode)
-
-
-def _plain(conf: Conf) -> dict[str, str]:
-    """Spark's settings that may stand in a command, which every user of a machine can read; a run follows the others itself."""
-    hidden = set(redaction.secrets_of(conf.spark))
-    return {key: value for key, value in conf.spark.items() if "${" not in value and key not in hidden and key != "spark.master"}
-
-
-def _jars(conf: Conf, said: words.Words, target: str) -> tuple[str, ...]:
-    """Delta's jars of this machine, where the job has a Delta table and nobody names others."""
-    named: list[Any] = [words.value_of(option, said.spark, "") for option in ("--jars", "--packages")]
-    named += [conf.spark.get(key, "") for key in ("spark.jars", "spark.jars.packages", "spark.driver.extraClassPath")]
-    if target in FAR or not command.needs_delta(conf) or any("delta" in text for text in named):
-        return ()
-    from sparkkit import jars
-
-    return jars.delta()
-
-
-def request(made: Order) -> Sent:
-    """What a target is sent."""
-    if made.target in ("standalone", "yarn", "k8s"):
-        return spark.command(made)
-    if made.target in ("emr", "emr-serverless"):
-        return emr.request(made) if made.target == "emr" else serverless.request(made)
-    raise UsageError(f"target {made.target} is not there yet", reason="unknown_target")

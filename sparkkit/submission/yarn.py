@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sparkkit.errors import InfrastructureError, JobError, NotReadyError, SparkkitError, UsageError
-from sparkkit.submission import stores
 
 _ID = re.compile(r"\b(application_\d+_\d+)\b")
 _STATE = re.compile(r"Application report for (application_\d+_\d+) \(state: (\w+)\)")
@@ -76,31 +77,42 @@ class Application:
                         reason="application_failed")
 
 
+@contextmanager
+def _session() -> Iterator[Any]:
+    """Hadoop's classes, in a session: its command-line tools for YARN lack libraries in what Spark brings of Hadoop."""
+    from sparkkit import session
+
+    spark: Any = session.start(app_name="yarn", profile="test")
+    try:
+        yield spark._jvm
+    finally:
+        session.stop(spark)
+
+
+def _application(jvm: Any, name: str) -> Any:
+    if not _ID.fullmatch(name):
+        raise UsageError(f"{name!r} is no application's id", reason="wrong_option", hint="such as application_1795918305266_0002")
+    return jvm.org.apache.hadoop.yarn.api.records.ApplicationId.fromString(name)
+
+
 def logs(application: str, into: Path) -> list[Path]:
-    """Brings what the containers of an application have said into a folder, a file for each; by Hadoop's own reader, in a session.
+    """Brings what the containers of an application have said into a folder, a file for each.
 
     Raises:
         UsageError: it is no application's id.
         NotReadyError: YARN has no logs of it, or not yet.
     """
-    from sparkkit import session
-
-    if not _ID.fullmatch(application):
-        raise UsageError(f"{application!r} is no application's id", reason="wrong_option", hint="such as application_1795918305266_0002")
-    spark: Any = session.start(app_name="logs", profile="test")
-    try:
-        hadoop = spark._jvm.org.apache.hadoop.yarn
+    with _session() as jvm:
+        hadoop = jvm.org.apache.hadoop.yarn
         asked, reader = hadoop.logaggregation.ContainerLogsRequest(), hadoop.logaggregation.LogCLIHelpers()
         reader.setConf(hadoop.conf.YarnConfiguration())
-        asked.setAppId(hadoop.api.records.ApplicationId.fromString(application))
-        asked.setAppOwner(spark._jvm.org.apache.hadoop.security.UserGroupInformation.getCurrentUser().getShortUserName())
+        asked.setAppId(_application(jvm, application))
+        asked.setAppOwner(jvm.org.apache.hadoop.security.UserGroupInformation.getCurrentUser().getShortUserName())
         asked.setOutputLocalDir(str(into))
         asked.setAppFinished(True)
         asked.setBytes(2**62)
-        asked.setLogTypes(spark._jvm.java.util.HashSet())
+        asked.setLogTypes(jvm.java.util.HashSet())
         reader.dumpAllContainersLogs(asked)
-    finally:
-        session.stop(spark)
     found = sorted(path for path in into.rglob("*") if path.is_file())
     if not found:
         raise NotReadyError(f"YARN has no logs of {application}", reason="no_logs",
@@ -108,6 +120,14 @@ def logs(application: str, into: Path) -> list[Path]:
     return found
 
 
-def kill(application: str) -> bool:
-    """Kills an application; whether that was accepted."""
-    return stores.java("org.apache.hadoop.yarn.client.cli.ApplicationCLI", "application", "-kill", application).returncode == 0
+def kill(application: str) -> None:
+    """Asks YARN to kill an application; one that has ended stays as it is.
+
+    Raises:
+        UsageError: it is no application's id.
+    """
+    with _session() as jvm:
+        client = jvm.org.apache.hadoop.yarn.client.api.YarnClient.createYarnClient()
+        client.init(jvm.org.apache.hadoop.yarn.conf.YarnConfiguration())
+        client.start()
+        client.killApplication(_application(jvm, application))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sparkkit.errors import UsageError
+from sparkkit.options import unshipped
 from sparkkit.submission.emr import request
 from sparkkit.submission.order import Order
 from tests.submission.golden import expected
@@ -53,7 +54,8 @@ def test_aws_would_take_the_request(name: str) -> None:
 
 
 def test_each_word_of_the_job_stays_one_word() -> None:
-    assert request(ORDER).request["Steps"][0]["HadoopJarStep"]["Args"][-len(ODD):] == [*ODD]
+    sent = request(ORDER).request["Steps"][0]["HadoopJarStep"]["Args"][-len(ODD):]
+    assert [unshipped(word) for word in sent] == [*ODD]
 
 
 def test_the_step_is_named_by_the_submission() -> None:
@@ -107,9 +109,9 @@ def machines(role: str, **keys: Any) -> Order:
         (replace(ORDER, submit={"cluster": "names"}), "the id of a cluster, such as j-"),
         (replace(ORDER, file="/p/jobs/names.py"), "submit.code is '/p/jobs', expected s3://bucket/folder"),
         (replace(ORDER, file="s3a://code/names.py"), "write s3://code"),
-        (replace(ORDER, options=("--note", "")), "the argument '' is empty"),
-        (replace(ORDER, options=("--note", "{{x}}")), "doubled braces"),
-        (replace(ORDER, options=("--note", "a\x07")), "control sign"),
+        (replace(ORDER, spark=("--queue", "")), "the argument '' is empty"),
+        (replace(ORDER, settings={"spark.a": "{{x}}"}), "doubled braces"),
+        (replace(ORDER, settings={"spark.a": "a\x07"}), "control sign"),
         (replace(ORDER, options=("--note", "a" * 10_281)), "10,281 signs"),
         (replace(ORDER, spark=("--conf", "spark.sql.ansi.enabled=false")), "spark.sql.ansi.enabled=false is refused"),
         (replace(own(), spark=("--packages", "io.delta:delta-spark_2.13:4.0.0")), "for Scala 2.13; emr-7.14.0 has Scala 2.12"),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sparkkit.errors import UsageError
+from sparkkit.options import unshipped
 from sparkkit.submission.order import Order
 from sparkkit.submission.serverless import request, token
 from tests.submission.golden import expected
@@ -39,7 +40,8 @@ def test_aws_would_take_the_request(name: str) -> None:
 
 
 def test_each_word_of_the_job_stays_one_word() -> None:
-    assert request(ORDER).request["jobDriver"]["sparkSubmit"]["entryPointArguments"] == [*ORDER.options]
+    sent = request(ORDER).request["jobDriver"]["sparkSubmit"]["entryPointArguments"]
+    assert [unshipped(word) for word in sent] == [*ORDER.options]
 
 
 def test_a_submission_that_is_sent_again_has_the_same_token() -> None:

@@ -1,12 +1,14 @@
 """The words of spark-submit for each kind of cluster, against files of what is expected."""
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sparkkit.errors import UsageError
+from sparkkit.options import unshipped
 from sparkkit.submission.order import Command, Order
 from sparkkit.submission.spark import command, problems
 from tests.submission.golden import expected
@@ -63,3 +65,14 @@ def test_what_a_cluster_can_not_do_is_refused(order: Order, message: str) -> Non
 def test_yarn_without_its_addresses_is_told_before_spark_starts(tmp_path: Path) -> None:
     assert [*problems(ORDER, {"HADOOP_CONF_DIR": str(tmp_path)})] == []
     assert ["HADOOP_CONF_DIR" in text for text in problems(ORDER, {})] == [True]
+
+
+ODD_WORDS = ("", "it's", "`id`", "$HOME", "$(POD)", "{{x}}",
+             "Zürich 北京", "a\nb", "sparkkit64:eA==", '"', "\\", "plain, too", "b\udcff")
+
+
+@pytest.mark.parametrize("word", ODD_WORDS)
+def test_an_argument_for_a_driver_on_a_cluster_comes_through_any_shell(word: str) -> None:
+    sent = command(replace(CASES["yarn-cluster"], options=("--note", word))).words[-1]
+    assert re.fullmatch(r"[\w@%+=:,./ -]+", sent, re.ASCII)
+    assert unshipped(sent) == word

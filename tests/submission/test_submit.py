@@ -12,7 +12,7 @@ import pytest
 
 from sparkkit import cli
 from sparkkit.errors import UsageError
-from sparkkit.submission import submit, words
+from sparkkit.submission import remote, words
 
 ROOT = Path(__file__).resolve().parents[2]
 JOB = '''
@@ -73,18 +73,18 @@ def test_without_a_target_the_job_is_to_run_here(project: Path, capsys: pytest.C
 
 
 def test_the_package_holds_the_projects_own_modules_under_a_name_that_changes_with_them(project: Path) -> None:
-    first = submit.order(words.parse(["one"]), "yarn")
+    first = remote.order(words.parse(["one"]), "yarn")
     (project / "helpers" / "words.py").write_text("def greeting(): return 1")
-    second = submit.order(words.parse(["one"]), "yarn")
+    second = remote.order(words.parse(["one"]), "yarn")
     assert first.package != second.package
-    assert submit.order(words.parse(["one"]), "yarn").package == second.package
+    assert remote.order(words.parse(["one"]), "yarn").package == second.package
     with zipfile.ZipFile(io.BytesIO(second.uploads[str(second.package)])) as archive:
         assert {"helpers/words.py", "sparkkit/run.py", "sparkkit/bundle.json"} <= set(archive.namelist())
 
 
 def test_code_with_a_place_of_its_own_is_put_there_by_its_hash(project: Path) -> None:
     (project / "conf/env/yarn.toml").write_text('[submit]\ncode = "hdfs:///apps/"\n')
-    found = submit.order(words.parse(["one"]), "yarn")
+    found = remote.order(words.parse(["one"]), "yarn")
     assert found.file.startswith("hdfs:///apps/")
     assert (found.file.endswith("/one.py"), set(found.uploads)) == (True, {found.file, found.package})
 
@@ -106,7 +106,7 @@ def test_what_the_package_can_not_hold_is_named(project: Path, capsys: pytest.Ca
 def test_what_a_run_would_refuse_is_refused_before_it_is_sent(project: Path, argv: list[str], message: str) -> None:
     said = words.parse(argv)
     with pytest.raises(UsageError, match=message):
-        submit.order(said, said.target or "")
+        remote.order(said, said.target or "")
 
 
 def test_yarn_that_is_not_known_here_is_told_and_nothing_is_sent(
@@ -120,5 +120,5 @@ def test_yarn_that_is_not_known_here_is_told_and_nothing_is_sent(
 
 
 def test_an_order_keeps_no_bytes_in_its_text(project: Path) -> None:
-    found = submit.order(words.parse(["one"]), "yarn")
+    found = remote.order(words.parse(["one"]), "yarn")
     assert "PK" not in repr(replace(found, token=""))

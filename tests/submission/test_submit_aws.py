@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from sparkkit.submission import submit
+from sparkkit.submission import remote, submit
 
 SAID = [
     "--set", "submit.code=s3://bucket/code", "--input", "s3://bucket/in", "--output", "s3://bucket/out", "--output-format", "delta",
@@ -24,7 +24,7 @@ def test_what_is_shown_is_the_request_as_json(target: str, capsys: pytest.Captur
 
 
 def test_the_policy_is_printed_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    assert submit.iam_policy(["names", "--env", "emr-serverless", *SAID]) == 0
+    assert remote.iam_policy(["names", "--env", "emr-serverless", *SAID]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert [one["Sid"] for one in shown["policy"]["Statement"]] == ["Read", "Write", "Code", "List1"]
     assert shown["trust"]["Statement"][0]["Principal"] == {"Service": "emr-serverless.amazonaws.com"}
