@@ -14,4 +14,5 @@ case ${1:-} in
 esac
 "$root/scripts/setup.sh"
 use_python
+[[ $1 != up ]] || "$python" "$root/scripts/jars.py" daemons
 exec "$python" "$root/scripts/cluster.py" "$@"

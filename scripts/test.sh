@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Sets up what is missing and runs every test; a stage that fails does not stop those after it.
 #   scripts/test.sh [-x] [STAGE…] [pytest options]
-#   stages: lint types layers unit unit35 connect e2e, and long, which is not run by itself; -x stops after the first stage that fails
+#   stages: lint types layers unit unit35 connect cluster e2e, and long, which is not run by itself; -x stops after the first stage that fails
 #   scripts/test.sh unit -k word_count
 set -uo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 cd "$root" || exit 2
 . scripts/lib.sh
-all=(lint types layers unit unit35 connect e2e) stages=() stop='' options=()
+all=(lint types layers unit unit35 connect cluster e2e) stages=() stop='' options=()
 while (($#)); do
     case $1 in
         -x) stop=1 ;;
@@ -45,9 +45,20 @@ run() {
             suite "$root/.venv-spark35/bin/python" "not e2e and not once" ;;
         # the pure ring, unchanged, against a real server
         connect) (options+=(tests/transforms tests/schema); suite "$python" "not e2e" scripts/connect.py "$python") ;;
-        e2e) suite "$python" "e2e and not long" ;;
-        long) suite "$python" "e2e and long" ;;
+        # one set of daemons for all tests of the stage; where they can't be had the tests say so and are skipped
+        cluster) with_daemons suite "$python" "cluster and not long" ;;
+        e2e) suite "$python" "e2e and not cluster and not long" ;;
+        long) with_daemons suite "$python" "e2e and long" ;;
     esac
+}
+
+with_daemons() {
+    scripts/cluster.sh up hdfs yarn standalone
+    local status
+    "$@"
+    status=$?
+    scripts/cluster.sh down
+    return "$status"
 }
 
 counted() { # WORD: its sum over the closing lines of all suites

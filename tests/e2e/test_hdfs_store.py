@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from pyspark.sql import SparkSession
@@ -19,32 +19,22 @@ from sparkkit.storage.hadoop_store import HadoopStore
 from sparkkit.storage.journal import Staged, running
 from sparkkit.storage.lock import Patience
 from sparkkit.storage.seam import walk
-from tests.e2e import hdfs
+from tests.e2e import cluster
 from tests.storage.faults import Crash, Faulty
 from tests.storage.scenarios import Writer, bare, read
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with hdfs.running(tmp_path_factory.mktemp("hdfs")) as found:
-        yield found
+def root() -> Iterator[str]:
+    with cluster.running("hdfs") as found:
+        yield f"{found['SPARKKIT_HDFS']}/store-{uuid4().hex}"
 
 
 @pytest.fixture(scope="module")
 def store(root: str, spark: SparkSession) -> HadoopStore:
-    """The store, when the DataNode is there and a file can be written."""
-    until = time.monotonic() + 90
-    while True:
-        try:
-            found = HadoopStore.of(Hadoop.of(spark), root)
-            found.put_if_absent(f"{root}/ready", b"1")
-            return found
-        except OSError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(1)
+    return HadoopStore.of(Hadoop.of(spark), root)
 
 
 def test_hdfs_keeps_what_the_seam_promises(store: HadoopStore, root: str) -> None:

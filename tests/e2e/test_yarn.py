@@ -11,7 +11,7 @@ import pytest
 from tests.e2e import cluster, environments
 from tests.e2e.cluster import Hdfs
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.timeout(1800)]
 ROOT = environments.ROOT
 HELPER = '''
 """What the job's own module says."""
