@@ -120,4 +120,5 @@ def replace(what: Command) -> int:
 def environment(what: Command) -> dict[str, str]:
     """With SPARK_HOME: the wheel's spark-submit would look for it by whatever Python is first on the path."""
     home = spark_home()
-    return {**({"SPARK_HOME": str(home)} if home else {}), **os.environ, **what.environment}
+    kept = {name: value for name, value in os.environ.items() if name not in what.without}
+    return {**({"SPARK_HOME": str(home)} if home else {}), **kept, **what.environment}

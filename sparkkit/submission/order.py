@@ -80,18 +80,20 @@ class Order:
 
 @dataclass(frozen=True)
 class Command:
-    """A command of this machine: its words, and the variables that are set for it."""
+    """A command of this machine: its words, the variables that are set for it, and those that it must not see."""
 
     words: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
 
     def shown(self) -> str:
         """As a shell takes it.
 
-        >>> Command(("spark-submit", "a b.py"), {"X": "1"}).shown()
-        "X=1 spark-submit 'a b.py'"
+        >>> Command(("spark-submit", "a b.py"), {"X": "1"}, ("Y",)).shown()
+        "env -u Y X=1 spark-submit 'a b.py'"
         """
-        return " ".join([*(f"{name}={shlex.quote(value)}" for name, value in self.environment.items()), shlex.join(self.words)])
+        unset = ["env", *(f"-u {name}" for name in self.without)] if self.without else []
+        return " ".join([*unset, *(f"{name}={shlex.quote(value)}" for name, value in self.environment.items()), shlex.join(self.words)])
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,9 @@ from sparkkit.submission.words import value_of, without
 DETACHED = {"yarn": "spark.yarn.submit.waitAppCompletion", "k8s": "spark.kubernetes.submission.waitAppCompletion"}
 """The setting by which spark-submit does not wait for a driver on the cluster."""
 
+HERE_ONLY = ("PYTHONPATH",)
+"""Variables that spark-submit would hand on to the nodes, where such a folder is another one, or none."""
+
 JOINED = ("--py-files", "--jars")
 """Options of which spark-submit takes the last alone, while both ours and the user's are needed."""
 
@@ -21,7 +24,7 @@ def command(order: Order) -> Command:
         UsageError: the cluster is not known, or can't do what is asked.
     """
     environment = {"PYSPARK_DRIVER_PYTHON": order.driver_python} if order.deploy_mode == "client" else {}
-    return Command(words(order, master(order), detached=not order.wait), environment)
+    return Command(words(order, master(order), detached=not order.wait), environment, HERE_ONLY)
 
 
 def words(order: Order, master: str, *, detached: bool = False) -> tuple[str, ...]:

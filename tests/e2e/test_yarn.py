@@ -53,6 +53,14 @@ def hdfs(found: dict[str, str]) -> Hdfs:
     return made
 
 
+POPULATION = """Area Code,Area Name,Year,Series,Value,Footnotes,Source
+1,"Total, all countries or areas",2010,Population mid-year estimates (millions),"6,000.00",,made up
+1,"Total, all countries or areas",2015,Population mid-year estimates (millions),"7,500.00",,made up
+4,Afghanistan,2015,Population mid-year estimates (millions),45.00,,made up
+8,Albania,2015,Population mid-year estimates (millions),not known,,made up
+"""
+
+
 def rows(files: str) -> list[tuple[object, ...]]:
     return sorted(duckdb.sql(f"select * from '{files}'").fetchall())
 
@@ -62,13 +70,40 @@ def here(job: str, *options: str, cwd: Path = ROOT) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("mode", ["client", "cluster"])
+@pytest.mark.parametrize("mode", ["client", pytest.param("cluster", marks=pytest.mark.long)])
 def test_word_count_gives_the_rows_of_a_run_here(mode: str, found: dict[str, str], hdfs: Hdfs, tmp_path: Path) -> None:
     paths = ("--input", f"{hdfs.root}/in/books", "--output", f"{hdfs.root}/out/{mode}/words", "--ledger", f"{hdfs.root}/ledger")
     done = cluster.submit(found, "--target", "yarn", "--deploy-mode", mode, "--wait", "word_count", *paths)
     assert done.returncode == 0, done.stderr[-5000:]
     here("word_count", "--input", "data/books", "--output", str(tmp_path / "here"))
     hdfs.get(f"/out/{mode}/words", tmp_path / "there")
+    assert rows(f"{tmp_path}/there/*.parquet") == rows(f"{tmp_path}/here/*.parquet") != []
+
+
+@pytest.mark.parametrize("mode", [pytest.param("client", marks=pytest.mark.long), "cluster"])
+def test_a_delta_table_has_the_rows_of_a_run_here(mode: str, found: dict[str, str], hdfs: Hdfs, tmp_path: Path) -> None:
+    options, out = ("--output-format", "delta", "--over", "300000"), f"/out/{mode}/names"
+    paths = ("--input", f"{hdfs.root}/in/names", "--output", f"{hdfs.root}{out}", "--ledger", f"{hdfs.root}/ledger")
+    done = cluster.submit(found, "names", "--target", "yarn", "--deploy-mode", mode, "--wait", "--", *paths, *options)
+    assert done.returncode == 0, done.stderr[-5000:]
+    here("names", "--input", "data/names/csv", "--output", str(tmp_path / "here"), "--over", "300000")
+    table = hdfs.get(out, tmp_path / "there")
+    log = [json.loads(line) for file in sorted((table / "_delta_log").glob("*.json")) for line in file.read_text("utf-8").splitlines()]
+    files = [str(table / action["add"]["path"]) for action in log if "add" in action]
+    found_rows = sorted(duckdb.sql(f"select * from read_parquet({files})").fetchall())
+    assert found_rows == rows(f"{tmp_path}/here/*.parquet") != []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mode", ["client", "cluster"])
+def test_population_report_gives_the_rows_of_a_run_here(mode: str, found: dict[str, str], hdfs: Hdfs, tmp_path: Path) -> None:
+    (tmp_path / "population.csv").write_text(POPULATION, encoding="utf-8")
+    hdfs.put(tmp_path / "population.csv", "/in/population")
+    paths = ("--input", f"{hdfs.root}/in/population", "--output", f"{hdfs.root}/out/{mode}/report", "--ledger", f"{hdfs.root}/ledger")
+    done = cluster.submit(found, "population_report", "--target", "yarn", "--deploy-mode", mode, "--wait", "--", *paths)
+    assert done.returncode == 0, done.stderr[-5000:]
+    here("population_report", "--input", str(tmp_path / "population.csv"), "--output", str(tmp_path / "here"))
+    hdfs.get(f"/out/{mode}/report", tmp_path / "there")
     assert rows(f"{tmp_path}/there/*.parquet") == rows(f"{tmp_path}/here/*.parquet") != []
 
 
@@ -84,7 +119,7 @@ def test_what_the_project_and_sparkkit_hold_reaches_executors_that_have_neither(
     assert done.returncode == 0, done.stderr[-5000:]
     hdfs.get("/out/greet", tmp_path / "there")
     said = [json.loads(line) for file in sorted((tmp_path / "there").glob("*.json")) for line in file.read_text("utf-8").splitlines()]
-    assert {(row["greeting"], row["note"]) for row in said} >= {("hello Michael from 3", ODD)}
+    assert {(row["greeting"], row["note"]) for row in said} >= {("hello Ilse from 3", ODD)}
 
 
 def test_a_job_that_fails_on_a_node_ends_the_command_with_its_own_code(found: dict[str, str], hdfs: Hdfs) -> None:

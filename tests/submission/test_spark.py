@@ -33,6 +33,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_the_command_is_as_expected(name: str) -> None:
     found = command(CASES[name])
+    assert found.without == ("PYTHONPATH",)
     expected(f"{name}.txt", "\n".join([*(f"{k}={v}" for k, v in found.environment.items()), *found.words]))
 
 
@@ -44,7 +45,7 @@ def test_what_is_shown_can_be_typed_into_a_shell() -> None:
     import shlex
 
     found = command(ORDER)
-    assert shlex.split(found.shown()) == ["PYSPARK_DRIVER_PYTHON=/p/.venv/bin/python", *found.words]
+    assert shlex.split(found.shown()) == ["env", "-u", "PYTHONPATH", "PYSPARK_DRIVER_PYTHON=/p/.venv/bin/python", *found.words]
     assert isinstance(found, Command)
 
 

@@ -55,7 +55,7 @@ def shown(argv: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 def test_an_environment_names_its_target_and_what_is_secret_stays_at_home(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = shown("one --env prod --since 4", capsys)
-    assert found[:5] == ["spark-submit", "--master", "yarn", "--deploy-mode", "cluster"]
+    assert found[:8] == ["env", "-u", "PYTHONPATH", "spark-submit", "--master", "yarn", "--deploy-mode", "cluster"]
     settings = [word for before, word in itertools.pairwise(found) if before == "--conf"]
     assert settings == ["spark.a=1", "spark.yarn.queue=nightly", "spark.yarn.submit.waitAppCompletion=false"]
     assert found[-5:] == [str(project / "jobs" / "one.py"), "--env", "prod", "--since", "4"]
