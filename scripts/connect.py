@@ -47,7 +47,7 @@ def start(port: int, folder: Path, more: Mapping[str, str] | None = None) -> sub
     conf = {"spark.connect.grpc.binding.address": "127.0.0.1", "spark.connect.grpc.binding.port": str(port), "spark.ui.enabled": "false",
             "spark.sql.shuffle.partitions": "2", "spark.sql.ansi.enabled": "true", "spark.sql.session.timeZone": "UTC",
             "spark.sql.warehouse.dir": str(folder / "warehouse"), "spark.driver.extraJavaOptions": " ".join(jvm.PROFILES["test"]),
-            **(more or {})}
+            **settings.SMALL, **(more or {})}
     words = [str(home / "bin" / "spark-submit"), "--master", "local[2]", "--class", SERVER,
              *[word for key, value in conf.items() for word in ("--conf", f"{key}={value}")], "spark-internal"]
     env = {**os.environ, "SPARK_HOME": str(home), "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1",

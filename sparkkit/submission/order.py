@@ -30,6 +30,7 @@ class Order:
         driver_python: the Python of a driver that runs here.
         token: a name of this one submission, the same when it is sent again.
         wait: whether somebody waits for the end.
+        notes: what a person should know of it.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Order:
     driver_python: str = "python3"
     token: str = ""
     wait: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def arguments(self) -> tuple[str, ...]:

@@ -29,6 +29,8 @@ def submit(said: words.Words, target: str) -> int:
     """Sends a job to a target, or shows what would be sent; the exit code."""
     found = order(said, target)
     what = request(found)
+    for note in found.notes:
+        print(f"sparkkit: note: {note}", file=sys.stderr)
     if said.printing:
         for place in found.uploads:
             print(f"# puts {place}, if it is not there", file=sys.stderr)
@@ -80,6 +82,10 @@ def order(said: words.Words, target: str) -> Order:
         submit=conf.submit, spark=said.spark, driver_python=sys.executable, token=new_run_id(job.name), wait=said.wait,
         jars=_jars(conf, said, target),
     )
+    place = places.find(home, words.value_of("--ledger", options, "") or None, conf.ledger.get("path"))
+    if made.deploy_mode == "cluster" and place.local:
+        made = replace(made, notes=("the run's record stays on the node of its driver: name a ledger on a store of the cluster"
+                                    " ([ledger] path, or --ledger)",))
     if not code and target in FAR:
         code = made.needed("code", "a folder that it can read, for the job's code")
     return _placed(made, home, code, data, source)

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests.conftest import Write
 from tests.test_again import go  # noqa: F401 - a fixture
 
 CONTRACT = Contract("t", (Column("v", "int"), Column("p", "string"), Column("day", "date")), rules=(Rule("positive", "v > 0"),))
+LONG = partial(pytest.param, marks=pytest.mark.long)
 ODD = ["01", "1", None, "a b/c=%", "ü", "a"]
 
 
@@ -63,8 +65,8 @@ def added(path: str) -> Iterator[dict[str, Any]]:
         yield from (json.loads(line)["add"] for line in file.read_text().splitlines() if '"add"' in line)
 
 
-@pytest.mark.parametrize(("mode", "by"), [("append", ()), ("append", ("day", "p")), ("overwrite", ("p",)),
-                                          ("overwrite_partitions", ("day", "p"))])
+@pytest.mark.parametrize(("mode", "by"), [("append", ()), LONG("append", ("day", "p")),
+                                          LONG("overwrite", ("p",)), ("overwrite_partitions", ("day", "p"))])
 def test_rows_are_written_once_and_rejected_ones_apart(
     mode: str, by: tuple[str, ...], write: Write, spark: SparkSession, path: str, writes: list[str],
 ) -> None:
@@ -99,8 +101,8 @@ def test_a_frame_without_a_contract_is_taken_in_too(write: Write, spark: SparkSe
 
 
 @pytest.mark.parametrize("properties", [
-    {"delta.columnMapping.mode": "name"}, {"delta.enableChangeDataFeed": "true"}, {"delta.constraints.small": "v < 100"},
-    {"delta.dataSkippingNumIndexedCols": "1"},
+    {"delta.columnMapping.mode": "name"}, LONG({"delta.enableChangeDataFeed": "true"}), {"delta.constraints.small": "v < 100"},
+    LONG({"delta.dataSkippingNumIndexedCols": "1"}),
 ], ids=lambda p: next(iter(p)))
 def test_a_table_that_is_more_than_plain_is_written_by_its_own_writer(
     properties: dict[str, str], write: Write, spark: SparkSession, path: str, writes: list[str],
@@ -133,7 +135,7 @@ def test_a_table_that_changed_meanwhile_is_written_by_its_own_writer(
     assert ([row[0] for row in held(spark, path)], writes) == (["1", "2"], ["staging", "staging", "table"])
 
 
-@pytest.mark.parametrize("after", [1, 2])
+@pytest.mark.parametrize("after", [1, LONG(2)])
 def test_a_run_that_dies_between_the_moves_is_finished_by_the_next(
     after: int, write: Write, spark: SparkSession, path: str, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -221,8 +223,8 @@ CDC, SCD2 = {"mode": "cdc", "keys": ("k",), "sequence_by": "at"}, {"mode": "scd2
 
 @pytest.mark.parametrize(("given", "wrong", "mended", "reason"), [
     ({"mode": "merge", "keys": ("k",)}, [("b", 2, "x"), ("b", 3, "y")], [("b", 3, "y")], "duplicate_keys"),
-    (CDC, [("a", 1, "other than in the table")], [("a", 2, "newer")], "sequence_tie"),
-    (SCD2, [("b", None, "x")], [("b", 2, "x")], "null_keys"),
+    LONG(CDC, [("a", 1, "other than in the table")], [("a", 2, "newer")], "sequence_tie"),
+    LONG(SCD2, [("b", None, "x")], [("b", 2, "x")], "null_keys"),
 ], ids=lambda p: p["mode"] if isinstance(p, dict) else p if isinstance(p, str) else "")
 def test_a_batch_that_is_refused_by_its_keys_stops_no_later_run(
     given: dict[str, Any], wrong: list[Any], mended: list[Any], reason: str, write: Write, spark: SparkSession, path: str,
@@ -297,7 +299,7 @@ def test_rows_that_an_update_moved_to_another_partition_are_not_added_once_more(
         run(["a", "b"], "2026-01-01", code="c2", **by)
 
 
-@pytest.mark.parametrize("first", ["2026-01-01", "2026-01-02"])
+@pytest.mark.parametrize("first", ["2026-01-01", LONG("2026-01-02")])
 def test_an_append_of_a_date_that_was_merged_is_refused(
     first: str, request: pytest.FixtureRequest, spark: SparkSession, path: str,
 ) -> None:
