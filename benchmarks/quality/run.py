@@ -168,7 +168,7 @@ def project(folder: Path, kind: str) -> None:
     edge, files = "rows" if kind == "csv" else "output", {"stock.py": STOCK}
     for way, table in (("rules", {"properties": columns, "quality": items}), ("without", {"properties": plain})):
         said = {"apiVersion": "v3.1.0", "kind": "DataContract", "id": way, "version": "1.0.0", "status": "active",
-                "schema": [{"name": way, **table}]}
+                "schema": [{"name": "bench", **table}]}
         files |= {f"jobs/bench_{way}.py": JOB.format(edge={edge: way}), f"schemas/{way}.yaml": json.dumps(said)}
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     why = verbs.add_parser("why", help="the likely cause of a run's failure, with its evidence and what to do")
     why.add_argument("run", help="a run's id, the beginning of it, its last six digits, `last`, or the path of a record, event log or log")
     why.add_argument("--log", action="append", default=[], type=Path, metavar="PATH", help="one more event log or driver's log, repeatable")
+    why.add_argument("--application", metavar="ID", help="an application on YARN, whose containers' logs are read too")
     why.add_argument("--ledger", metavar="PATH", help="default: conf, SPARKKIT_LEDGER, or .sparkkit/ledger")
     why.add_argument("--env", metavar="NAME", help="the environment whose conf names the ledger")
     why.add_argument("--json", action="store_true", help="the answer on one line, for machines")
@@ -22,19 +25,40 @@ def _why(args: argparse.Namespace) -> int:
     from sparkkit.history import find
     from sparkkit.why import answer
 
-    path = Path(args.run)
-    if path.exists() and args.run != "last":
-        facts = answer.of_path(path, args.log)
-    else:
-        with find.ledger(args.ledger, find.job_of(args.run), args.env) as book:
-            record = find.run(book, args.run)
-        facts = answer.of_record(record, args.log)
+    with tempfile.TemporaryDirectory(prefix="sparkkit-") as folder:
+        logs = args.log + _containers(args, Path(folder))
+        path = Path(args.run)
+        if path.exists() and args.run != "last":
+            facts = answer.of_path(path, logs)
+        elif args.run.startswith("application_"):
+            facts = answer.of_path(logs[0], logs[1:])
+        else:
+            with find.ledger(args.ledger, find.job_of(args.run), args.env) as book:
+                record = find.run(book, args.run)
+            facts = answer.of_record(record, logs)
     found = answer.findings(facts)
     if args.json:
         print(json.dumps(redaction.clean(answer.body(facts, found)), ensure_ascii=False))
     else:
         print(redaction.printable_lines(answer.text(facts, found)))
     return 0
+
+
+def _containers(args: argparse.Namespace, folder: Path) -> list[Path]:
+    """The logs of an application's containers, where one is named; one that has none is told, and the rest is read."""
+    from sparkkit.errors import NotReadyError
+    from sparkkit.submission import yarn
+
+    application = args.run if args.run.startswith("application_") else args.application
+    if not application:
+        return []
+    try:
+        return yarn.logs(application, folder)
+    except NotReadyError as error:
+        if application == args.run:
+            raise
+        print(f"sparkkit: note: {error}", file=sys.stderr)
+        return []
 
 
 VERBS: dict[str, Callable[..., int]] = {"why": _why}

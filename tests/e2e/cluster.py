@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -42,11 +43,26 @@ def _call(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def submit(found: dict[str, str], *words: str, cwd: Path = ROOT, timeout: int = 900) -> subprocess.CompletedProcess[str]:
-    """`sparkkit submit` on a machine that knows the daemons; the executors have the nodes' own Python and no packages of ours."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYSPARK", "PYTHON", "VIRTUAL_ENV"))}
-    env = {**kept, **found, "SPARK_LOCAL_IP": "127.0.0.1", "PYTHONPATH": str(ROOT)}
+    """`sparkkit submit`, to its end."""
+    return sparkkit(found, "submit", *words, cwd=cwd, timeout=timeout)
+
+
+def sparkkit(found: dict[str, str], *words: str, cwd: Path = ROOT, timeout: int = 900) -> subprocess.CompletedProcess[str]:
+    """A verb on a machine that knows the daemons."""
+    command = [sys.executable, "-m", "sparkkit", *words]
+    return subprocess.run(command, cwd=cwd, env=_environment(found), capture_output=True, text=True, check=False, timeout=timeout)
+
+
+def start(found: dict[str, str], *words: str, cwd: Path = ROOT) -> subprocess.Popen[str]:
+    """`sparkkit submit`, not waited for."""
     command = [sys.executable, "-m", "sparkkit", "submit", *words]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=timeout)
+    return subprocess.Popen(command, cwd=cwd, env=_environment(found), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def _environment(found: dict[str, str]) -> dict[str, str]:
+    """The executors have the nodes' own Python, and no packages of ours."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYSPARK", "PYTHON", "VIRTUAL_ENV"))}
+    return {**kept, **found, "SPARK_LOCAL_IP": "127.0.0.1", "PYTHONPATH": str(ROOT)}
 
 
 class Hdfs:
@@ -55,6 +71,7 @@ class Hdfs:
     def __init__(self, found: dict[str, str]) -> None:
         """Finds the NameNode's web address in the conf that the daemons were started with."""
         ports = json.loads((Path(found["HADOOP_CONF_DIR"]).parent / "ports.json").read_text(encoding="utf-8"))
+        self.out = f"/out/{uuid4().hex}"
         self.root, self._web = found["SPARKKIT_HDFS"], f"http://127.0.0.1:{ports['nn-web']}/webhdfs/v1"
 
     def _ask(self, method: str, path: str, query: str, data: bytes | None = None) -> bytes:

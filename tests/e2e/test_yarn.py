@@ -72,17 +72,17 @@ def here(job: str, *options: str, cwd: Path = ROOT) -> None:
 
 @pytest.mark.parametrize("mode", ["client", pytest.param("cluster", marks=pytest.mark.long)])
 def test_word_count_gives_the_rows_of_a_run_here(mode: str, found: dict[str, str], hdfs: Hdfs, tmp_path: Path) -> None:
-    paths = ("--input", f"{hdfs.root}/in/books", "--output", f"{hdfs.root}/out/{mode}/words", "--ledger", f"{hdfs.root}/ledger")
+    paths = ("--input", f"{hdfs.root}/in/books", "--output", f"{hdfs.root}{hdfs.out}/{mode}/words", "--ledger", f"{hdfs.root}/ledger")
     done = cluster.submit(found, "--target", "yarn", "--deploy-mode", mode, "--wait", "word_count", *paths)
     assert done.returncode == 0, done.stderr[-5000:]
     here("word_count", "--input", "data/books", "--output", str(tmp_path / "here"))
-    hdfs.get(f"/out/{mode}/words", tmp_path / "there")
+    hdfs.get(f"{hdfs.out}/{mode}/words", tmp_path / "there")
     assert rows(f"{tmp_path}/there/*.parquet") == rows(f"{tmp_path}/here/*.parquet") != []
 
 
 @pytest.mark.parametrize("mode", [pytest.param("client", marks=pytest.mark.long), "cluster"])
 def test_a_delta_table_has_the_rows_of_a_run_here(mode: str, found: dict[str, str], hdfs: Hdfs, tmp_path: Path) -> None:
-    options, out = ("--output-format", "delta", "--over", "300000"), f"/out/{mode}/names"
+    options, out = ("--output-format", "delta", "--over", "300000"), f"{hdfs.out}/{mode}/names"
     paths = ("--input", f"{hdfs.root}/in/names", "--output", f"{hdfs.root}{out}", "--ledger", f"{hdfs.root}/ledger")
     done = cluster.submit(found, "names", "--target", "yarn", "--deploy-mode", mode, "--wait", "--", *paths, *options)
     assert done.returncode == 0, done.stderr[-5000:]
@@ -99,11 +99,11 @@ def test_a_delta_table_has_the_rows_of_a_run_here(mode: str, found: dict[str, st
 def test_population_report_gives_the_rows_of_a_run_here(mode: str, found: dict[str, str], hdfs: Hdfs, tmp_path: Path) -> None:
     (tmp_path / "population.csv").write_text(POPULATION, encoding="utf-8")
     hdfs.put(tmp_path / "population.csv", "/in/population")
-    paths = ("--input", f"{hdfs.root}/in/population", "--output", f"{hdfs.root}/out/{mode}/report", "--ledger", f"{hdfs.root}/ledger")
+    paths = ("--input", f"{hdfs.root}/in/population", "--output", f"{hdfs.root}{hdfs.out}/{mode}/report", "--ledger", f"{hdfs.root}/ledger")
     done = cluster.submit(found, "population_report", "--target", "yarn", "--deploy-mode", mode, "--wait", "--", *paths)
     assert done.returncode == 0, done.stderr[-5000:]
     here("population_report", "--input", str(tmp_path / "population.csv"), "--output", str(tmp_path / "here"))
-    hdfs.get(f"/out/{mode}/report", tmp_path / "there")
+    hdfs.get(f"{hdfs.out}/{mode}/report", tmp_path / "there")
     assert rows(f"{tmp_path}/there/*.parquet") == rows(f"{tmp_path}/here/*.parquet") != []
 
 
@@ -114,15 +114,15 @@ def test_what_the_project_and_sparkkit_hold_reaches_executors_that_have_neither(
         (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / "schemas").mkdir()
     (tmp_path / "schemas" / "names.yaml").write_bytes((ROOT / "schemas" / "names.yaml").read_bytes())
-    paths = ("--input", f"{hdfs.root}/in/names", "--output", f"{hdfs.root}/out/greet", "--output-format", "json", "--note", ODD)
+    paths = ("--input", f"{hdfs.root}/in/names", "--output", f"{hdfs.root}{hdfs.out}/greet", "--output-format", "json", "--note", ODD)
     done = cluster.submit(found, "greet", "--target", "yarn", "--deploy-mode", "cluster", "--wait", "--", *paths, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-5000:]
-    hdfs.get("/out/greet", tmp_path / "there")
+    hdfs.get(f"{hdfs.out}/greet", tmp_path / "there")
     said = [json.loads(line) for file in sorted((tmp_path / "there").glob("*.json")) for line in file.read_text("utf-8").splitlines()]
     assert {(row["greeting"], row["note"]) for row in said} >= {("hello Ilse from 3", ODD)}
 
 
 def test_a_job_that_fails_on_a_node_ends_the_command_with_its_own_code(found: dict[str, str], hdfs: Hdfs) -> None:
-    paths = ("--input", f"{hdfs.root}/in/nowhere", "--output", f"{hdfs.root}/out/none")
+    paths = ("--input", f"{hdfs.root}/in/nowhere", "--output", f"{hdfs.root}{hdfs.out}/none")
     done = cluster.submit(found, "--target", "yarn", "--deploy-mode", "cluster", "--wait", "word_count", *paths)
     assert done.returncode == 3, done.stderr[-3000:]
