@@ -119,16 +119,18 @@ def _configure(folder: Path, **files: Mapping[str, object]) -> str:
         lines = "".join(f"<property><name>{escape(k)}</name><value>{escape(str(v))}</value></property>\n" for k, v in settings.items())
         text = f"<configuration>\n{lines}</configuration>\n"
         (folder / f"{stem.replace('_', '-')}.xml").write_text(text, encoding="utf-8")
-    (folder / "log4j.properties").write_text(LOG4J, encoding="utf-8")
+    (folder / "log4j2.properties").write_text(LOG4J, encoding="utf-8")
     return str(folder)
 
 
 LOG4J = """\
-log4j.rootLogger=WARN,console
-log4j.appender.console=org.apache.log4j.ConsoleAppender
-log4j.appender.console.target=System.err
-log4j.appender.console.layout=org.apache.log4j.PatternLayout
-log4j.appender.console.layout.ConversionPattern=%d{ISO8601} %p %c: %m%n
+rootLogger.level = info
+rootLogger.appenderRef.console.ref = console
+appender.console.type = Console
+appender.console.name = console
+appender.console.target = SYSTEM_ERR
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d %p %c{1}: %m%n%ex
 """
 
 
@@ -184,6 +186,8 @@ def _yarn_site(ports: Mapping[str, int]) -> dict[str, object]:
         "yarn.scheduler.minimum-allocation-mb": 128, "yarn.scheduler.maximum-allocation-mb": 2048,
         "yarn.log-aggregation-enable": "true", "yarn.nodemanager.remote-app-log-dir": "/logs", "yarn.nodemanager.delete.debug-delay-sec": 0,
         "yarn.nodemanager.vmem-check-enabled": "false", "yarn.nodemanager.pmem-check-enabled": "true",
+        # else containers over their memory are left to control groups, which are not there
+        "yarn.nodemanager.resource.memory.enforced": "false",
         "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage": 99,
         # a dead NodeManager is seen in seconds; a driver on a slow machine takes long to say its first word
         "yarn.nm.liveness-monitor.expiry-interval-ms": 10000, "yarn.am.liveness-monitor.expiry-interval-ms": 150000,

@@ -35,7 +35,7 @@ def told(how):
         held = bytearray(900 << 20)
         for at in range(0, len(held), 4096):
             held[at] = 1
-        time.sleep(30)
+        time.sleep(20)
     if how == "sleeps":
         time.sleep(300)
     return how
@@ -45,10 +45,9 @@ def build(people: DataFrame, *, how: Literal["raises", "module", "memory", "slee
     """A row for each."""
     if how == "collects":
         spark = people.sparkSession
-        spark.conf.set("spark.driver.maxResultSize", "0")
         many = spark.range(0, 3_000_000, 1, 2).select(F.repeat(F.lit("x"), 500).alias("x"), "id")
         spark._jvm.java.util.ArrayList(many._jdf.collectAsList())
-    return people.select("firstname", F.udf(told)(F.lit(how)).alias("how"))
+    return people.limit(1).select("firstname", F.udf(told)(F.lit(how)).alias("how"))
 
 
 JOB = Job(build)
@@ -86,7 +85,7 @@ def kill_by_user(application: str) -> None:
 
 
 DEATHS = {
-    "out of memory": Death("out_of_memory", 6, job=("--how", "collects")),
+    "out of memory": Death("out_of_memory", 6, ("--conf", "spark.driver.maxResultSize=0"), ("--how", "collects")),
     "container over its memory": Death("container_killed", 6, ("--conf", "spark.executor.memoryOverhead=384m"), ("--how", "memory")),
     "lost master": Death("process_killed", 6, job=("--how", "sleeps"), then=kill_master),
     "killed by a person": Death("killed_by_user", 6, job=("--how", "sleeps"), then=kill_by_user),
