@@ -14,7 +14,7 @@ from sparkkit.errors import UsageError
 from sparkkit.history import places
 from sparkkit.job import Job
 from sparkkit.ledger import new_run_id
-from sparkkit.submission import local, package, send, spark, words
+from sparkkit.submission import livy, local, package, send, spark, words
 from sparkkit.submission.order import Command, Order, Sent
 
 MASTERS = (("yarn", "yarn"), ("spark://", "standalone"), ("k8s://", "k8s"))
@@ -132,4 +132,6 @@ def request(made: Order) -> Sent:
     """What a target is sent."""
     if made.target in ("standalone", "yarn", "k8s"):
         return spark.command(made)
+    if made.target == "livy":
+        return livy.request(made)
     raise UsageError(f"target {made.target} is not there yet", reason="unknown_target")
