@@ -9,7 +9,7 @@ import sys
 from sparkkit.errors import UsageError
 from sparkkit.submission import spark, stores
 from sparkkit.submission.local import program
-from sparkkit.submission.order import Command, Order, Sent
+from sparkkit.submission.order import Command, HttpCall, Order, Sent
 
 ENDED = re.compile(r"User application exited with status (\d+)")
 """What YARN's master of an application says of a driver in Python that has ended with an error."""
@@ -22,6 +22,10 @@ def send(what: Sent, order: Order) -> int:
         UsageError: this machine lacks what the target needs.
         InfrastructureError: the code could not be put in its place.
     """
+    if isinstance(what, HttpCall):
+        from sparkkit.submission import livy_watch
+
+        return livy_watch.send(what, order)
     assert isinstance(what, Command)
     for problem in spark.problems(order, dict(os.environ)):
         raise UsageError(problem, reason="not_configured")
