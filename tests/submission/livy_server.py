@@ -69,12 +69,13 @@ class LivyServer:
 
     Args:
         authorization: the header that is asked for.
-        script: the states of each batch, where `command` is None.
+        script: the states of each batch, where nothing is started for it.
         log: its log.
-        command: the words of a process for a batch's body, which is started for each batch.
+        start: starts the process of a batch, from its body; both its streams come by its stdout.
         tls: a file of a certificate and its key.
         recovery: whether batches are known after a restart.
         names: whether batches have names, as they do since 0.6.
+        page: the most that it gives at once.
         faults: what goes wrong with the next requests to begin a batch: `unheard` and `unanswered` cut the connection before and
             after it is begun, `cut` sends half an answer, `busy` refuses, a number is a status.
     """
@@ -82,7 +83,7 @@ class LivyServer:
     authorization: str | None = None
     script: Sequence[str] = ("starting", "running", "success")
     log: Sequence[str] = ()
-    command: Callable[[Mapping[str, Any]], list[str]] | None = None
+    start: Callable[[Mapping[str, Any]], subprocess.Popen[str]] | None = None
     tls: Path | None = None
     recovery: bool = True
     names: bool = True
@@ -183,8 +184,8 @@ class LivyServer:
             return 400, {"msg": why}
         number, self._next = self._next, self._next + 1
         batch = self.batches[number] = Batch(number, body, deque(self.script), self.log)
-        if self.command:
-            batch.process = subprocess.Popen(self.command(body), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if self.start:
+            batch.process = self.start(body)
             threading.Thread(target=batch.read, daemon=True).start()
         if fault == "unanswered":
             raise ConnectionAbortedError

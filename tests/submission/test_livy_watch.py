@@ -4,9 +4,11 @@ from __future__ import annotations
 import io
 import os
 import signal
+import sys
 import threading
 import time
 from dataclasses import replace
+from subprocess import PIPE, STDOUT, Popen
 from typing import Any
 
 import pytest
@@ -188,3 +190,11 @@ def test_the_code_is_put_in_its_place_first(tmp_path: Any) -> None:
     with LivyServer() as server:
         assert submit(server, uploads={str(place): b"print(1)"}) == 0
     assert place.read_bytes() == b"print(1)"
+
+
+def test_a_process_of_the_server_ends_with_its_own_code_and_its_log_comes_back(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [sys.executable, "-c", "print('counting'); print('x: no (exit 4, record r.json)', file=__import__('sys').stderr); exit(4)"]
+    with LivyServer(start=lambda _: Popen(words, stdout=PIPE, stderr=STDOUT, text=True)) as server:
+        assert submit(server) == 4
+    said = capsys.readouterr().err.splitlines()
+    assert [line for line in said if line in ("counting", "sparkkit: livy: batch 0: dead")] == ["sparkkit: livy: batch 0: dead", "counting"]
