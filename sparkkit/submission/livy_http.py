@@ -84,7 +84,8 @@ class Client:
             with self.opener.open(request, timeout=self.timeout) as answer:
                 return _object(answer.read(), self.url)
         except urllib.error.HTTPError as error:
-            raise _refused(error, self.url) from None
+            with error:
+                raise _refused(error, self.url) from None
         except (OSError, http.client.HTTPException) as error:
             raise _unreached(error, self.url) from None
 
@@ -130,10 +131,8 @@ def loopback(host: str) -> bool:
 
 
 def _authorization(order: Order) -> str | None:
-    """The header of the credentials; each of their forms is kept in mind, so that nothing prints it."""
+    """The header of the credentials; what a reference brings is kept in mind, and so is its other form, so that nothing prints it."""
     user, password, token = (references.resolved(order.said(key), f"submit.{key}") for key in ("user", "password", "token"))
-    for secret in filter(None, (password, token)):
-        redaction.remember(secret)
     if token and (user or password):
         raise UsageError("submit has a token and a user or password", reason="wrong_conf", hint="give the token, or both of the others")
     if bool(user) != bool(password) or ":" in (user or ""):

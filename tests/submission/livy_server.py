@@ -43,20 +43,23 @@ class Batch:
     script: deque[str]
     log: Sequence[str] = ()
     process: subprocess.Popen[str] | None = None
+    reader: threading.Thread | None = None
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=LOG_LINES))
 
     def state(self) -> str:
         """The state now."""
         if self.process is None:
             return self.script.popleft() if len(self.script) > 1 else self.script[0]
-        code = self.process.poll()
-        return "running" if code is None else "dead" if code else "success"
+        if self.reader is not None and self.reader.is_alive():
+            return "running"
+        return "dead" if self.process.wait() else "success"
 
     def read(self) -> None:
         """Reads the process's output to its end."""
         assert self.process is not None
         assert self.process.stdout is not None
-        self.lines.extend(line.rstrip("\n") for line in self.process.stdout)
+        with self.process.stdout as stream:
+            self.lines.extend(line.rstrip("\n") for line in stream)
 
     def all_lines(self) -> list[str]:
         """The log as Livy gives it for a process."""
@@ -75,6 +78,7 @@ class LivyServer:
         tls: a file of a certificate and its key.
         recovery: whether batches are known after a restart.
         names: whether batches have names, as they do since 0.6.
+        app: the cluster's id of every batch.
         page: the most that it gives at once.
         faults: what goes wrong with the next requests to begin a batch: `unheard` and `unanswered` cut the connection before and
             after it is begun, `cut` sends half an answer, `busy` refuses, a number is a status.
@@ -87,6 +91,7 @@ class LivyServer:
     tls: Path | None = None
     recovery: bool = True
     names: bool = True
+    app: str | None = None
     page: int = 10_000
     faults: list[str | int] = field(default_factory=list)
     batches: dict[int, Batch] = field(default_factory=dict)
@@ -166,7 +171,7 @@ class LivyServer:
     def view(self, batch: Batch, state: str | None = None) -> Mapping[str, Any]:
         """A batch as it is shown."""
         state = state or (batch.state() if batch.process else batch.script[0])
-        shown = {"id": batch.id, "owner": None, "proxyUser": batch.body.get("proxyUser"), "state": state, "appId": None,
+        shown = {"id": batch.id, "owner": None, "proxyUser": batch.body.get("proxyUser"), "state": state, "appId": self.app,
                  "appInfo": {"driverLogUrl": None, "sparkUiUrl": None}, "log": batch.all_lines()[-10:]}
         return {**shown, "name": batch.body.get("name")} if self.names else shown
 
@@ -186,10 +191,11 @@ class LivyServer:
         batch = self.batches[number] = Batch(number, body, deque(self.script), self.log)
         if self.start:
             batch.process = self.start(body)
-            threading.Thread(target=batch.read, daemon=True).start()
+            batch.reader = threading.Thread(target=batch.read, daemon=True)
+            batch.reader.start()
         if fault == "unanswered":
             raise ConnectionAbortedError
-        return (201 if fault != "cut" else -201), self.view(batch, "starting")
+        return (201 if fault != "cut" else -201), {**self.view(batch, "starting"), "appId": None}
 
     def wrong(self, body: Mapping[str, Any]) -> Iterable[str | None]:
         """Why a request is refused."""

@@ -94,13 +94,14 @@ def test_a_dead_batch_whose_log_is_not_shown_is_dead_all_the_same(
     assert "its log can't be read" in capsys.readouterr().err
 
 
-def _restarted(server: LivyServer, after: float) -> threading.Thread:
-    """Stops the server once it was asked for the batch, and starts it again after some time."""
+def _restarted(server: LivyServer, after: float, app: str | None = None) -> threading.Thread:
+    """Stops the server once it has told of the batch, and starts it again after some time, with another application."""
     def act() -> None:
-        while not any(path == "/batches/0" for _, path in list(server.asked)):
+        while [path for _, path in list(server.asked)].count("/batches/0") < 2:
             time.sleep(0.005)
         server.__exit__()
         time.sleep(after)
+        server.app = app
         server.__enter__()
 
     made = threading.Thread(target=act)
@@ -123,6 +124,14 @@ def test_a_server_that_restarts_without_its_batches_is_infrastructure() -> None:
             submit(server)
         restart.join()
     assert (caught.value.exit_code, caught.value.reason) == (6, "batch_gone")
+
+
+def test_another_application_under_the_same_number_is_not_taken_for_ours() -> None:
+    with LivyServer(script=["running"], names=False, app="application_1") as server:
+        restart = _restarted(server, 0.1, app="application_2")
+        with pytest.raises(InfrastructureError, match="does not know batch 0 any more"):
+            submit(server)
+        restart.join()
 
 
 def test_a_server_that_stays_away_is_infrastructure_after_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +168,7 @@ def test_where_there_is_no_terminal_an_interrupt_leaves_the_batch(number: int, c
 
 
 class Terminal(io.StringIO):
-    """A terminal on which somebody has typed."""
+    """A terminal, on which somebody may have typed."""
 
     def isatty(self) -> bool:
         return True
@@ -176,6 +185,16 @@ def test_on_a_terminal_an_interrupt_asks_before_it_kills(typed: str, left: list[
         assert [*server.batches] == left
     assert "kill batch 0? It goes on otherwise. [y/N]" in screen.getvalue()
     assert screen.getvalue().splitlines()[-1].partition(";")[0].endswith("batch 0 goes on" if left else "batch 0: killed")
+
+
+@pytest.mark.parametrize("missing", ["stdin", "stderr"])
+def test_where_nobody_can_be_asked_the_batch_goes_on(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("stdin", "stderr"):
+        monkeypatch.setattr(f"sys.{name}", io.StringIO("y\n") if name == missing else Terminal("y\n"))
+    with LivyServer(script=["running"]) as server:
+        _interrupting(server, signal.SIGINT)
+        assert submit(server) == 130
+        assert [*server.batches] == [0]
 
 
 def test_an_interrupt_while_it_is_sent_says_where_to_look(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
