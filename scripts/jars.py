@@ -2,6 +2,7 @@
 
 Exit codes: 0 all there, or the registry can't be reached (said, and written to jars/UNAVAILABLE);
 2 a jar does not match.
+Names of groups as arguments fetch those, too, which are optional in the lock.
 `--relock` writes what the resolver gives now into conf/jars.lock, in place of the hashes of this Spark line.
 """
 from __future__ import annotations
@@ -12,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -77,16 +79,18 @@ def relock() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 new = "".join(f"jar {jars.sha256(path)}  {path.name}\n" for path in resolve(group, Path(folder)))
             head = re.escape(f"[{group.name} {group.spark}]\n")
-            text = re.sub(rf"({head}(?:(?:package|exclude) .*\n)*)(?:jar .*\n?)*", lambda m, new=new: m[1] + new, text)
+            text = re.sub(rf"({head}(?:(?:package|exclude|optional).*\n)*)(?:jar .*\n?)*", lambda m, new=new: m[1] + new, text)
     LOCK.write_text(text, encoding="utf-8")
 
 
-def ensure(where: Path) -> int:
-    """Fetches what is missing or damaged; the exit code."""
+def ensure(where: Path, names: Sequence[str] = ()) -> int:
+    """Fetches what is missing or damaged, of the optional groups only those named; the exit code."""
     where.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(LOCK, where / "jars.lock")
     note = where / jars.UNAVAILABLE
     for group in jars.parse(LOCK.read_text(encoding="utf-8")):
+        if group.optional and group.name not in names:
+            continue
         wrong = jars.problems(where, group.files) if group.spark == jars.line() else {}
         for name in (n for n, what in wrong.items() if what == "does not match"):
             say(f"{where / name} does not match its SHA-256 in conf/jars.lock: removed, and fetched anew")
@@ -103,7 +107,8 @@ def bring(group: jars.Group, where: Path, note: Path) -> bool:
     try:
         refused = fetch(group, where)
     except UnreachableError as error:
-        note.write_text(f"{error}\n", encoding="utf-8")
+        if not group.optional:
+            note.write_text(f"{error}\n", encoding="utf-8")
         say(f"the jar registry can't be reached, or lacks them ({error}); all that needs no {group.name} jar still "
             "runs, and scripts/setup.sh tries again")
         return True
@@ -118,4 +123,4 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(relock() if sys.argv[1:] == ["--relock"] else ensure(jars.folder()))
+    sys.exit(relock() if sys.argv[1:] == ["--relock"] else ensure(jars.folder(), sys.argv[1:]))

@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sparkkit.errors import SparkkitError, UsageError, nearest
-from sparkkit.verbs import quality, repair, rollback, runs, schemas, why
+from sparkkit.verbs import logs, quality, repair, rollback, runs, schemas, why
 
 PASS_ON = {
     "run": ("JOB [job options]", "run a job; `sparkkit run JOB --help` lists its options"),
     "submit": ("[--target T] [--wait] [--print] [spark options] JOB [job options]", "run a job on a cluster, or here"),
+    "iam-policy": ("JOB [job options]", "what AWS has to allow for a job, from its inputs and outputs; --env says where it runs"),
     "dry-run": ("JOB [job options]", "build a job on empty frames: no data is touched"),
     **repair.PASS_ON,
     "shell": ("[JOB [job options]]", "Python with `spark`, `F`, `sparkkit`; with a JOB its inputs as frames, and `build`"),
@@ -75,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     quality.add(verbs)
     runs.add(verbs)
     why.add(verbs)
+    logs.add(verbs)
     rollback.add(verbs)
     init = verbs.add_parser("init", help="a new project in an empty folder, or a new job in a project; it runs and has a passing test")
     init.add_argument("name", nargs="?", default="", help="the new job's name (default: a project with the job word_count)")
@@ -96,6 +98,12 @@ def _submit(argv: list[str]) -> int:
     from sparkkit.submission import submit
 
     return submit.main(argv)
+
+
+def _iam_policy(argv: list[str]) -> int:
+    from sparkkit.submission import submit
+
+    return submit.iam_policy(argv)
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -185,11 +193,13 @@ VERBS: dict[str, Callable[..., int]] = {
     "describe": _describe,
     "run": _run,
     "submit": _submit,
+    "iam-policy": _iam_policy,
     "dry-run": _dry_run,
     **schemas.VERBS,
     **quality.VERBS,
     **runs.VERBS,
     **why.VERBS,
+    **logs.VERBS,
     **rollback.VERBS,
     **repair.VERBS,
     "init": _init,

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sparkkit import codebase, failures, project, redaction, session
+from sparkkit import codebase, compat, failures, project, redaction, session
 from sparkkit import conf as confs
 from sparkkit.conf import Conf
 from sparkkit.errors import InfrastructureError, SparkkitError, UsageError
@@ -239,7 +239,7 @@ def _go(
         if given is None:
             keeper.closing.callback(_wash, record)  # after the session, which is stopped first
             keeper.closing.callback(session.stop, spark)
-    record.spark_version = spark.version
+    record.spark_version, record.application = spark.version, compat.application(spark)
     from sparkkit import formats, run
     from sparkkit.report import progress
 

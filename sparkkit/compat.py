@@ -27,6 +27,11 @@ def is_connect(frame_or_session: DataFrame | SparkSession) -> bool:
     return ".connect." in type(frame_or_session).__module__
 
 
+def application(spark: SparkSession) -> str | None:
+    """Spark's id of the application, by which a cluster keeps its logs; None over Spark Connect, whose server it is."""
+    return None if is_connect(spark) else spark.sparkContext.applicationId
+
+
 def patience(spark: SparkSession, tries: int) -> None:
     """How often a call of Spark Connect is tried again where no server answers: 4 take 4 seconds, 6 a minute, and Spark's own
     15 ten minutes, in which a server that comes back has forgotten the session. Nothing on a classic session."""

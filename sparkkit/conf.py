@@ -42,9 +42,10 @@ LEDGER_KEYS: Mapping[str, type] = {"path": str}
 SUBMIT_KEYS: Mapping[str, type] = {
     "target": str, "deploy_mode": str, "master": str, "code": str, "python": str, "environment": str,
     # EMR, EMR Serverless
-    "region": str, "endpoint": str, "cluster": str, "application": str, "release": str, "log_uri": str, "execution_role": str,
+    "region": str, "endpoint": object, "cluster": str, "application": str, "release": str, "log_uri": str, "execution_role": str,
     "service_role": str, "instance_profile": str, "instances": object, "managed_scaling": object, "bootstrap": list, "applications": list,
     "on_failure": str, "idle_minutes": object, "timeout_minutes": object, "subnets": list, "security": object, "tags": object,
+    "kms_keys": list,
     # Livy
     "url": str, "user": str, "password": str, "token": str, "ca": str, "proxy_user": str,
 }

@@ -23,13 +23,15 @@ _VERIFIED = ".verified.json"
 
 @dataclass(frozen=True)
 class Group:
-    """The jars of one purpose (`delta`) for one Spark line (`4.2`): `files` maps file name to SHA-256."""
+    """The jars of one purpose (`delta`) for one Spark line (`4.2`): `files` maps file name to SHA-256; `optional` ones are
+    fetched only where they are asked for."""
 
     name: str
     spark: str
     packages: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    optional: bool = False
 
 
 def parse(text: str) -> tuple[Group, ...]:
@@ -51,7 +53,8 @@ def _group(lines: list[list[str]]) -> Group:
     packages, excludes, files = (
         [word for words in lines[1:] if words[0] == key for word in words[1:]] for key in ("package", "exclude", "jar")
     )
-    return Group(name, spark, tuple(packages), tuple(excludes), dict(zip(files[1::2], files[::2], strict=True)))
+    optional = ["optional"] in lines
+    return Group(name, spark, tuple(packages), tuple(excludes), dict(zip(files[1::2], files[::2], strict=True)), optional)
 
 
 def folder() -> Path:

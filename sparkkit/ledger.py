@@ -57,6 +57,7 @@ class Record:
     env: str | None = None
     code_version: str | None = None
     spark_version: str | None = None
+    application: str | None = None
     started: str = field(default_factory=utc_now)
     seconds: dict[str, float | None] = field(default_factory=lambda: dict.fromkeys(("total", *STEPS)))
     contracts: dict[str, Any] = field(default_factory=dict)

@@ -8,11 +8,13 @@ a filter, and `by hand` with all 20 counted by an observation: no less can be as
 value and row judged, the rows that break a rule parted, the aggregates asked of what was staged. `--road` adds whole runs of a job, by
 a contract with the rules and by the same one without (reading, conform, quarantine, accounting and publishing are in both); `--gx`
 adds Great Expectations, which only looks, at the Parquet files. `--alone` adds whole processes, from command to result: a bare script in
-plain PySpark, and `sparkkit run` of a job whose contract has the rules. Writes benchmarks/results/quality.json.
+plain PySpark, and `sparkkit run` of a job whose contract has the rules (`alone without`: by one that has none). Writes
+benchmarks/results/quality.json.
 """
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
 import platform
@@ -21,7 +23,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -68,7 +72,7 @@ CONTRACT = Contract("bench", tuple(Column(n, kind) for n, kind in TYPES.items())
 PLAIN = replace(CONTRACT, rules=(), quality=())
 CHECKS = of(CONTRACT)
 BESIDE = (("rules", "bare"), ("where", "bare"), ("by hand", "bare"), ("rules", "by hand"), ("road rules", "road without"),
-          ("road rules", "bare"), ("alone rules", "alone bare"))
+          ("road rules", "bare"), ("alone rules", "alone without"), ("alone rules", "alone bare"))
 
 
 def cpu() -> float:
@@ -160,11 +164,14 @@ def project(folder: Path, kind: str) -> None:
     for item in NAMED:
         own = next((c for c in columns if c["name"] == item.get("column")), None)
         (own.setdefault("quality", []) if own else items).append({k: v for k, v in item.items() if k != "column"})  # type: ignore[attr-defined]
-    said = {"apiVersion": "v3.1.0", "kind": "DataContract", "id": "bench", "version": "1.0.0", "status": "active",
-            "schema": [{"name": "bench", "properties": columns, "quality": items}]}
-    for name, text in (("jobs/bench.py", JOB.format(edge={"rows" if kind == "csv" else "output": "bench"})),
-                       ("schemas/bench.yaml", json.dumps(said)), ("stock.py", STOCK)):
-        (folder / name).parent.mkdir(exist_ok=True)
+    plain = [{k: v for k, v in column.items() if k != "quality"} for column in columns]
+    edge, files = "rows" if kind == "csv" else "output", {"stock.py": STOCK}
+    for way, table in (("rules", {"properties": columns, "quality": items}), ("without", {"properties": plain})):
+        said = {"apiVersion": "v3.1.0", "kind": "DataContract", "id": way, "version": "1.0.0", "status": "active",
+                "schema": [{"name": way, **table}]}
+        files |= {f"jobs/bench_{way}.py": JOB.format(edge={edge: way}), f"schemas/{way}.yaml": json.dumps(said)}
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
 
 
@@ -174,17 +181,28 @@ def logical(physical: str) -> str:
     return words.get(physical, "number")
 
 
-def alone(folder: Path, kind: str, form: str, to: str, *, ours: bool) -> None:
-    """One whole process."""
-    if ours:
-        words = ["-m", "sparkkit", "run", "bench", f"--input={folder}/{kind}", f"--output={to}", f"--output-format={form}"]
+def alone(folder: Path, kind: str, form: str, way: str, to: str) -> None:
+    """One whole process, with all that it leaves behind: PySpark does not wait for its JVM, whose time we would not see."""
+    ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
+    if way != "bare":
+        words = ["-m", "sparkkit", "run", f"bench_{way}", f"--input={folder}/{kind}", f"--output={to}", f"--output-format={form}"]
     else:
         found = ",".join(map(str, sorted(jars.folder().glob("*delta*.jar"))))
         words = ["stock.py", kind, form, ", ".join(f"{n} {one}" for n, one in TYPES.items()), f"{folder}/{kind}", to, found]
     given = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYSPARK_PYTHON": sys.executable}
-    done = subprocess.run([sys.executable, *words], cwd=folder, env=given, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, *words], cwd=folder / f"project-{kind}", env=given, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(words)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    while orphans():
+        with suppress(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+        time.sleep(0.05)
+
+
+def orphans() -> list[int]:
+    """Processes that were left to us: our children but for the JVM of our own session."""
+    own = session._booted[0].process.pid
+    return [int(one) for one in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split() if int(one) != own]
 
 
 def theirs(frame: DataFrame) -> None:
@@ -208,9 +226,8 @@ def ways(spark: SparkSession, folder: Path, asked: argparse.Namespace) -> dict[s
             found[f"{pair} road without"] = partial(whole, spark, PLAIN, kind, form, folder=folder)
             found[f"{pair} road rules"] = partial(whole, spark, CONTRACT, kind, form, folder=folder)
         if asked.alone:
-            project(folder, kind)
-            found[f"{pair} alone bare"] = partial(lambda kind, form, to: alone(folder, kind, form, to, ours=False), kind, form)
-            found[f"{pair} alone rules"] = partial(lambda kind, form, to: alone(folder, kind, form, to, ours=True), kind, form)
+            project(folder / f"project-{kind}", kind)
+            found |= {f"{pair} alone {way}": partial(alone, folder, kind, form, way) for way in ("bare", "without", "rules")}
         if asked.gx and kind == "parquet":  # it reads its input many times, which says little of texts
             found[f"{pair} great expectations"] = partial(lambda kind, to: theirs(read(spark, kind, folder)), kind)
     return found

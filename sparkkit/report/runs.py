@@ -45,7 +45,8 @@ def status(record: Mapping[str, Any]) -> str:
 
 _PLAIN = (
     ("message", "message"), ("started", "started"), ("date", "date"), ("env", "env"), ("parameters", "params"), ("code", "code_version"),
-    ("Spark", "spark_version"), ("quarantine", "quarantine"), ("event log", "event_log"), ("stack", "driver_log"), ("process", "process"),
+    ("Spark", "spark_version"), ("application", "application"), ("quarantine", "quarantine"), ("event log", "event_log"),
+    ("stack", "driver_log"), ("process", "process"),
 )
 """A page's simple lines: the name for people, the record's field."""
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from sparkkit.errors import UsageError
 from sparkkit.submission.order import HttpCall, Order
-from sparkkit.submission.words import FLAGS
+from sparkkit.submission.words import FLAGS, SETTINGS
 
 SIZES: Mapping[str, tuple[str, type]] = {
     "spark.driver.memory": ("driverMemory", str), "spark.driver.cores": ("driverCores", int),
@@ -17,18 +17,13 @@ SIZES: Mapping[str, tuple[str, type]] = {
 }
 """Settings for which Livy has fields of its own, which win over its `conf`."""
 
-AS_SETTING: Mapping[str, str] = {
-    "--driver-memory": "spark.driver.memory", "--driver-cores": "spark.driver.cores",
-    "--executor-memory": "spark.executor.memory", "--executor-cores": "spark.executor.cores",
-    "--num-executors": "spark.executor.instances", "--queue": "spark.yarn.queue", "--total-executor-cores": "spark.cores.max",
-    "--driver-java-options": "spark.driver.extraJavaOptions", "--driver-library-path": "spark.driver.extraLibraryPath",
-    "--driver-class-path": "spark.driver.extraClassPath", "--packages": "spark.jars.packages",
-    "--exclude-packages": "spark.jars.excludes", "--repositories": "spark.jars.repositories",
-}
-"""Options of spark-submit that are another name of a setting."""
-
 LISTS: Mapping[str, str] = {"--py-files": "pyFiles", "--jars": "jars", "--files": "files", "--archives": "archives"}
 """Options of spark-submit that are a list of Livy's, by its field."""
+
+AS_SETTING: Mapping[str, str] = {
+    **{option: key for option, key in SETTINGS.items() if option not in (*LISTS, "--name")}, "--total-executor-cores": "spark.cores.max",
+}
+"""Options of spark-submit that are another name of a setting."""
 
 FIXED = ("spark.master", "spark.submit.deployMode")
 """Settings that Livy's server sets itself, over what it is sent. Those that its administrator keeps back are named by its answer."""

@@ -16,13 +16,16 @@ from sparkkit.submission import stores
 from sparkkit.submission.livy_client import Batch, begin, kill, log, look, patiently
 from sparkkit.submission.livy_http import Client, RefusedError, connect
 from sparkkit.submission.order import HttpCall, Order
-from sparkkit.submission.send import ENDED
 
 ENDS = ("success", "dead", "error", "killed")
 """The states after which nothing comes. Any other, recovering and those of a Livy to come too, is waited through."""
 
-CODES = (ENDED, re.compile(r"\(exit (\d+), record "), re.compile(r"spark-submit exited with code (\d+)"))
-"""Where a log says the job's exit code, the surest first: YARN's diagnostics, the job's own last words, Livy's of spark-submit."""
+CODES = (
+    re.compile(r"User application exited with status (\d+)"),  # YARN's diagnostics, of a driver on the cluster
+    re.compile(r"\(exit (\d+), record "),  # the job's own last words
+    re.compile(r"spark-submit exited with code (\d+)"),  # Livy's own, of a driver that it keeps itself
+)
+"""Where a log says the job's exit code, the surest first."""
 
 SHOWN = 40
 """The last lines of a failed batch's log that are shown."""
@@ -36,7 +39,7 @@ def send(call: HttpCall, order: Order) -> int:
         InfrastructureError: the server did not answer, lost sight of the batch, or somebody killed it.
     """
     client, begun = connect(order), list[Batch]()
-    stores.put(order.uploads)
+    stores.put(order.uploads, order.submit)
     try:
         with Stopper().heeding():
             begun.append(begin(client, call.body))

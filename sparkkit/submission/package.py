@@ -9,7 +9,7 @@ import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sparkkit import codebase, references
@@ -73,7 +73,9 @@ def modules(home: Project) -> dict[str, bytes]:
     with _found_first(home.root):
         for name in home.jobs():
             found |= codebase.imported((home.root / "jobs" / f"{name}.py").read_bytes())
-    return {name: found[name] for name in sorted(found)}
+    # a zip's folder without __init__.py is a package only if it has an entry of its own
+    folders = {f"{folder.as_posix()}/": b"" for name in found for folder in PurePosixPath(name).parents if folder.name}
+    return {name: data for name, data in sorted({**folders, **found}.items())}
 
 
 def left_out(home: Project) -> list[str]:

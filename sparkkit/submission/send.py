@@ -2,17 +2,16 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
+from sparkkit.classpath import spark_home
 from sparkkit.errors import UsageError
-from sparkkit.submission import spark, stores
+from sparkkit.submission import aws, spark, stores, yarn
 from sparkkit.submission.local import program
-from sparkkit.submission.order import Command, HttpCall, Order, Sent
-
-ENDED = re.compile(r"User application exited with status (\d+)")
-"""What YARN's master of an application says of a driver in Python that has ended with an error."""
+from sparkkit.submission.order import AwsCall, Command, HttpCall, Order, Sent
 
 
 def send(what: Sent, order: Order) -> int:
@@ -26,25 +25,69 @@ def send(what: Sent, order: Order) -> int:
         from sparkkit.submission import livy_watch
 
         return livy_watch.send(what, order)
+    if isinstance(what, AwsCall):
+        stores.put(order.uploads, order.submit)
+        return aws.send(what, order)
     assert isinstance(what, Command)
     for problem in spark.problems(order, dict(os.environ)):
         raise UsageError(problem, reason="not_configured")
-    stores.put(order.uploads)
-    return _watched(what) if order.deploy_mode == "cluster" and order.wait else replace(what)
+    stores.put(order.uploads, order.submit)
+    far = order.target == "yarn" and order.deploy_mode == "cluster"
+    return _watched(what, order) if far else replace(what)
 
 
 def replace(what: Command) -> int:
     """Puts a command in the place of this process, so that signals and its exit code are the command's own."""
     sys.stdout.flush()
-    os.execve(program(), list(what.words), {**os.environ, **what.environment})
+    os.execve(program(), list(what.words), _environment(what))
 
 
-def _watched(what: Command) -> int:
-    """Runs a command whose job runs elsewhere: spark-submit says only that it failed, with 1; the job's own code is in its log."""
-    words, code = [program(), *what.words[1:]], None
-    with subprocess.Popen(words, stderr=subprocess.PIPE, env={**os.environ, **what.environment}, text=True, errors="replace") as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            sys.stderr.write(line)
-            code = (found := ENDED.search(line)) and int(found[1]) or code
-    return code or process.returncode
+def _environment(what: Command) -> dict[str, str]:
+    """With SPARK_HOME: the wheel's spark-submit would look for it by whatever Python is first on the path."""
+    home = spark_home()
+    return {**({"SPARK_HOME": str(home)} if home else {}), **os.environ, **what.environment}
+
+
+def _watched(what: Command, order: Order) -> int:
+    """Runs a command whose driver runs on YARN: its log goes to a file, and what it says of the application to a person.
+
+    In a session of its own: Ctrl-C is for us, and does not end what is under way on the cluster.
+    """
+    application, words = yarn.Application(), [program(), *what.words[1:]]
+    path = Path("runs", f"{order.token}.submit.log")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8") as log, subprocess.Popen(
+        words, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, env=_environment(what),
+        text=True, errors="replace", start_new_session=True,
+    ) as process:
+        try:
+            _heard(process, application, log.write)
+        except KeyboardInterrupt:
+            return _left(process, application)
+    trouble = application.trouble(process.returncode)
+    if trouble:
+        print(f"sparkkit: see {path}", file=sys.stderr)
+        raise trouble
+    if process.returncode == 0 and not order.wait:
+        print(application.id or "submitted")
+    return application.code or process.returncode
+
+
+def _heard(process: subprocess.Popen[str], application: yarn.Application, keep: Callable[[str], object]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        keep(line)
+        said = application.hear(line)
+        if said:
+            print(f"sparkkit: {said}", file=sys.stderr)
+
+
+def _left(process: subprocess.Popen[str], application: yarn.Application) -> int:
+    """Ctrl-C: the application is killed if a person says so, else it goes on."""
+    name = application.id
+    if name and sys.stdin.isatty() and input(f"\nkill {name}, too? [y/N] ").strip().lower() in ("y", "yes"):
+        print(f"sparkkit: {name} {'was killed' if yarn.kill(name) else 'could not be killed'}", file=sys.stderr)
+    elif name:
+        print(f"sparkkit: {name} goes on; to kill it: yarn application -kill {name}", file=sys.stderr)
+    process.kill()
+    return 130

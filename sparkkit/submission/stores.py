@@ -7,20 +7,23 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from sparkkit.classpath import class_path, spark_home
 from sparkkit.errors import InfrastructureError, UsageError
+from sparkkit.submission import aws
 
 
-def put(uploads: Mapping[str, bytes]) -> None:
-    """Puts each file in its place where it is not there yet: the place is named by the content's hash.
+def put(uploads: Mapping[str, bytes], submit: Mapping[str, Any]) -> None:
+    """Puts each file in its place where it is not there yet: the place is named by the content's hash. `submit` says where S3 is.
 
     Raises:
+        UsageError: the place is none that can be written to, by who asks.
         InfrastructureError: it could not be put there (`not_uploaded`).
     """
     for place, data in uploads.items():
         if place.startswith(("s3://", "s3a://")):
-            _on_s3(place, data)
+            aws.put(place, data, submit)
         elif "://" in place:
             _on_hadoop(place, data)
         elif not Path(place).is_file():
@@ -52,14 +55,19 @@ def _on_hadoop(place: str, data: bytes) -> None:
 
 
 def _hadoop(*words: str) -> subprocess.CompletedProcess[str]:
+    return java("org.apache.hadoop.fs.FsShell", *words)
+
+
+def java(main: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """A tool of Hadoop's, with the jars of Spark and the conf of the cluster.
+
+    Raises:
+        UsageError: there is no Spark here.
+    """
     home = spark_home()
     if home is None:
-        raise UsageError("there is no Spark here, whose Hadoop could write", reason="no_spark", hint="set SPARK_HOME")
-    java = str(Path(os.environ["JAVA_HOME"], "bin", "java")) if os.environ.get("JAVA_HOME") else shutil.which("java") or "java"
+        raise UsageError("there is no Spark here, whose Hadoop could be asked", reason="no_spark", hint="set SPARK_HOME")
+    program = str(Path(os.environ["JAVA_HOME"], "bin", "java")) if os.environ.get("JAVA_HOME") else shutil.which("java") or "java"
     path = os.pathsep.join(class_path(home, "", ()))
-    command = [java, "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", path, "org.apache.hadoop.fs.FsShell", *words]
+    command = [program, "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", path, main, *words]
     return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-
-
-def _on_s3(place: str, data: bytes) -> None:
-    raise NotImplementedError

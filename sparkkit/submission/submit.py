@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from sparkkit.errors import UsageError
 from sparkkit.history import places
 from sparkkit.job import Job
 from sparkkit.ledger import new_run_id
-from sparkkit.submission import livy, local, package, send, spark, words
+from sparkkit.submission import emr, iam, livy, local, package, send, serverless, spark, words
 from sparkkit.submission.order import Command, Order, Sent
 
 MASTERS = (("yarn", "yarn"), ("spark://", "standalone"), ("k8s://", "k8s"))
@@ -41,9 +42,31 @@ def main(argv: Sequence[str]) -> int:
     if said.printing:
         for place in found.uploads:
             print(f"# puts {place}, if it is not there", file=sys.stderr)
-        print(redaction.printable_lines(what.shown()))
+        print(_printable(what))
         return 0
     return send.send(what, found)
+
+
+def _printable(what: Sent) -> str:
+    """What would be sent, without secrets; `clientToken` is none, and to be seen."""
+    lines = what.shown().split("\n")
+    return "\n".join(line if line.lstrip().startswith('"clientToken": ') else redaction.printable_lines(line) for line in lines)
+
+
+def iam_policy(argv: Sequence[str]) -> int:
+    """Prints what AWS has to allow for a job, and who may take that role; the exit code."""
+    if not argv or argv[0].startswith("-"):
+        raise UsageError("iam-policy needs a JOB", reason="wrong_option", hint="`sparkkit list` shows the jobs")
+    job = local.load_job(argv[0])
+    home = project.find(job.file)
+    args = command.parser(job, f"sparkkit iam-policy {argv[0]}").parse_args(list(argv[1:]))
+    conf = command.settings(job, args, home, follow=False)[0]
+    target = words.among("--target", conf.submit.get("target") or "emr")
+    for path in iam.elsewhere(conf):
+        print(f"not on S3, so not in the policy: {redaction.printable(path)}", file=sys.stderr)
+    found = iam.document(conf, target, places.find(home, args.ledger, conf.ledger.get("path")).path)
+    print(redaction.printable_lines(json.dumps(found, indent=2, ensure_ascii=False)))
+    return 0
 
 
 def _here(said: words.Words) -> int:
@@ -132,6 +155,8 @@ def request(made: Order) -> Sent:
     """What a target is sent."""
     if made.target in ("standalone", "yarn", "k8s"):
         return spark.command(made)
+    if made.target in ("emr", "emr-serverless"):
+        return emr.request(made) if made.target == "emr" else serverless.request(made)
     if made.target == "livy":
         return livy.request(made)
     raise UsageError(f"target {made.target} is not there yet", reason="unknown_target")

@@ -146,3 +146,34 @@ def without(option: str, words: Sequence[str]) -> tuple[str, ...]:
         elif not word.startswith(f"{option}="):
             kept.append(word)
     return tuple(kept)
+
+
+SETTINGS = {
+    "--jars": "spark.jars", "--packages": "spark.jars.packages", "--exclude-packages": "spark.jars.excludes",
+    "--repositories": "spark.jars.repositories", "--py-files": "spark.submit.pyFiles", "--files": "spark.files",
+    "--archives": "spark.archives", "--name": "spark.app.name", "--driver-memory": "spark.driver.memory",
+    "--driver-java-options": "spark.driver.extraJavaOptions", "--driver-library-path": "spark.driver.extraLibraryPath",
+    "--driver-class-path": "spark.driver.extraClassPath", "--driver-cores": "spark.driver.cores",
+    "--executor-memory": "spark.executor.memory", "--executor-cores": "spark.executor.cores",
+    "--num-executors": "spark.executor.instances", "--queue": "spark.yarn.queue",
+}
+"""Options of spark-submit that are settings by another name."""
+
+
+def as_settings(words: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Options of spark-submit as settings, the last one of a name counts; and the words that are no settings.
+
+    >>> as_settings(["--conf", "a=b=c", "--executor-memory=4g", "--verbose"])
+    ({'a': 'b=c', 'spark.executor.memory': '4g'}, ('--verbose',))
+    """
+    found, others, rest = dict[str, str](), list[str](), list(words)
+    while rest:
+        word = rest.pop(0)
+        name, equals, value = word.partition("=")
+        if name not in SETTINGS and name not in ("--conf", "-c"):
+            others.append(word)
+            continue
+        value = value if equals else rest.pop(0) if rest else ""
+        key, _, value = value.partition("=") if name in ("--conf", "-c") else (SETTINGS[name], "", value)
+        found[key.strip()] = value
+    return found, tuple(others)

@@ -107,7 +107,7 @@ class LivyServer:
 
     def __enter__(self) -> LivyServer:
         """Starts; on the port it had before, if it had one."""
-        self._http = ThreadingHTTPServer(("127.0.0.1", self.port), _handler(self))
+        self._http = _Quiet(("127.0.0.1", self.port), _handler(self))
         self._http.daemon_threads = True
         self.port = self._http.server_port
         if self.tls:
@@ -212,6 +212,11 @@ class LivyServer:
             yield f"Invalid session name: {name}" if name.isdigit() else None
             twice = name in [one.body.get("name") for one in self.batches.values()]
             yield f"Rejected, Reason: Duplicate session name: Some({name}) for session {self._next}" if twice else None
+
+
+class _Quiet(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Nothing: a client that was interrupted has gone, and a test's output is its own."""
 
 
 def _handler(server: LivyServer) -> type[BaseHTTPRequestHandler]:
