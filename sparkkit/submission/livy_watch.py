@@ -6,11 +6,12 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from typing import Any
 
 from sparkkit import redaction
-from sparkkit.errors import InfrastructureError
+from sparkkit.errors import InfrastructureError, UsageError
 from sparkkit.interrupts import Interrupted, Stopper
 from sparkkit.submission import stores
 from sparkkit.submission.livy_client import Batch, begin, kill, log, look, patiently
@@ -79,6 +80,20 @@ def _log(client: Client, batch: Batch) -> list[str]:
     except RefusedError as error:
         _tell(f"batch {batch.id}: its log can't be read: {error}")
         return []
+
+
+def log_of(page: str, submit: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of a batch's log, by the batch's address and the table `[submit]` with its server's address and credentials.
+
+    Raises:
+        UsageError: the address is of no batch of that server, which alone may get the credentials; or the server refused.
+        NoAnswerError: the server did not answer.
+    """
+    client = connect(Order("", "", target="livy", submit=submit))
+    found = re.fullmatch(re.escape(client.url) + r"/batches/(\d+)", page)
+    if not found:
+        raise UsageError(f"{page} is no batch of {client.url}", reason="unknown_batch", hint="--env names another environment")
+    return log(client, Batch(int(found[1]), ""))
 
 
 def states(client: Client, batch: Batch) -> Iterator[Batch]:

@@ -8,11 +8,13 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from subprocess import PIPE, STDOUT, Popen
 from typing import Any
 
 import pytest
 
+from sparkkit import cli
 from sparkkit.errors import InfrastructureError
 from sparkkit.submission import livy, livy_watch
 from sparkkit.submission.livy_http import NoAnswerError, connect
@@ -204,7 +206,7 @@ def test_an_interrupt_while_it_is_sent_says_where_to_look(monkeypatch: pytest.Mo
     assert f"look for x-1 at {server.url}/batches" in capsys.readouterr().err
 
 
-def test_the_code_is_put_in_its_place_first(tmp_path: Any) -> None:
+def test_the_code_is_put_in_its_place_first(tmp_path: Path) -> None:
     place = tmp_path / "apps" / "x.py"
     with LivyServer() as server:
         assert submit(server, uploads={str(place): b"print(1)"}) == 0
@@ -217,3 +219,20 @@ def test_a_process_of_the_server_ends_with_its_own_code_and_its_log_comes_back(c
         assert submit(server) == 4
     said = capsys.readouterr().err.splitlines()
     assert [line for line in said if line in ("counting", "sparkkit: livy: batch 0: dead")] == ["sparkkit: livy: batch 0: dead", "counting"]
+
+
+def test_the_verb_logs_prints_a_batchs_log_and_sends_credentials_to_its_own_server_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LIVY_LOGIN", "hunter2")
+    (tmp_path / "conf" / "env").mkdir(parents=True)
+    with LivyServer(log=["counting", "api_key=abc"], authorization="Bearer hunter2") as server, LivyServer() as other:
+        (tmp_path / "conf" / "env" / "livy.toml").write_text(f'[submit]\nurl = "{server.url}"\ntoken = "${{env:LIVY_LOGIN}}"\n')
+        server.begin({"file": "/x.py"})
+        assert cli.main(["logs", f"{server.url}/batches/0"]) == 0
+        assert capsys.readouterr().out.splitlines() == ["stdout: ", "counting", "api_key=***", "", "stderr: "]
+        assert cli.main(["logs", f"{server.url}/batches/1"]) == 2
+        assert cli.main(["logs", f"{other.url}/batches/0"]) == 2
+    said = capsys.readouterr().err
+    assert ("Session '1' not found" in said, "is no batch of" in said, other.asked) == (True, True, [])
