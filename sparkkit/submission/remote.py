@@ -15,7 +15,7 @@ from sparkkit.errors import UsageError
 from sparkkit.history import places
 from sparkkit.job import Job
 from sparkkit.ledger import new_run_id
-from sparkkit.submission import emr, iam, local, package, send, serverless, spark, words
+from sparkkit.submission import emr, iam, livy, local, package, send, serverless, spark, words
 from sparkkit.submission.order import Order, Sent
 
 FAR = ("emr", "emr-serverless", "livy")
@@ -134,4 +134,6 @@ def request(made: Order) -> Sent:
         return spark.command(made)
     if made.target in ("emr", "emr-serverless"):
         return emr.request(made) if made.target == "emr" else serverless.request(made)
+    if made.target == "livy":
+        return livy.request(made)
     raise UsageError(f"target {made.target} is not there yet", reason="unknown_target")

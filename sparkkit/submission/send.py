@@ -10,7 +10,7 @@ from pathlib import Path
 from sparkkit import redaction
 from sparkkit.errors import UsageError
 from sparkkit.submission import aws, local, spark, stores, yarn
-from sparkkit.submission.order import AwsCall, Command, Order, Sent
+from sparkkit.submission.order import AwsCall, Command, HttpCall, Order, Sent
 
 
 def send(what: Sent, order: Order) -> int:
@@ -20,6 +20,10 @@ def send(what: Sent, order: Order) -> int:
         UsageError: this machine lacks what the target needs.
         InfrastructureError: the code could not be put in its place.
     """
+    if isinstance(what, HttpCall):
+        from sparkkit.submission import livy_watch
+
+        return livy_watch.send(what, order)
     if isinstance(what, AwsCall):
         stores.put(order.uploads, order.submit)
         return aws.send(what, order)
