@@ -43,7 +43,7 @@ def _watched(what: Command, order: Order) -> int:
     application, words = yarn.Application(), [local.program(), *what.words[1:]]
     path = Path("runs", f"{order.token}.submit.log")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as log, subprocess.Popen(
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", buffering=1, encoding="utf-8") as log, subprocess.Popen(
         words, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, env=local.environment(what),
         text=True, errors="replace", start_new_session=True,
     ) as process:

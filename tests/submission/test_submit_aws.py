@@ -20,7 +20,8 @@ def test_what_is_shown_is_the_request_as_json(target: str, capsys: pytest.Captur
     shown = json.loads(out)
     assert shown["service"] == target
     assert "***" not in out
-    assert [line.split("/")[-1].split(",")[0] for line in err.splitlines() if line.startswith("# puts")] == ["names.py", "sparkkit_package.zip"]
+    puts = [line for line in err.splitlines() if line.startswith("# puts")]
+    assert [line.split("/")[-1].split(",")[0] for line in puts] == ["names.py", "sparkkit_package.zip"]
 
 
 def test_the_policy_is_printed_as_json(capsys: pytest.CaptureFixture[str]) -> None:
