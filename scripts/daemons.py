@@ -119,7 +119,8 @@ def _configure(folder: Path, **files: Mapping[str, object]) -> str:
         lines = "".join(f"<property><name>{escape(k)}</name><value>{escape(str(v))}</value></property>\n" for k, v in settings.items())
         text = f"<configuration>\n{lines}</configuration>\n"
         (folder / f"{stem.replace('_', '-')}.xml").write_text(text, encoding="utf-8")
-    (folder / "log4j2.properties").write_text(LOG4J, encoding="utf-8")
+    if folder.name != "conf":  # Spark has its own
+        (folder / "log4j2.properties").write_text(LOG4J, encoding="utf-8")
     return str(folder)
 
 

@@ -59,7 +59,7 @@ TOLD: tuple[Told, ...] = (
           r'Cannot run program "[^"\n]*python[^"\n]*"|exec: [^\n]*python[^\n]*: not found',
           "set `python` in [submit], or spark.pyspark.python, to a Python that every node has"),
     _told("result_too_large", 96, "the driver was to receive more than it is allowed to",
-          r"spark\.driver\.maxResultSize|Total size of serialized results", "write the frame instead of collecting it, or aggregate first"),
+          r"(?:than|exceeds) spark\.driver\.maxResultSize|Total size of serialized results", "write the frame instead of collecting it, or aggregate first"),
     _told("broadcast_too_large", 95, "a table was too large to be sent to every executor for a join",
           r"Not enough memory to build and broadcast|Cannot broadcast the table|Could not execute broadcast in \d+ sec",
           "set spark.sql.autoBroadcastJoinThreshold=-1, or take the broadcast hint away"),

@@ -85,7 +85,7 @@ def kill_by_user(application: str) -> None:
 
 
 DEATHS = {
-    "out of memory": Death("out_of_memory", 6, ("--conf", "spark.driver.maxResultSize=0", "--conf", "spark.driver.memoryOverhead=1g"),
+    "out of memory": Death("out_of_memory", 1, ("--conf", "spark.driver.maxResultSize=0", "--conf", "spark.driver.memoryOverhead=1g"),
                            ("--how", "collects")),
     "container over its memory": Death("container_killed", 6, ("--conf", "spark.executor.memoryOverhead=384m"), ("--how", "memory")),
     "lost master": Death("process_killed", 6, job=("--how", "sleeps"), then=kill_master),
