@@ -45,7 +45,7 @@ def _told(cause: str, strength: int, what: str, pattern: str, remedy: str, behin
 TOLD: tuple[Told, ...] = (
     _told("container_killed", 97, "the cluster's manager killed a container that went over its memory",
           r"Container killed by YARN for exceeding|exceeding (?:physical|virtual) memory limits|running beyond (?:physical|virtual) memory"
-          r"|OOMKilled|Container killed on request\. Exit code is 137",
+          r"|beyond the '?(?:PHYSICAL|VIRTUAL)'? memory limit|OOMKilled",
           "raise spark.executor.memoryOverhead (Python's memory counts there), or use more, smaller partitions"),
     _told("wrong_queue", 97, "the cluster has no such queue, or not for this user",
           r"to unknown queue|[Qq]ueue \S+ (?:does not exist|is not a leaf)|rejected by queue placement",
