@@ -31,7 +31,7 @@ def _outside(variable: str, default: str) -> Path:
 
 ONCE = re.compile(r"tests/(history|jobs|repair|report|submission|verbs|why|storage/(?!test_hadoop_store)"
                   r"|test_(architecture|classpath|cli|codebase|conf|doctor|dry|failures|guards|hostile|identity"
-                  r"|interrupts|main|options|package|paths|project|readme|redaction|references|scaffold|setup|shell|washing))")
+                  r"|incremental|interrupts|main|options|package|paths|project|readme|redaction|references|scaffold|setup|shell|washing))")
 """Tests that ask nothing of a version of Spark, or what others ask of each."""
 
 

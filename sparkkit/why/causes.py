@@ -81,7 +81,7 @@ TOLD: tuple[Told, ...] = (
           r"(?:PATH_NOT_FOUND|FILE_NOT_EXIST|does not exist|FileNotFoundException|nothing is at)[^\n]*?/[\w%.-]+=[^/\s]+",
           "wait until it is delivered, or check the date and the path", unless=r"shuffle_\d+_|blockmgr-"),
     _told("missing_file", 91, "a file or folder that is to be read is not there",
-          r"PATH_NOT_FOUND|FILE_NOT_EXIST|Path does not exist|FileNotFoundException|NoSuchKey|nothing is at /|No such file or directory",
+          r"PATH_NOT_FOUND|FILE_NOT_EXIST|Path does not exist|FileNotFoundException|NoSuchKey|nothing is at \S|No such file or directory",
           "wait until it is delivered, check the path, or see who rewrites it while it is read",
           behind="missing_partition", unless=r"shuffle_\d+_|blockmgr-|FetchFailed"),
     _told("access_denied", 91, "the user may not",

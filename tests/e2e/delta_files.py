@@ -94,6 +94,7 @@ def _place(row: tuple[Any, ...], by: tuple[str, ...]) -> tuple[Any, ...]:
     return tuple(row[("v", "p", "day").index(c)] for c in by)
 
 
+@pytest.mark.long
 def test_a_frame_without_a_contract_is_taken_in_too(write: Write, spark: SparkSession, path: str, writes: list[str]) -> None:
     write(rows(spark, 1, 2), format="delta")
     write(rows(spark, 3).select("p", "day", "v"), format="delta", mode="append")
@@ -174,6 +175,7 @@ def test_a_table_that_changes_between_the_moves_gets_the_rows_from_its_own_write
     assert ([row[0] for row in held(spark, path)], len(moves)) == (["1", "2"], 1)
 
 
+@pytest.mark.long
 def test_one_who_was_overtaken_between_the_moves_takes_nothing_back(
     write: Write, spark: SparkSession, path: str, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -252,6 +254,7 @@ def test_a_table_that_refuses_a_mode_stops_no_later_run(write: Write, spark: Spa
     assert [row[0] for row in held(spark, path)] == ["1", "3", "5"]
 
 
+@pytest.mark.long
 def test_a_commit_by_keys_takes_what_its_judgement_staged_unless_the_table_changed(
     write: Write, spark: SparkSession, path: str, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -269,6 +272,7 @@ def test_a_commit_by_keys_takes_what_its_judgement_staged_unless_the_table_chang
     assert ([row[0] for row in held(spark, path)], staged[2:]) == (["1", "2"], [False, False])
 
 
+@pytest.mark.long
 def test_rows_come_into_a_plain_table_by_its_own_names_whatever_the_session_gives_to_new_ones(
     write: Write, spark: SparkSession, path: str, writes: list[str],
 ) -> None:
@@ -278,6 +282,7 @@ def test_rows_come_into_a_plain_table_by_its_own_names_whatever_the_session_give
     assert ([row[0] for row in held(spark, path)], writes) == (["1", "2"], ["staging", "table"])
 
 
+@pytest.mark.long
 def test_an_append_without_a_journal_is_replaced_by_the_same_date_again(
     request: pytest.FixtureRequest, spark: SparkSession, path: str, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -288,6 +293,7 @@ def test_an_append_without_a_journal_is_replaced_by_the_same_date_again(
     assert sorted(row[0] for row in spark.read.format("delta").load(path).select("value").collect()) == ["a", "b", "late"]
 
 
+@pytest.mark.long
 def test_rows_that_an_update_moved_to_another_partition_are_not_added_once_more(
     request: pytest.FixtureRequest, spark: SparkSession, path: str,
 ) -> None:
@@ -325,6 +331,7 @@ def test_a_table_for_appends_alone_refuses_a_re_run_before_its_decision(
     assert sorted(row[0] for row in spark.read.format("delta").load(path).select("value").collect()) == ["a", "b"]
 
 
+@pytest.mark.long
 def test_a_computed_column_with_another_value_is_refused_before_the_decision(write: Write, spark: SparkSession, path: str) -> None:
     spark.sql(f"CREATE TABLE delta.`{path}` (v int, p string, day date GENERATED ALWAYS AS (date '2026-01-01')) USING delta")
     write(rows(spark, 1), format="delta", mode="append")

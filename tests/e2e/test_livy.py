@@ -97,6 +97,7 @@ def test_a_batch_counts_the_words_and_each_word_of_its_options_arrives(desk: Des
     assert json.loads((desk.folder / "r.json").read_text())["params"]["stop_words"] == odd
 
 
+@pytest.mark.long
 def test_a_job_that_fails_ends_the_submission_with_its_own_code_and_its_log(desk: Desk) -> None:
     done = desk.submit("--input", "nowhere", "--output", str(desk.folder / "none"), "--record", str(desk.folder / "f.json"))
     record = json.loads((desk.folder / "f.json").read_text())

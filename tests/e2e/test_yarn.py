@@ -80,7 +80,8 @@ def test_word_count_gives_the_rows_of_a_run_here(mode: str, found: dict[str, str
     assert rows(f"{tmp_path}/there/*.parquet") == rows(f"{tmp_path}/here/*.parquet") != []
 
 
-@pytest.mark.parametrize("mode", [pytest.param("client", marks=pytest.mark.long), "cluster"])
+@pytest.mark.long
+@pytest.mark.parametrize("mode", ["client", "cluster"])
 def test_a_delta_table_has_the_rows_of_a_run_here(mode: str, found: dict[str, str], hdfs: Hdfs, tmp_path: Path) -> None:
     options, out = ("--output-format", "delta", "--over", "300000"), f"{hdfs.out}/{mode}/names"
     paths = ("--input", f"{hdfs.root}/in/names", "--output", f"{hdfs.root}{out}", "--ledger", f"{hdfs.root}/ledger")
