@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,8 @@ def logs(application: str, into: Path) -> list[Path]:
         UsageError: it is no application's id.
         NotReadyError: YARN has no logs of it, or not yet.
     """
+    from py4j.protocol import Py4JJavaError
+
     with _session() as jvm:
         hadoop = jvm.org.apache.hadoop.yarn
         asked, reader = hadoop.logaggregation.ContainerLogsRequest(), hadoop.logaggregation.LogCLIHelpers()
@@ -114,7 +116,8 @@ def logs(application: str, into: Path) -> list[Path]:
         asked.setAppFinished(True)
         asked.setBytes(2**62)
         asked.setLogTypes(jvm.java.util.HashSet())
-        reader.dumpAllContainersLogs(asked)
+        with suppress(Py4JJavaError):  # it fails where there are none
+            reader.dumpAllContainersLogs(asked)
     found = sorted(path for path in into.rglob("*") if path.is_file())
     if not found:
         raise NotReadyError(f"YARN has no logs of {application}", reason="no_logs",
