@@ -21,6 +21,7 @@ _TOLD: tuple[tuple[str, type[SparkkitError], str, str], ...] = (
      "ask for less memory or fewer cores than yarn.scheduler.maximum-allocation-* allows"),
     (r"beyond (?:the )?'?\w+'? memory limit|beyond physical memory|exitCode: -104", InfrastructureError,
      "container_killed", "raise spark.driver.memoryOverhead or spark.driver.memory"),
+    (r'Cannot run program "[^"]*python', UsageError, "wrong_python", "set python in [submit] to one that every node has"),
     (r"[Ee]xit code is 1(?:37|43)|exitCode: 1(?:37|43)", InfrastructureError, "process_killed",
      "submit it again; 137 is SIGKILL, most often by a machine without memory left"),
     (r"ApplicationMaster for attempt \w+ timed out", InfrastructureError, "master_lost",
