@@ -244,7 +244,8 @@ def _client(folder: Path, ports: Mapping[str, int]) -> None:
 def _standalone(folder: Path, ports: Mapping[str, int]) -> Iterator[Daemon]:
     path, address = [f"{SPARK / 'jars'}/*"], f"spark://{HERE}:{ports['master']}"
     options = ("--host", HERE, "--port", str(ports["master"]), "--webui-port", str(ports["master-web"]))
-    local = {"SPARK_LOCAL_IP": HERE, "SPARK_HOME": str(SPARK), "SPARK_WORKER_DIR": str(folder / "work")}
+    scala = next((SPARK / "jars").glob("spark-core_*.jar")).name.split("_")[1].split("-")[0]  # the Worker looks for a build else
+    local = {"SPARK_LOCAL_IP": HERE, "SPARK_HOME": str(SPARK), "SPARK_WORKER_DIR": str(folder / "work"), "SPARK_SCALA_VERSION": scala}
     yield Daemon("master", _java("master", "256m", path, "org.apache.spark.deploy.master.Master", *options),
                  partial(_workers, ports["master-web"], 0), environment=local)
     options = ("--host", HERE, "--webui-port", str(ports["worker-web"]), "--cores", "2", "--memory", "2g", address)

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from sparkkit.conf import OutputConf
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from sparkkit.sinks import Staged
+
+settings.register_profile("sparkkit", deadline=None)  # how long an example takes says more of the machine than of the code
+settings.load_profile("sparkkit")
 
 Write = Callable[..., "Staged"]
 
