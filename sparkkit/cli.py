@@ -30,7 +30,7 @@ def entry() -> None:
 def main(argv: Sequence[str]) -> int:
     """Runs one verb; returns the exit code."""
     try:
-        if argv and argv[0] in PASS_ON and not (len(argv) > 1 and argv[1] in ("-h", "--help")):
+        if argv and argv[0] in PASS_ON and (argv[0] == "submit" or argv[1:2] not in (["-h"], ["--help"])):
             return VERBS[argv[0]](list(argv[1:]))
         if argv and argv[0] not in VERBS and not argv[0].startswith("-"):
             close = nearest(argv[0], VERBS)

@@ -23,8 +23,16 @@ def command(order: Order) -> Command:
     Raises:
         UsageError: the cluster is not known, or can't do what is asked.
     """
+    _reachable(order)
     environment = {"PYSPARK_DRIVER_PYTHON": order.driver_python} if order.deploy_mode == "client" else {}
     return Command(words(order, master(order), detached=not order.wait), environment, HERE_ONLY)
+
+
+def _reachable(order: Order) -> None:
+    """Pods see no files of this machine: Spark copies them to a folder that it is told, or they stand where the conf says."""
+    told = any("spark.kubernetes.file.upload.path=" in word for word in order.spark)
+    if order.target == "k8s" and "://" not in order.file and not told and "spark.kubernetes.file.upload.path" not in order.settings:
+        order.needed("code", "a folder that its pods can read, for the job's code")
 
 
 def words(order: Order, master: str, *, detached: bool = False) -> tuple[str, ...]:

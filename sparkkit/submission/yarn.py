@@ -86,7 +86,8 @@ def _session() -> Iterator[Any]:
     from sparkkit import session
 
     spark: Any = session.start(app_name="yarn", profile="test")
-    try:
+    try:  # what its classes print is no sentence of ours
+        spark._jvm.java.lang.System.setErr(spark._jvm.java.io.PrintStream(spark._jvm.java.io.ByteArrayOutputStream()))
         yield spark._jvm
     finally:
         session.stop(spark)

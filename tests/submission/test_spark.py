@@ -55,6 +55,7 @@ def test_what_is_shown_can_be_typed_into_a_shell() -> None:
         (replace(ORDER, target="standalone"), "target standalone needs a master.*set master in .submit. of conf/env/standalone.toml"),
         (replace(ORDER, target="standalone", submit={"master": "yarn"}), "expected spark://"),
         (replace(CASES["standalone"], deploy_mode="cluster"), "does not run the driver of a Python job"),
+        (replace(CASES["k8s"], file="/p/jobs/names.py"), "target k8s needs a folder that its pods can read"),
         (replace(ORDER, submit={"python": 3}), "submit.python is 3, expected a text"),
     ],
 )
