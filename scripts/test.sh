@@ -53,7 +53,7 @@ run() {
 }
 
 with_daemons() {
-    scripts/cluster.sh up hdfs yarn standalone
+    scripts/cluster.sh up hdfs yarn
     local status
     "$@"
     status=$?

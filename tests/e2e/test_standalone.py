@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e import cluster
 
-pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(900)]
 
 
 def test_word_count_gives_the_rows_of_a_run_here(tmp_path: Path) -> None:

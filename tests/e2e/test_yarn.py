@@ -70,7 +70,8 @@ def here(job: str, *options: str, cwd: Path = ROOT) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("mode", ["client", pytest.param("cluster", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("mode", ["client", "cluster"])
 def test_word_count_gives_the_rows_of_a_run_here(mode: str, found: dict[str, str], hdfs: Hdfs, tmp_path: Path) -> None:
     paths = ("--input", f"{hdfs.root}/in/books", "--output", f"{hdfs.root}{hdfs.out}/{mode}/words", "--ledger", f"{hdfs.root}/ledger")
     done = cluster.submit(found, "--target", "yarn", "--deploy-mode", mode, "--wait", "word_count", *paths)
