@@ -10,6 +10,9 @@ from typing import Any
 from sparkkit.errors import UsageError
 from sparkkit.options import shipped
 
+FAR = ("emr", "emr-serverless", "livy")
+"""Targets that read nothing of this machine: what they run must stand on a store of theirs first."""
+
 
 @dataclass(frozen=True)
 class Order:
@@ -52,7 +55,7 @@ class Order:
     @property
     def arguments(self) -> tuple[str, ...]:
         """The job's options as they are sent: to a driver on a cluster those with odd signs in base64."""
-        far = self.deploy_mode == "cluster" or self.target in ("emr", "emr-serverless", "livy")
+        far = self.deploy_mode == "cluster" or self.target in FAR
         return tuple(map(shipped, self.options)) if far else self.options
 
     def said(self, key: str, kind: type = str) -> Any:
@@ -100,7 +103,7 @@ class Command:
 
 @dataclass(frozen=True)
 class AwsCall:
-    """A call of boto3: `client(service).operation(**request)`; `expected` is how its step or run is found again by name."""
+    """A call of boto3: `client(service).operation(**request)`."""
 
     service: str
     operation: str

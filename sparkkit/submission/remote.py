@@ -16,12 +16,9 @@ from sparkkit.history import places
 from sparkkit.job import Job
 from sparkkit.ledger import new_run_id
 from sparkkit.submission import emr, iam, livy, local, package, send, serverless, spark, words
-from sparkkit.submission.order import Order, Sent
+from sparkkit.submission.order import FAR, Order, Sent
 
-FAR = ("emr", "emr-serverless", "livy")
-"""Targets that read nothing of this machine: what they run must stand on a store of theirs first."""
-
-ON_CLUSTER = ("emr", "emr-serverless", "livy", "k8s")
+ON_CLUSTER = (*FAR, "k8s")
 """Targets that run the driver themselves unless they are told otherwise."""
 
 
@@ -71,6 +68,7 @@ def order(said: words.Words, target: str) -> Order:
         UsageError: a wrong option, conf or job.
     """
     job = local.load_job(said.job)
+    _refuse_secrets(job, said.options)
     home = project.find(job.file)
     env = said.env or words.value_of("--env", said.options, "") or (target if target in home.environments() else "")
     options = said.options if not env or words.value_of("--env", said.options, "") else ("--env", env, *said.options)
@@ -89,6 +87,15 @@ def order(said: words.Words, target: str) -> Order:
     if not code and target in FAR:
         code = made.needed("code", "a folder that it can read, for the job's code")
     return _placed(made, home, code, data, source)
+
+
+def _refuse_secrets(job: Job, options: Sequence[str]) -> None:
+    """A secret among the options would stand in what the cluster keeps and shows: launch scripts, steps, pods."""
+    flags = {option.flag for option in job.options if option.secret}
+    found = next((word.partition("=")[0] for word in options if word.partition("=")[0] in flags), None)
+    if found:
+        raise UsageError(f"{found} is a secret, which a cluster would show to others", reason="secret_in_options",
+                         hint="write a reference such as ${env:NAME} under [params] of the job's conf")
 
 
 def _placed(made: Order, home: project.Project, code: str, data: bytes, source: bytes) -> Order:

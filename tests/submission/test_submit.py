@@ -100,6 +100,8 @@ def test_what_the_package_can_not_hold_is_named(project: Path, capsys: pytest.Ca
         (["--target", "yarn", "one", "--sinec", "3"], "unrecognized arguments: --sinec"),
         (["--target", "yarn", "one", "--since", "x"], "--since"),
         (["--target", "yarn", "one", "--env", "prdo"], "did you mean 'prod'?"),
+        (["--target", "yarn", "one", "--password=a b"], "--password is a secret.*write a reference"),
+        (["--target", "yarn", "one", "--password", "x"], "--password is a secret"),
         (["--target", "emr", "one"], "target emr needs a folder that it can read.*set code in"),
     ],
 )
