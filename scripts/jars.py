@@ -71,11 +71,11 @@ def fetch(group: jars.Group, where: Path) -> list[str]:
         return refused + sorted(group.files.keys() - came.keys())
 
 
-def relock() -> None:
-    """Writes the files and hashes that the resolver gives for this Spark line into the lock."""
+def relock(names: Sequence[str]) -> None:
+    """Writes the files and hashes that the resolver gives for this Spark line into the lock; of all groups, or of those named."""
     text = LOCK.read_text(encoding="utf-8")
     for group in jars.parse(text):
-        if group.spark == jars.line():
+        if group.spark == jars.line() and (not names or group.name in names):
             with tempfile.TemporaryDirectory() as folder:
                 new = "".join(f"jar {jars.sha256(path)}  {path.name}\n" for path in resolve(group, Path(folder)))
             head = re.escape(f"[{group.name} {group.spark}]\n")
@@ -88,6 +88,7 @@ def ensure(where: Path, names: Sequence[str] = ()) -> int:
     where.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(LOCK, where / "jars.lock")
     note = where / jars.UNAVAILABLE
+    note.unlink(missing_ok=True)
     for group in jars.parse(LOCK.read_text(encoding="utf-8")):
         if group.optional and group.name not in names:
             continue
@@ -103,7 +104,6 @@ def ensure(where: Path, names: Sequence[str] = ()) -> int:
 def bring(group: jars.Group, where: Path, note: Path) -> bool:
     """Fetches a group and says how it went; False if a jar was refused."""
     say(f"fetching the {group.name} jars for Spark {group.spark} ({', '.join(group.packages)})")
-    note.unlink(missing_ok=True)
     try:
         refused = fetch(group, where)
     except UnreachableError as error:
@@ -123,4 +123,4 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(relock() if sys.argv[1:] == ["--relock"] else ensure(jars.folder(), sys.argv[1:]))
+    sys.exit(relock(sys.argv[2:]) if sys.argv[1:2] == ["--relock"] else ensure(jars.folder(), sys.argv[1:]))

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sparkkit import codebase, compat, failures, project, redaction, session
+from sparkkit import codebase, compat, failures, needs, project, redaction, session
 from sparkkit import conf as confs
 from sparkkit.conf import Conf
 from sparkkit.errors import InfrastructureError, SparkkitError, UsageError
@@ -263,7 +263,7 @@ def _session(conf: Conf, args: argparse.Namespace, submit_args: Sequence[str], r
         settings = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": folder.resolve().as_uri(), **LOG} | settings
         record.event_log = _event_log(settings, folder)
     return session.start(settings, app_name=record.run_id, profile=conf.run.get("profile", "default"), submit_args=submit_args,
-                         needs_delta=needs_delta(conf), verbose=args.verbose)
+                         needs=needs.of(conf), verbose=args.verbose)
 
 
 def _event_log(settings: Mapping[str, str], ours: Path) -> str | None:
@@ -280,14 +280,6 @@ def _wash(record: Record) -> None:
     trouble = washing.wash(record.event_log, record.run_id)
     if trouble:
         print(f"sparkkit: {record.job}: warning: {redaction.printable(trouble)}", file=sys.stderr)
-
-
-def needs_delta(conf: Conf) -> bool:
-    """Whether an edge is a Delta table, by its format or, on a local disk, by its log."""
-    if "delta" in [i.format for i in conf.inputs.values()] + [o.format for o in conf.outputs.values()]:
-        return True
-    paths = [path for edge in conf.inputs.values() for path in edge.path if edge.format is None]
-    return any((Path(path.removeprefix("file://")) / "_delta_log").is_dir() for path in paths)
 
 
 def _where(args: argparse.Namespace, conf: Conf, record: Record) -> Path:

@@ -118,12 +118,13 @@ def jars() -> Iterator[Finding]:
     """The jars that some formats need, checked against their lock."""
     from sparkkit import jars as locked
 
-    try:
-        found = locked.delta()
-    except (SparkkitError, ImportError) as error:
-        yield Finding("jars: delta", str(error) if isinstance(error, SparkkitError) else "no pyspark", False)
-        return
-    yield Finding("jars: delta", f"{len(found)} in {locked.folder()}")
+    for name in ("delta", "s3"):
+        try:
+            found = locked.paths(name)
+        except (SparkkitError, ImportError) as error:
+            yield Finding(f"jars: {name}", str(error) if isinstance(error, SparkkitError) else "no pyspark", False)
+        else:
+            yield Finding(f"jars: {name}", f"{len(found)} in {locked.folder()}")
 
 
 def extras() -> Iterator[Finding]:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,17 +95,17 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def delta() -> tuple[str, ...]:
-    """The paths of Delta's jars for the running PySpark, each checked against the lock.
+def needed(names: Collection[str]) -> tuple[str, ...]:
+    """The paths of the jars of these groups; errors as for `paths`."""
+    return tuple(dict.fromkeys(path for name in names for path in paths(name)))
+
+
+def paths(name: str) -> tuple[str, ...]:
+    """The paths of a group's jars (`delta`, say) for the running PySpark, each checked against the lock.
 
     Raises:
         UsageError: naming the jar that is missing or does not match, and how to get it.
     """
-    return paths("delta")
-
-
-def paths(name: str) -> tuple[str, ...]:
-    """The paths of a group's jars for the running PySpark; errors as for `delta`."""
     where, groups = folder(), lock()
     if groups is None:
         return _as_they_are(name, where)

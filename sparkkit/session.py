@@ -12,7 +12,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from subprocess import TimeoutExpired
@@ -35,7 +35,7 @@ def launch(
     app_name: str,
     profile: str = "default",
     submit_args: Sequence[str] = (),
-    needs_delta: bool = False,
+    needs: Collection[str] = (),
     verbose: bool = False,
 ) -> bool:
     """Start the driver's JVM in the background and return at once; `start`, with the same arguments, then connects.
@@ -45,12 +45,12 @@ def launch(
     Raises:
         UsageError: as `settings_for`.
     """
-    asked = settings_for(settings, app_name=app_name, profile=profile, needs_delta=needs_delta)
+    asked = settings_for(settings, app_name=app_name, profile=profile, needs=needs)
     words = (*_from_environment(), *submit_args)
     refuse(jvm.given(words) or {})
     if _booted or _there(asked, words):
         return False
-    jars = _delta_jars() if needs_delta else ()
+    jars = _jars(needs)
     plan = jvm.plan(_without_secrets({**LOCAL, **asked}), words, profile=profile, jars=jars, verbose=verbose)
     if plan is not None:
         _booted.append(jvm.launch(plan))
@@ -63,7 +63,7 @@ def start(
     app_name: str,
     profile: str = "default",
     submit_args: Sequence[str] = (),
-    needs_delta: bool = False,
+    needs: Collection[str] = (),
     verbose: bool = False,
 ) -> SparkSession:
     """The session of this process: the one that is there, or a new one, started fast where the master is local.
@@ -73,16 +73,16 @@ def start(
         app_name: the application's name, unless the settings or `--name` give one.
         profile: `default`, or `test` (the C1 compiler alone, two shuffle partitions, 2 GB of heap).
         submit_args: options of spark-submit, such as `["--conf", "k=v", "--jars", "x.jar"]`, handed on as they are.
-        needs_delta: put Delta's jars and settings into the session.
+        needs: groups of `conf/jars.lock` whose jars and settings the session gets: `delta`, `s3`.
         verbose: Spark's log at INFO on stderr.
 
     Raises:
-        UsageError: a setting that loses data in silence (`unsafe_setting`), an unknown profile, no Delta jars.
+        UsageError: a setting that loses data in silence (`unsafe_setting`), an unknown profile, no jars of a group.
         InfrastructureError: the JVM did not start (`jvm_failed`).
     """
-    same = {"app_name": app_name, "profile": profile, "needs_delta": needs_delta}
-    if _booted and needs_delta and not jvm.is_connected() and not set(_delta_jars()) <= set(_booted[0].plan.path):
-        jvm.end(_booted.pop())  # it was booted ahead, before Delta was known to be needed
+    same = {"app_name": app_name, "profile": profile, "needs": needs}
+    if _booted and needs and not jvm.is_connected() and not set(_jars(needs)) <= set(_booted[0].plan.path):
+        jvm.end(_booted.pop())  # it was booted ahead, before they were known to be needed
     launch(settings, submit_args=submit_args, verbose=verbose, **same)  # type: ignore[arg-type]
     asked = settings_for(settings, **same)  # type: ignore[arg-type]
     os.environ.setdefault("PYSPARK_PYTHON", asked.get("spark.pyspark.python", sys.executable))
@@ -94,7 +94,7 @@ def start(
         return _connected(asked, words)
     if _there(asked, words):
         return _joined(asked, settings or {}, words)
-    return _ordinary(asked, words, needs_delta, verbose)
+    return _ordinary(asked, words, needs, verbose)
 
 
 def remote(settings: Mapping[str, str], submit_args: Sequence[str] = ()) -> str | None:
@@ -229,9 +229,9 @@ def _joined(asked: Mapping[str, str], said: Mapping[str, str], submit_args: Sequ
     return spark
 
 
-def _ordinary(asked: dict[str, str], submit_args: Sequence[str], needs_delta: bool, verbose: bool) -> SparkSession:
+def _ordinary(asked: dict[str, str], submit_args: Sequence[str], needs: Collection[str], verbose: bool) -> SparkSession:
     """By PySpark's own way, which runs `spark-submit`: other masters, and options that we do not know."""
-    jars = [str(jar) for jar in _delta_jars()] if needs_delta else []
+    jars = [str(jar) for jar in _jars(needs)]
     if {**asked, **(jvm.given(submit_args) or {})}.get("spark.master", "local").startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # the UI, too, is then for this machine alone
     if jars:
@@ -280,10 +280,12 @@ def _there(asked: Mapping[str, str], submit_args: Sequence[str]) -> bool:
     return bool(remote(asked, submit_args)) or "PYSPARK_GATEWAY_PORT" in os.environ or jvm.is_connected()
 
 
-def _delta_jars() -> Sequence[str]:
+def _jars(needs: Collection[str]) -> Sequence[str]:
+    if not needs:
+        return ()
     from sparkkit import jars
 
-    return jars.delta()
+    return jars.needed(needs)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
+from sparkkit import needs as groups
 from sparkkit import redaction
 from sparkkit.errors import UsageError
 from sparkkit.jvm import PROFILES
@@ -68,13 +69,6 @@ LOCAL: Mapping[str, str] = {
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "32",
 }
 
-DELTA: Mapping[str, str] = {
-    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-    # the default reads each table's state in a stage of 50 tasks
-    "spark.databricks.delta.snapshotPartitions": "2",
-}
-
 LOG: Mapping[str, str] = {
     # lines of plain JSON: readable by any tool, whole up to the last line when a run is killed, and washed at its end
     "spark.eventLog.compress": "false",
@@ -133,7 +127,7 @@ def partitions(profile: str = "default", cores: int | None = None) -> int:
 
 
 def settings_for(
-    settings: Mapping[str, str] | None = None, *, app_name: str, profile: str = "default", needs_delta: bool = False
+    settings: Mapping[str, str] | None = None, *, app_name: str, profile: str = "default", needs: Collection[str] = ()
 ) -> dict[str, str]:
     """Spark's settings for a session of its own: ours and the caller's, which win (but see `refuse`).
 
@@ -147,4 +141,4 @@ def settings_for(
         raise UsageError(f"there is no profile {profile!r}", reason="unknown_profile", hint=f"use one of {known}")
     shuffle = {"spark.sql.shuffle.partitions": str(partitions(profile)), "spark.app.name": app_name}
     small = SMALL if profile == "test" else {}
-    return {**CORRECT, **QUIET, **redaction.for_spark(), **shuffle, **small, **(DELTA if needs_delta else {}), **said}
+    return {**CORRECT, **QUIET, **redaction.for_spark(), **shuffle, **small, **groups.settings(needs), **said}

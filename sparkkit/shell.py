@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from sparkkit import command, project, session
+from sparkkit import command, needs, project, session
 from sparkkit.conf import Conf
 from sparkkit.errors import SparkkitError
 from sparkkit.job import Job
@@ -26,16 +26,12 @@ def main(argv: Sequence[str]) -> int:
 
     job = load_job(argv[0]) if argv else None
     watched = {"spark.ui.enabled": "true"} if sys.stdin.isatty() else {}
-    spark = session.start(watched, app_name="shell", needs_delta=job is not None and _reads_delta(job, argv[1:]))
+    spark = session.start(watched, app_name="shell", needs=needs.of(_settings(job, argv[1:])) if job else ())
     try:
         interact(names(spark, job, argv[1:]))
     finally:
         session.stop(spark)
     return 0
-
-
-def _reads_delta(job: Job, options: Sequence[str]) -> bool:
-    return any(edge.format == "delta" for edge in _settings(job, options).inputs.values())
 
 
 def _settings(job: Job, options: Sequence[str]) -> Conf:

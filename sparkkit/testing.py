@@ -113,7 +113,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     found = session.start(
         {"spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse"))}, app_name="tests", profile="test",
-        needs_delta=bool(pytestconfig.getini("sparkkit_delta")),
+        needs=["delta"] if pytestconfig.getini("sparkkit_delta") else [],
     )
     yield found
     session.stop(found)

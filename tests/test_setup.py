@@ -78,35 +78,35 @@ def test_every_locked_jar_has_a_sha256() -> None:
 
 
 def test_a_jar_that_matches_is_given_as_a_local_path(delta_jars: Path) -> None:
-    assert jars.delta() == (str(delta_jars / "a.jar"),)
+    assert jars.paths("delta") == (str(delta_jars / "a.jar"),)
 
 
 def test_a_jar_that_does_not_match_is_refused_by_name(delta_jars: Path) -> None:
     (delta_jars / "a.jar").write_bytes(b"evil")
     with pytest.raises(UsageError, match=r"a\.jar does not match its SHA-256") as caught:
-        jars.delta()
+        jars.paths("delta")
     assert caught.value.reason == "jar_mismatch"
 
 
 def test_a_jar_changed_after_it_was_verified_is_refused(delta_jars: Path) -> None:
-    jars.delta()
+    jars.paths("delta")
     (delta_jars / "a.jar").write_bytes(b"evil")
     os.utime(delta_jars / "a.jar", ns=(1, 1))
     with pytest.raises(UsageError, match="does not match"):
-        jars.delta()
+        jars.paths("delta")
 
 
 def test_a_verified_jar_is_not_read_again(delta_jars: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    jars.delta()
+    jars.paths("delta")
     monkeypatch.setattr(jars, "sha256", lambda path: pytest.fail(f"{path} was read again"))
-    assert jars.delta() == (str(delta_jars / "a.jar"),)
+    assert jars.paths("delta") == (str(delta_jars / "a.jar"),)
 
 
 def test_a_missing_jar_is_named_with_the_reason_and_the_way_to_get_it(delta_jars: Path) -> None:
     (delta_jars / "a.jar").unlink()
     (delta_jars / jars.UNAVAILABLE).write_text("Host example not found\n")
     with pytest.raises(UsageError) as caught:
-        jars.delta()
+        jars.paths("delta")
     assert re.search(r"a\.jar.*Host example not found.*scripts/setup\.sh", str(caught.value))
 
 
@@ -115,7 +115,7 @@ def test_a_spark_without_locked_jars_is_told_which_have_them(
 ) -> None:
     monkeypatch.setattr(jars, "line", lambda: "9.9")
     with pytest.raises(UsageError, match=r"no delta jars are known for Spark 9\.9"):
-        jars.delta()
+        jars.paths("delta")
 
 
 def test_without_a_lock_the_jars_of_the_folder_are_taken_as_they_are(
@@ -123,7 +123,7 @@ def test_without_a_lock_the_jars_of_the_folder_are_taken_as_they_are(
 ) -> None:
     monkeypatch.setattr(jars, "lock", lambda: None)
     (delta_jars / "a.jar").write_bytes(b"other")
-    assert jars.delta() == (str(delta_jars / "a.jar"),)
+    assert jars.paths("delta") == (str(delta_jars / "a.jar"),)
 
 
 def test_set_up_installs_nothing_where_spark_home_is_set(tmp_path: Path) -> None:

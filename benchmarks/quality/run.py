@@ -247,7 +247,7 @@ def main() -> None:
     asked = options.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        spark = session.start(app_name="bench", needs_delta="delta" in asked.pairs)
+        spark = session.start(app_name="bench", needs=["delta"] if "delta" in asked.pairs else [])
         made = spark.range(0, asked.rows, 1, 4).selectExpr(*MADE)
         made.write.option("header", "true").csv(f"{folder}/csv")
         made.write.parquet(f"{folder}/parquet")

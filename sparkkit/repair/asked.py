@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sparkkit import command, project, session
+from sparkkit import command, needs, project, session
 from sparkkit.conf import Conf
 from sparkkit.errors import UsageError
 from sparkkit.job import Job
@@ -43,7 +43,7 @@ class Asked:
             yield given
             return
         made = session.start(self.conf.spark, app_name=self.job.name, profile=self.conf.run.get("profile", "default"),
-                             needs_delta=command.needs_delta(self.conf), verbose=self.args.verbose)
+                             needs=needs.of(self.conf), verbose=self.args.verbose)
         try:
             yield made
         finally:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sparkkit import command, project, redaction
+from sparkkit import command, needs, project, redaction
 from sparkkit.conf import Conf
 from sparkkit.errors import UsageError
 from sparkkit.history import places
@@ -125,14 +125,16 @@ def _plain(conf: Conf) -> dict[str, str]:
 
 
 def _jars(conf: Conf, said: words.Words, target: str) -> tuple[str, ...]:
-    """Delta's jars of this machine, where the job has a Delta table and nobody names others."""
+    """The jars of this machine that the job needs, of Delta or S3, where nobody names others."""
     named: list[Any] = [words.value_of(option, said.spark, "") for option in ("--jars", "--packages")]
     named += [conf.spark.get(key, "") for key in ("spark.jars", "spark.jars.packages", "spark.driver.extraClassPath")]
-    if target in FAR or not command.needs_delta(conf) or any("delta" in text for text in named):
+    theirs = {"delta": "delta", "s3": "aws"}
+    wanted = [] if target in FAR else [name for name in needs.of(conf) if not any(theirs[name] in text for text in named)]
+    if not wanted:
         return ()
     from sparkkit import jars
 
-    return jars.delta()
+    return jars.needed(wanted)
 
 
 def request(made: Order) -> Sent:

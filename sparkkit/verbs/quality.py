@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparkkit.errors import ContractError, UsageError, nearest
@@ -185,11 +184,11 @@ def _profiled(found: Sequence[Mapping[str, Any]]) -> str:
 
 @contextmanager
 def _session(args: argparse.Namespace, name: str) -> Iterator[SparkSession]:
-    from sparkkit import session
+    from sparkkit import needs, session
 
     paths = [args.path, *(text.partition("=")[2] for text in getattr(args, "reference", ()))]
-    delta = args.kind == "delta" or any((Path(path.removeprefix("file://")) / "_delta_log").is_dir() for path in paths)
-    spark = session.start(app_name=name, needs_delta=delta)
+    wanted = needs.named(delta=args.kind == "delta" or any(map(needs.is_delta, paths)), s3=any(map(needs.on_s3, paths)))
+    spark = session.start(app_name=name, needs=wanted)
     try:
         yield spark
     finally:

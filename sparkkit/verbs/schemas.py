@@ -31,7 +31,7 @@ def _schema(args: argparse.Namespace) -> int:
 
 
 def _infer(args: argparse.Namespace) -> int:
-    from sparkkit import session
+    from sparkkit import needs, session
     from sparkkit.report import schemas
     from sparkkit.schema import infer
 
@@ -40,7 +40,8 @@ def _infer(args: argparse.Namespace) -> int:
         raise UsageError(f"{target} exists and is not overwritten", reason="output_exists", hint="choose another --output")
     name = args.name or schemas.name_of(args.path)
     options = dict(text.partition("=")[::2] for text in args.option)
-    spark = session.start(app_name="schema-infer", profile="test", needs_delta=args.kind == "delta")
+    wanted = needs.named(delta=args.kind == "delta", s3=needs.on_s3(args.path))
+    spark = session.start(app_name="schema-infer", profile="test", needs=wanted)
     try:
         text = infer.to_yaml(schemas.infer(spark, name, args.path, args.kind, options))
     finally:

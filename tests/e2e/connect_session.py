@@ -36,7 +36,7 @@ Go = dict[str, Any]
 
 def main() -> None:
     """Everything, over one session and the processes that the command line starts."""
-    spark = session.start({"spark.sql.shuffle.partitions": "2"}, app_name="road", profile="test", needs_delta=True)
+    spark = session.start({"spark.sql.shuffle.partitions": "2"}, app_name="road", profile="test", needs=["delta"])
     for contract in (PEOPLE, ADULTS):
         (FOLDER / f"{contract.name}.json").write_text(contract.to_json())
     found: dict[str, Any] = {}

@@ -313,7 +313,7 @@ def road(spark: SparkSession) -> Any:
 
 def main() -> None:
     """Every case whose name is given, or all."""
-    spark = session.start({"spark.databricks.delta.snapshotPartitions": "1"}, app_name="delta", profile="test", needs_delta=True)
+    spark = session.start({"spark.databricks.delta.snapshotPartitions": "1"}, app_name="delta", profile="test", needs=["delta"])
     cases: dict[str, Callable[[], Any]] = {
         "merge": lambda: merging(spark),
         "cdc": lambda: random_batches(spark, "cdc", CDC, lambda t: t.rows(), oracle.latest),

@@ -176,7 +176,7 @@ def planned(spark: SparkSession) -> dict[str, Any]:
 def main() -> None:
     publishing.Patience = lambda: Patience(interval=0.2, missed=3)  # type: ignore[misc, assignment]
     with_delta = sys.argv[2] == "delta"
-    spark = session.start({"spark.sql.shuffle.partitions": "2"}, app_name="repair", profile="test", needs_delta=with_delta)
+    spark = session.start({"spark.sql.shuffle.partitions": "2"}, app_name="repair", profile="test", needs=["delta"] if with_delta else [])
     cases: dict[str, Callable[[], Any]] = {}
     for kind, modes in (("parquet", tuple(MODES)[1:3]), ("delta", tuple(MODES))):
         cases |= {f"{kind} {mode}": (lambda k=kind, m=mode: fed(spark, k, m)) for mode in modes}  # type: ignore[misc]

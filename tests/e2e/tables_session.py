@@ -35,7 +35,7 @@ SETTINGS = {
 
 def main() -> None:
     """Takes both kinds of table through every mode."""
-    spark = session.start(SETTINGS, app_name="tables", profile="test", needs_delta=True)
+    spark = session.start(SETTINGS, app_name="tables", profile="test", needs=["delta"])
     found: dict[str, Any] = {}
     try:
         for kind, path in (("delta", str(FOLDER / "delta")), ("table", "default.people")):

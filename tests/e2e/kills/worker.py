@@ -20,7 +20,7 @@ def main() -> None:
         seconds, missed = float(sys.argv[1]), int(sys.argv[2])
         vars(publishing)["Patience"] = lambda: Patience(seconds, missed)
     job = load_job(str(Path(__file__).with_name("nightly.py")))
-    spark = session.start({"spark.databricks.delta.snapshotPartitions": "1"}, app_name="again", profile="test", needs_delta=True)
+    spark = session.start({"spark.databricks.delta.snapshotPartitions": "1"}, app_name="again", profile="test", needs=["delta"])
     print("ready", flush=True)
     for line in sys.stdin:
         spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()  # type: ignore[union-attr]  # other tables come to the same paths

@@ -1,0 +1,95 @@
+"""What a session needs beside Spark itself: groups of jars in `conf/jars.lock`, and settings that go with them."""
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from sparkkit.conf import Conf, InputConf, OutputConf
+
+DELTA: Mapping[str, str] = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    # the default reads each table's state in a stage of 50 tasks
+    "spark.databricks.delta.snapshotPartitions": "2",
+}
+
+S3: Mapping[str, str] = {
+    # a path that was written for EMR leads to the same object here
+    "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+    # a conf's own keys, then the usual chain: variables, web identity, profile, container, instance
+    "spark.hadoop.fs.s3a.aws.credentials.provider": ",".join((
+        "org.apache.hadoop.fs.s3a.TemporaryAWSCredentialsProvider", "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
+        "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider")),
+}
+
+_S3 = re.compile(r"s3[an]?://", re.IGNORECASE)
+
+
+def of(conf: Conf) -> tuple[str, ...]:
+    """The groups that a run with this conf needs: `delta` by a format or, on a local disk, by a table's log; `s3` by a path."""
+    edges: list[InputConf | OutputConf] = [*conf.inputs.values(), *conf.outputs.values()]
+    paths = [path for edge in conf.inputs.values() for path in edge.path if edge.format is None]
+    delta = "delta" in [edge.format for edge in edges] or any(map(is_delta, paths))
+    return named(delta=delta, s3=any(on_s3(text) for text in _texts([edges, conf.run, conf.ledger, conf.spark])))
+
+
+def named(**wanted: bool) -> tuple[str, ...]:
+    """The names of what is wanted.
+
+    >>> named(delta=True, s3=False)
+    ('delta',)
+    """
+    return tuple(name for name, want in wanted.items() if want)
+
+
+def is_delta(path: str) -> bool:
+    """Whether a path on a local disk is a Delta table."""
+    return (Path(path.removeprefix("file://")) / "_delta_log").is_dir()
+
+
+def on_s3(path: str) -> bool:
+    """Whether a path leads to an S3 bucket.
+
+    >>> on_s3("s3://bucket/x"), on_s3("data/s3")
+    (True, False)
+    """
+    return bool(_S3.match(path))
+
+
+def settings(needs: Collection[str]) -> dict[str, str]:
+    """The settings of Spark that go with these groups."""
+    return {**(DELTA if "delta" in needs else {}), **({**S3, **_endpoint()} if "s3" in needs else {})}
+
+
+def _endpoint() -> dict[str, str]:
+    """Endpoint and region by the variables that AWS's own tools know, which S3A does not."""
+    found = {}
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if endpoint:
+        found["spark.hadoop.fs.s3a.endpoint"] = endpoint
+        # a bucket's own host name is known at AWS, seldom elsewhere
+        found["spark.hadoop.fs.s3a.path.style.access"] = str(not (urlsplit(endpoint).hostname or "").endswith(".amazonaws.com")).lower()
+    if region or endpoint:
+        found["spark.hadoop.fs.s3a.endpoint.region"] = region or "us-east-1"
+    return found
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text within a value."""
+    if isinstance(value, str):
+        yield value
+    elif is_dataclass(value):
+        for each in fields(value):
+            yield from _texts(getattr(value, each.name))
+    elif isinstance(value, Mapping):
+        yield from _texts(list(value.values()))
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _texts(one)
