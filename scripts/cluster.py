@@ -1,4 +1,4 @@
-"""Starts and ends real daemons for the tests: a NameNode and two DataNodes, a ResourceManager and two NodeManagers, a Master and a Worker.
+"""Starts and ends real daemons for the tests: NameNode and DataNodes, ResourceManager and NodeManagers, Master and Worker, an S3 server.
 
 One process each, in a session of its own; what is up stands in `state.json`, what they say in `logs/`. See scripts/cluster.sh.
 """
@@ -54,6 +54,8 @@ def launch(daemon: Daemon) -> int:
             subprocess.run(words, check=True, timeout=PATIENCE, stdout=log, stderr=log, env=environment_of(daemon))
         process = subprocess.Popen(daemon.words, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
                                    env=environment_of(daemon), cwd=FOLDER)
+    while process.poll() is None and not Path(f"/proc/{process.pid}/cmdline").read_bytes():  # its words come a moment after it
+        time.sleep(0.01)
     return process.pid
 
 

@@ -16,7 +16,7 @@ import pyspark
 
 from sparkkit import jars
 
-KINDS = ("hdfs", "yarn", "standalone")
+KINDS = ("hdfs", "yarn", "standalone", "s3")
 HERE = "127.0.0.1"
 NODES = 2
 SPARK = Path(pyspark.__file__).parent
@@ -40,25 +40,28 @@ class Daemon:
     ready: Callable[[], bool]
     first: Sequence[Sequence[str]] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    mark: str = ""
 
     @property
     def marker(self) -> str:
         """The word by which the process is known again."""
-        return f"-Dsparkkit.daemon={self.name}"
+        return self.mark or f"-Dsparkkit.daemon={self.name}"
 
 
 def plan(folder: Path, kinds: Sequence[str]) -> list[Daemon]:
     """The daemons of some kinds, with their conf files written; YARN has its files in HDFS, so it brings HDFS with it.
 
     Raises:
-        MissingError: their jars are not here.
+        MissingError: their jars, or programs, are not here.
     """
+    from scripts import objects
+
     folder.mkdir(parents=True, exist_ok=True)
     ports = _ports(folder)
-    made = list[Daemon]()
+    made = list[Daemon](objects.plan(folder, ports) if "s3" in kinds else ())
     if {"hdfs", "yarn"} & set(kinds):
         path = _classpath()
-        _client(folder, ports)
+        _client(folder, ports, objects.hadoop(folder, ports) if made else {})
         made += _hdfs(folder, ports, path)
         made += _yarn(folder, ports, path) if "yarn" in kinds else []
     if "standalone" in kinds:
@@ -68,11 +71,15 @@ def plan(folder: Path, kinds: Sequence[str]) -> list[Daemon]:
 
 def variables(folder: Path, names: Sequence[str]) -> dict[str, str]:
     """The variables that lead to the daemons of these names."""
+    from scripts import objects
+
     found, ports = {}, _ports(folder)
     if "namenode" in names:
         found |= {"HADOOP_CONF_DIR": str(folder / "conf"), "SPARK_CONF_DIR": str(folder / "conf"), "SPARKKIT_HDFS": _root(ports)}
     if "resourcemanager" in names:
         found["SPARKKIT_YARN"] = f"http://{HERE}:{ports['rm-web']}"
+    if "s3" in names:
+        found |= objects.variables(folder, ports)
     if "master" in names:
         found["SPARKKIT_STANDALONE"] = f"spark://{HERE}:{ports['master']}"
     return found
@@ -82,7 +89,7 @@ def _ports(folder: Path) -> dict[str, int]:
     """Free ports, the same ones as long as the folder is there."""
     file = folder / "ports.json"
     if not file.is_file():
-        names = ["nn", "nn-web", "master", "master-web", "worker-web"]
+        names = ["nn", "nn-web", "master", "master-web", "worker-web", "s3", "iam"]
         names += [f"rm-{name}" for name in ("", "web", "admin", "tracker", "scheduler")]
         names += [f"{kind}{i}{part}" for i in range(NODES) for kind in ("dn", "nm") for part in ("", "-web", "-ipc")]
         sockets = [socket.create_server((HERE, 0)) for _ in names]
@@ -226,9 +233,9 @@ def _nodes(port: int, nodes: int) -> bool:
     return found["activeNodes"] >= nodes
 
 
-def _client(folder: Path, ports: Mapping[str, int]) -> None:
+def _client(folder: Path, ports: Mapping[str, int], more: Mapping[str, object]) -> None:
     """The conf folder of a machine that submits: addresses, and settings small enough for a laptop."""
-    _configure(folder / "conf", core_site=_core(folder, ports), yarn_site=_yarn_site(ports),
+    _configure(folder / "conf", core_site={**_core(folder, ports), **more}, yarn_site=_yarn_site(ports),
                hdfs_site={"dfs.replication": NODES, "dfs.blocksize": 1 << 20})
     settings = {
         "spark.driver.memory": "512m", "spark.executor.memory": "512m", "spark.executor.memoryOverhead": "256m",

@@ -22,7 +22,6 @@ from sparkkit.errors import AccountingError, UsageError
 from sparkkit.formats.base import Commit, Committed
 from sparkkit.schema.types import quote
 from sparkkit.storage.hadoop import Hadoop
-from sparkkit.storage.hadoop_store import HadoopStore
 from sparkkit.storage.journal import Run, running
 from sparkkit.storage.journal import Staged as Placed
 from sparkkit.storage.local import LocalStore, real_path
@@ -30,6 +29,7 @@ from sparkkit.storage.lock import Patience
 from sparkkit.storage.log import Log, Part, decode
 from sparkkit.storage.records import CALLED, WHOLE, Record, last_of
 from sparkkit.storage.seam import Store
+from sparkkit.storage.stores import known, store
 
 FORMAT = 1
 """The version of what is left for a table's commit: raised when a field changes its meaning or goes."""
@@ -100,7 +100,8 @@ class Piece:
 class Journals:
     """The journals of a run's outputs, by path; `committed` is what tables' commits did, by their path or name.
 
-    Where a store has no rename (S3) there are none, and no lock: `bare` are the paths there, to which tables commit by themselves.
+    Where a store has neither a rename nor a put on condition there are none, and no lock: `bare` are the paths there, to which tables
+    commit by themselves.
     """
 
     spark: SparkSession
@@ -151,8 +152,8 @@ class Journals:
         return real_path(re.sub("^file:/+", "/", path)) if _system(path) == "file:" else path
 
     def journaled(self, path: str) -> bool:
-        """Whether a path is on a store whose rename is one step, so that plain files can be published there."""
-        return _system(path) == "file:" or HadoopStore.knows(self.hadoop, path)
+        """Whether a path is on a store where plain files can be published."""
+        return _system(path) == "file:" or known(self.hadoop, path)
 
     def one_decision(self, paths: Iterable[str]) -> bool:
         """Whether what goes to these paths, which are locked, is published by one decision: all have journals, on one filesystem."""
@@ -171,7 +172,7 @@ class Journals:
     def _store(self, system: str) -> Store:
         if system == "file:":
             return LocalStore()
-        return HadoopStore.of(self.hadoop, f"{system}/")
+        return store(self.hadoop, f"{system}/")
 
     def workspace(self, path: str) -> str:
         """The folder to stage a path's files in, qualified; it need not be there."""
@@ -265,8 +266,7 @@ class Journals:
 
     def _commit(self, system: str, part: Part, folder: str) -> None:
         """Commits a table's staged rows, for this run or for one that died after its decision."""
-        store = self._store(system)
-        found = store.read(f"{folder}/{TODO}")
+        found = self._store(system).read(f"{folder}/{TODO}")
         if found is None:
             return  # thrown away after its commit
         todo = TableCommit.decode(found.data, f"{folder}/{TODO}")

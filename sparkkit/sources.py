@@ -21,8 +21,8 @@ from sparkkit.formats.columnar import stored_rows
 from sparkkit.schema.contract import Contract
 from sparkkit.schema.landing import BAD, BAD_TYPE, FILE, LANDING, RAW
 from sparkkit.schema.reader import checked, clash
+from sparkkit.storage import stores
 from sparkkit.storage.hadoop import File, Hadoop, is_hidden
-from sparkkit.storage.hadoop_store import HadoopStore
 from sparkkit.storage.local import LocalStore, real_path
 from sparkkit.storage.log import LOOKS, Log
 from sparkkit.storage.resolve import View, resolve
@@ -242,7 +242,7 @@ def listing(hadoop: Hadoop, name: str, paths: tuple[str, ...]) -> tuple[tuple[Fi
     for path in paths:
         for _ in range(LOOKS):
             before = _version(hadoop, path)
-            moving = before is not None and before.extra is not None  # file by file, on HDFS: some are in place, and others not yet
+            moving = before is not None and before.extra is not None  # file by file: some are in place, and others not yet
             now = {} if moving else _at(hadoop, name, path)
             if not moving and _version(hadoop, path) == before:
                 break
@@ -284,11 +284,11 @@ def _version(hadoop: Hadoop, path: str) -> View | None:
     at = re.sub("^file:/+", "/", hadoop.qualified(path).rstrip("/"))
     if at.startswith("/"):
         return resolve(LocalStore(), real_path(at)) if os.path.isdir(Log(LocalStore(), real_path(at)).folder) else None
-    if any(sign in path for sign in "*?[{") or not HadoopStore.knows(hadoop, at):
+    if any(sign in path for sign in "*?[{") or not stores.known(hadoop, at):
         return None
     if not hadoop.exists(Log(LocalStore(), at).folder):  # asked of what is at hand: a store of its own costs more
         return None
-    return resolve(HadoopStore.of(hadoop, at), at)
+    return resolve(stores.store(hadoop, at), at)
 
 
 def _is_hidden_below(root: str, path: str) -> bool:

@@ -22,6 +22,7 @@ from sparkkit.formats import delta_table
 from sparkkit.formats.delta_schema import bare
 from sparkkit.formats.deltalog import Stored, Transaction
 from sparkkit.storage.hadoop import Hadoop
+from sparkkit.storage.object_store import ObjectStore
 
 ADDS = "_adds.json"
 """Beside the staged files, hidden from readers: how the table's log will speak of them."""
@@ -127,18 +128,30 @@ class Adoption:
             yield action, f"{self.at}/{unquote(old)}", self.txn.place(add["path"])
 
     def _move(self, source: str, target: str) -> None:
+        """On S3 a copy, which is there as a whole or not at all: the staged file stays for who may have to go on from it."""
+        if self._copies():
+            there = self.hadoop.exists(target) or ObjectStore.of(self.hadoop, target).duplicate(source, target)
+        else:
+            there = self._renamed(source, target)
+        if not there:
+            raise InfrastructureError(f"{source} was staged, and is gone", reason="staged_file_gone", hint="run again with --again")
+        self.moved.append((source, target))
+
+    def _copies(self) -> bool:
+        return ObjectStore.knows(self.hadoop, self.at)
+
+    def _renamed(self, source: str, target: str) -> bool:
         if self.hadoop.exists(source):
             self.hadoop.make_folder(target.rpartition("/")[0])
             self.hadoop.rename(source, target)
-        elif not self.hadoop.exists(target):
-            raise InfrastructureError(f"{source} was staged, and is gone", reason="staged_file_gone", hint="run again with --again")
-        self.moved.append((source, target))
+            return True
+        return self.hadoop.exists(target)
 
     def undo(self) -> None:
         """Moves files that are below the table, and not committed, back to where they were staged. Nothing, where another run has this
         workspace by now: then they are what that one is about to commit."""
         file = f"{self.at}/{ADDS}"
-        if not self.at or not self.hadoop.exists(file):
+        if not self.at or not self.hadoop.exists(file) or self._copies():  # who comes late would take what another has committed
             return
         for _, source, target in self._places(json.loads(self.hadoop.read(str(self.hadoop.path(file).toUri().toString())))):
             if self.hadoop.exists(target) and not self.hadoop.exists(source):

@@ -6,8 +6,8 @@ closed is known to the NameNode and on as many DataNodes as were asked for, thou
 of them at once is not survived unless `dfs.datanode.synconclose` is on; the journal's own objects are synced. There are no links and
 no exchange, and a list of more than 1,000 names (`dfs.ls.limit`) is several.
 
-S3 has no rename: none of this holds there, so that it is refused; only tables, which commit by themselves, can be written there, and
-two writers at once are not kept apart.
+S3 has no rename: see `object_store`. What is on neither is refused; only tables, which commit by themselves, can be written there,
+and two writers at once are not kept apart.
 """
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ T = TypeVar("T")
 _ROOT = re.compile(r"\w+://[^/]*")
 _MISSING = ("java.io.FileNotFoundException",)
 _REFUSED = (*_MISSING, "org.apache.hadoop.fs.FileAlreadyExistsException", "org.apache.hadoop.fs.ParentNotDirectoryException")
-_FORBIDDEN = ("org.apache.hadoop.security.AccessControlException",)
+_FORBIDDEN = ("org.apache.hadoop.security.AccessControlException", "java.nio.file.AccessDeniedException")
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class HadoopStore:
     jvm: Any
     files: Any
 
-    renames, links, exchanges = True, False, False
+    renames, links, exchanges, threads = True, False, False, 1
 
     @staticmethod
     def knows(hadoop: Hadoop, path: str) -> bool:
@@ -108,6 +108,14 @@ class HadoopStore:
         """Moves a file or folder, never over something nor into it."""
         return self._rename(old, new)
 
+    def duplicate(self, old: str, new: str) -> bool:
+        """Nothing asks for it: there is `rename`.
+
+        Raises:
+            OSError: always.
+        """
+        raise OSError(f"{old} is not copied to {new}: it can be renamed")
+
     def exchange(self, one: str, other: str) -> bool:
         """Can't."""
         return False
@@ -146,11 +154,11 @@ class HadoopStore:
         try:
             self.files.rename(source, target, given)
         except Py4JJavaError as error:
-            if _thrown(error) in _REFUSED or "must both be" in str(error.java_exception.getMessage()):  # a file on a folder, or so
+            if thrown(error) in _REFUSED or "must both be" in str(error.java_exception.getMessage()):  # a file on a folder, or so
                 return False
-            raise _as_os_error(error) from error
+            raise as_os_error(error) from error
         except Py4JError as error:
-            raise _as_os_error(error) from error
+            raise as_os_error(error) from error
         return True
 
     def _write_beside(self, path: str, data: bytes) -> str:
@@ -173,11 +181,11 @@ def _unless(names: Sequence[str], otherwise: T, call: Callable[[], T]) -> T:
     try:
         return call()
     except Py4JJavaError as error:
-        if _thrown(error) in names:
+        if thrown(error) in names:
             return otherwise
-        raise _as_os_error(error) from error
+        raise as_os_error(error) from error
     except Py4JError as error:
-        raise _as_os_error(error) from error
+        raise as_os_error(error) from error
 
 
 def _told(call: Callable[[], T]) -> T:
@@ -185,18 +193,21 @@ def _told(call: Callable[[], T]) -> T:
     try:
         return call()
     except Py4JError as error:
-        raise _as_os_error(error) from error
+        raise as_os_error(error) from error
 
 
-def _thrown(error: Py4JJavaError) -> str:
+def thrown(error: Py4JJavaError) -> str:
+    """The class of what was thrown."""
     return str(error.java_exception.getClass().getName())
 
 
-def _as_os_error(error: Py4JError) -> OSError:
+def as_os_error(error: Py4JError) -> OSError:
+    """An error of the JVM's as one of storage."""
     if not isinstance(error, Py4JJavaError):
         return OSError(f"the JVM does not answer: {error}")
-    lines = str(error.java_exception.getMessage() or _thrown(error)).splitlines() or [_thrown(error)]
-    return PermissionError(lines[0]) if _thrown(error) in _FORBIDDEN else OSError(lines[0])
+    lines = str(error.java_exception.getMessage() or thrown(error)).splitlines() or [thrown(error)]
+    line = lines[0].partition(" (Service: ")[0]  # numbers of S3's request
+    return PermissionError(line) if thrown(error) in _FORBIDDEN else OSError(line)
 
 
 def _version(data: bytes) -> str:

@@ -15,7 +15,7 @@ from sparkkit.storage.log import LOOKS, Entry, Log, Part
 from sparkkit.storage.records import WHOLE, Record, last_of, put_small, remember
 from sparkkit.storage.resolve import MARKER, workspace, workspaces
 from sparkkit.storage.seam import Store, above, data, guarded, is_there, walk
-from sparkkit.storage.steps import carried, put_files, put_whole, replaced
+from sparkkit.storage.steps import carried, copy_files, put_files, put_whole, replaced
 
 CommitTable = Callable[[Part, str], None]
 """Commits the staged files in a folder to a table; does nothing where the table has the generation of the part's slice."""
@@ -123,8 +123,10 @@ class Run:
             self.held[target] = replace(held, entry=entry)
             self.store.make_folder(held.work)
             for run_id, token, path in (*workspaces(held.log, "stage"), *workspaces(held.log)):
-                if token < held.slot and (run_id not in entry.runs or "/stage/" in path.removeprefix(held.log.folder)):
-                    self._throw_away(path)
+                kept = self.store.renames and run_id in entry.runs and "/stage/" not in path.removeprefix(held.log.folder)
+                if token < held.slot and not kept:
+                    # where nothing can be taken from under who comes late, it has to be gone before anything else is decided
+                    self._throw_away(path) if self.store.renames else self.store.delete(path)
             if entry.first > 1:
                 held.log.prune(entry.first)
 
@@ -223,36 +225,34 @@ class Run:
         held, target, store = self.held[staged.target], staged.target, self.store
         new, before = f"{held.work}/new", self.before(target)
         known = before.generation if before else 0
-        how: Literal["whole", "files", "table"] = "whole" if store.links or staged.mode in ("overwrite", "rollback") else "files"
+        whole = store.links or (store.renames and staged.mode in ("overwrite", "rollback"))
+        how: Literal["whole", "files", "table"] = "whole" if whole else "files"
         part = Part(target, held.slot, self.run_id, self.slices[target], logical_id, max(known, staged.generation) + 1, staged.mode,
                     "table" if staged.table else how, puts=tuple(small))
-        if not store.renames and not staged.table:
-            raise UsageError(f"{target} is on a store without rename, where plain files can't be published", reason="no_rename",
-                             hint="write Delta there")
-        if store.renames and not store.rename(staged.folder, new) and not is_there(store, new):  # an answer may be lost on its way
+        if not store.renames:
+            new, part = staged.folder, replace(part, staged=staged.folder.removeprefix(held.log.folder + "/"))
+        elif not store.rename(staged.folder, new) and not is_there(store, new):  # an answer may be lost on its way
             raise InfrastructureError(f"the staged files at {staged.folder} are gone", reason="staging_lost", hint="run again")
         for path, found in small.items():
             store.put_if_absent(f"{held.work}/put/{path}", found)
         if not staged.table:
-            part = self._lay_out(held, part, before.fields["files"] if before else ())
-        elif not store.renames:
-            part = replace(part, staged=staged.folder.removeprefix(held.log.folder + "/"))
+            part = self._lay_out(held, part, new, before.fields["files"] if before else ())
         store.persist(held.work)
         return part
 
-    def _lay_out(self, held: Held, part: Part, before: Sequence[str]) -> Part:
-        """Makes the workspace what is to be in the target's place, or to be moved there."""
-        store, target, new = self.store, part.target, f"{held.work}/new"
+    def _lay_out(self, held: Held, part: Part, new: str, before: Sequence[str]) -> Part:
+        """Makes the staged files what is to be in the target's place, or to be moved there."""
+        store, target = self.store, part.target
         fresh, there = walk(store, new), walk(store, target)
         adds, gone = data(fresh), replaced(part.mode, data(fresh), data(there), before)
         double = set(adds) & set(there)  # of what goes too: a reader that has listed the old ones must not find others by their names
         if double and part.mode != "rollback":
             raise UsageError(f"{target} has a file {min(double)} already", reason="file_exists",
                              hint="give staged files names of their own")
-        if part.how == "files":
+        if part.how == "files" and store.renames:
             for folder in sorted({above(f"{held.work}/old/{file}") for file in gone}):
                 store.make_folder(folder)
-        else:
+        elif part.how == "whole":
             for file in carried(there, gone, fresh) if part.mode not in ("overwrite", "rollback") else ():
                 store.link(f"{target}/{file}", f"{new}/{file}")
             store.put_if_absent(f"{new}/{MARKER}", self.run_id.encode())
@@ -270,7 +270,7 @@ class Run:
             free = (held is not self.home and held.log.append(held.slot + 1, done)) or held.log.append(held.slot + 2, done)
             if free:
                 self._throw_away(held.stage)
-            if free and (mine is None or mine.how == "table"):
+            if free and (mine is None or mine.how == "table" or not self.store.renames):  # nothing replaced is kept there
                 self._throw_away(held.work)
 
     def _settle(self, held: Held, part: Part) -> None:
@@ -279,14 +279,16 @@ class Run:
             self.commit_table(part, f"{held.log.folder}/{part.staged}" if part.staged else f"{work}/new")
         elif part.how == "whole":
             put_whole(self.store, work, part)
-        else:
+        elif self.store.renames:
             put_files(self.store, work, part)
+        else:
+            copy_files(self.store, f"{held.log.folder}/{part.staged}", part)
         put_small(held.log, work, part)
         remember(held.log, part)
 
     def _claim(self, held: Held, part: Part) -> str:
         """The workspace of a committed run, renamed to this run's token: all paths of those who had it before lead nowhere then."""
-        if not self.store.renames:  # only tables are there, whose generation refuses who comes late
+        if not self.store.renames:  # who comes late is refused by a table's generation, and finds no staged files to copy
             return f"{held.log.folder}/work/{part.run_id}.{part.slot}"
         for _ in range(LOOKS):
             token, path = workspace(held.log, part.run_id) or (0, "")

@@ -49,7 +49,7 @@ class LocalStore:
     `rename` looks and moves in two steps, between which only a stranger to the protocol could come.
     """
 
-    renames, links = True, True
+    renames, links, threads = True, True, 1
 
     @property
     def exchanges(self) -> bool:
@@ -115,6 +115,14 @@ class LocalStore:
         if code in _UNABLE:
             code = errno.EEXIST if os.path.lexists(new) else _rename(old, new, 0)
         return _moved(code, old, new)
+
+    def duplicate(self, old: str, new: str) -> bool:
+        """Nothing asks for it: there is `rename`.
+
+        Raises:
+            OSError: always.
+        """
+        raise OSError(f"{old} is not copied to {new}: it can be renamed")
 
     def exchange(self, one: str, other: str) -> bool:
         """Swaps two folders in one step."""

@@ -15,16 +15,17 @@ MARKER = ".sparkkit"
 
 @dataclass(frozen=True)
 class View:
-    """What an output is now: the files below `root` but `without` some, and those below `extra`, which are on their way there."""
+    """What an output is now: the files below `root` but `without` some, and the `adds` below `extra`, which are on their way there."""
 
     version: str
     root: str
     extra: str | None = None
     without: frozenset[str] = frozenset()
+    adds: tuple[str, ...] = ()
 
     def files(self, store: Store) -> tuple[str, ...]:
         """The paths of the data files."""
-        moving = {f: f"{self.extra}/{f}" for f in data(walk(store, self.extra))} if self.extra else {}
+        moving = {f: f"{self.extra}/{f}" for f in self.adds}
         there = {f: f"{self.root}/{f}" for f in data(walk(store, self.root)) if f not in self.without}
         return tuple(path for _, path in sorted({**moving, **there}.items()))
 
@@ -43,9 +44,11 @@ def resolve(store: Store, target: str) -> View:
         pending = _pending(log, last)
         if pending is None or pending.how == "table":
             return View(last.runs[-1] if last and last.runs else "", target)
+        if pending.staged:
+            return View(pending.run_id, target, f"{log.folder}/{pending.staged}", frozenset(pending.removes), pending.adds)
         found = workspace(log, pending.run_id)
         if found and pending.how == "files":
-            return View(pending.run_id, target, f"{found[1]}/new", frozenset(pending.removes))
+            return View(pending.run_id, target, f"{found[1]}/new", frozenset(pending.removes), pending.adds)
         for root in (target, f"{found[1]}/new") if found else ():
             if is_of(store, root, pending.run_id):  # seen to be there: it may move while it is looked for
                 return View(pending.run_id, root)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import functools
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar
 
@@ -15,6 +16,7 @@ from sparkkit.errors import InfrastructureError
 
 P = ParamSpec("P")
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,10 @@ class Store(Protocol):
     @property
     def links(self) -> bool:
         """Whether `link` is there (local disk)."""
+
+    @property
+    def threads(self) -> int:
+        """How many calls may be under way at once where there are many to make."""
 
     @property
     def exchanges(self) -> bool:
@@ -58,6 +64,10 @@ class Store(Protocol):
     def rename(self, old: str, new: str) -> bool:
         """Moves a file or folder, durably; False where `old` or the folder above `new` is missing, or `new` is there."""
 
+    def duplicate(self, old: str, new: str) -> bool:
+        """Makes a file that has what another has, in one step, also over one of that name; False, and nothing done, where `old` is not
+        there. Asked for only where there is no `rename`, which this stands in for."""
+
     def exchange(self, one: str, other: str) -> bool:
         """Swaps two folders in one step, durably; False where one is missing or the filesystem can't."""
 
@@ -72,6 +82,14 @@ class Store(Protocol):
 
     def persist(self, folder: str) -> None:
         """Makes all that is below a folder outlive a power cut; nothing to do where closing a file does."""
+
+
+def each(store: Store, call: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """What a call says of each item, as many at once as the store may have under way."""
+    if store.threads < 2 or len(items) < 2:
+        return [call(item) for item in items]
+    with ThreadPoolExecutor(store.threads) as pool:
+        return list(pool.map(call, items))
 
 
 def walk(store: Store, folder: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from sparkkit.errors import InfrastructureError
 from sparkkit.storage.log import Part
 from sparkkit.storage.resolve import MARKER, is_of
-from sparkkit.storage.seam import Store, above, walk
+from sparkkit.storage.seam import Store, above, each, walk
 
 
 def replaced(mode: str, adds: Sequence[str], there: Sequence[str], before: Sequence[str]) -> set[str]:
@@ -62,6 +62,23 @@ def put_files(store: Store, work: str, part: Part) -> None:
     stuck = set(left) & set(walk(store, f"{work}/new")) if left else set()
     if stuck:
         raise _in_the_way(f"{part.target}/{min(stuck)}")
+
+
+def copy_files(store: Store, staged: str, part: Part) -> None:
+    """Copies staged files into a target, then deletes those that they replace: where there is no rename. What is staged is deleted before
+    another publication is decided, so that who is late copies nothing.
+
+    Raises:
+        InfrastructureError: staged files are gone, and are not in the target.
+    """
+    names = [(f"{staged}/{file}", f"{part.target}/{file}") for file in part.adds]
+    made = each(store, lambda pair: store.duplicate(*pair), names)
+    left = {new for (_, new), done in zip(names, made, strict=True) if not done}
+    lost = left - {f"{part.target}/{file}" for file in walk(store, part.target)} if left else set()
+    if lost:
+        raise InfrastructureError(f"{min(lost)} was published from {staged}, and is in neither", reason="journal_damaged",
+                                  hint="restore that folder, or move the whole journal away to go on with what the target holds")
+    each(store, store.delete, [f"{part.target}/{file}" for file in part.removes])
 
 
 def _in_the_way(path: str) -> InfrastructureError:

@@ -27,7 +27,7 @@ class _Replay:
 
     def __init__(self, answers: list[Any], store: MemoryStore) -> None:
         self.renames, self.links, self.exchanges = store.renames, store.links, store.exchanges
-        self._answers, self._at = answers, 0
+        self._answers, self._at, self.threads = answers, 0, 1
         self._next: tuple[str, tuple[Any, ...]] | None = None
 
     def __getattr__(self, name: str) -> Any:

@@ -62,7 +62,7 @@ def pruned() -> Report:
 def cast(random: Random) -> tuple[dict[str, bool], tuple[str, ...], dict[str, Writer], Writer]:
     """A store, what it holds, three or four writers, and the one that comes after them, by chance."""
     flags = random.choice((LOCAL, OLD_KERNEL, HDFS, S3))
-    table, targets = flags is S3, random.choice((LATER.targets, PAIR))
+    table, targets = flags is S3 and random.random() < 0.5, random.choice((LATER.targets, PAIR))
     stateful = random.random() < 0.4
     writers = {}
     for name in "abcd"[: random.choice((3, 4))]:
@@ -127,7 +127,7 @@ def searches(seed: int, walks: int) -> Iterator[tuple[str, Callable[[], Report]]
         yield name, partial(searched, scenario)
     yield "numbers pruned while a run sleeps", pruned
     yield "a task that outlives its run", late_task
-    for name, flags in {"a local disk": LOCAL, "no renameat2": OLD_KERNEL, "HDFS": HDFS}.items():
+    for name, flags in {"a local disk": LOCAL, "no renameat2": OLD_KERNEL, "HDFS": HDFS, "S3": S3}.items():
         for kind in ERRORS:
             yield f"{kind} at each call, {name}", partial(faulted, flags, kind)
     yield f"{walks} walks by chance", partial(walked, seed, walks)

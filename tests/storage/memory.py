@@ -9,7 +9,7 @@ from typing import Any
 from sparkkit.storage.seam import Found
 
 CALLS = (
-    *("list", "read", "put_if_absent", "replace_if_unchanged", "rename", "exchange"),
+    *("list", "read", "put_if_absent", "replace_if_unchanged", "rename", "duplicate", "exchange"),
     *("link", "delete", "make_folder", "persist"),
 )
 """The calls of the seam."""
@@ -23,6 +23,7 @@ class MemoryStore:
     renames: bool = True
     links: bool = True
     exchanges: bool = True
+    threads = 1
 
     def copy(self) -> MemoryStore:
         """Another store that holds the same, and can do the same."""
@@ -59,6 +60,14 @@ class MemoryStore:
         if old not in self.state or new in self.state or not self._folder(above(new)):
             return False
         self._move({old: new})
+        return True
+
+    def duplicate(self, old: str, new: str) -> bool:
+        data = self.state.get(old)
+        if data is None:
+            return False
+        self._make(above(new))
+        self.state[new] = data
         return True
 
     def exchange(self, one: str, other: str) -> bool:

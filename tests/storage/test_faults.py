@@ -25,7 +25,8 @@ OUTPUTS = ("/d/h", "/d/t")
 FIRST = Writer("first", ("f",), OUTPUTS, slice="1")
 SECOND = Writer("second", ("s", "s2"), OUTPUTS, slice="2")
 RETRY = replace(SECOND, run_id="retry", logical="second")
-STORES = {"local disk": {}, "no renameat2": {"exchanges": False}, "HDFS": {"exchanges": False, "links": False}}
+STORES = {"local disk": {}, "no renameat2": {"exchanges": False}, "HDFS": {"exchanges": False, "links": False},
+          "S3": {"exchanges": False, "links": False, "renames": False}}
 
 
 def attempt(writer: Writer, store: Any) -> Hashable:

@@ -22,11 +22,11 @@ from tests.storage.scenarios import AT_ONCE, Writer, bare, died_deciding, read, 
 pytestmark = pytest.mark.usefixtures("no_heart")
 
 T = "/d/t"
-FLAGS = ({}, {"exchanges": False}, {"exchanges": False, "links": False})
+FLAGS = ({}, {"exchanges": False}, {"exchanges": False, "links": False}, {"exchanges": False, "links": False, "renames": False})
 P = ("p=1/o", "p=2/q", "p=3/r")
 
 
-@pytest.fixture(params=FLAGS, ids=["local", "no renameat2", "HDFS"])
+@pytest.fixture(params=FLAGS, ids=["local", "no renameat2", "HDFS", "S3"])
 def flags(request: pytest.FixtureRequest) -> Any:
     return request.param
 
@@ -132,7 +132,7 @@ def test_the_files_of_the_last_publications_are_kept_and_no_more(flags: Any) -> 
     for name in "abcd":
         run(name, mode="overwrite")(store)
     kept = [file for file in walk(store, "/d/.t.sparkkit/work") if "sparkkit" not in file]
-    assert kept == ["b.4/old/a", "c.7/old/b", "d.10/old/c"]
+    assert kept == (["b.4/old/a", "c.7/old/b", "d.10/old/c"] if store.renames else [])
 
 
 def test_old_entries_are_pruned(flags: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,8 +295,11 @@ def test_a_run_whose_publication_another_finishes_says_so_whatever_went_wrong_th
     assert done == ["a"]
 
 
-def test_plain_files_are_refused_where_there_is_no_rename() -> None:
-    assert run("a")(MemoryStore(renames=False, links=False, exchanges=False)) == "exit 2: no_rename"
+def test_plain_files_are_copied_where_there_is_no_rename_and_nothing_else_is_left() -> None:
+    store = MemoryStore(world(T, "o"), renames=False, links=False, exchanges=False)
+    assert (run("a")(store), run("b", mode="overwrite")(store)) == (1, 2)
+    left = [path for path, data in store.state.items() if data is not None and path.startswith("/d/.t.sparkkit/") and "/log/" not in path]
+    assert (bare(store, T), [path.split("/")[3] for path in left]) == (("b",), ["slices", "slices"])
 
 
 def test_a_table_needs_somebody_who_can_commit_to_it() -> None:
@@ -309,6 +312,8 @@ def test_a_table_needs_somebody_who_can_commit_to_it() -> None:
 
 def test_staged_files_that_are_gone_are_told(flags: Any) -> None:
     store = MemoryStore({}, **flags)
+    if not store.renames:
+        return  # no files and no folder are the same there
     with pytest.raises(InfrastructureError, match="the staged files at .*/out are gone: run again"):
         with running(store, "r", {T: "s"}, AT_ONCE) as nothing:
             nothing.publish("r", [Staged(T, f"{nothing.workspace(T)}/out", "append")])
@@ -328,10 +333,12 @@ def test_what_was_decided_is_read_before_it_is_in_place(flags: Any) -> None:
 
 def test_committed_files_that_somebody_deleted_are_missed(flags: Any) -> None:
     store = decided(**flags)
-    store.delete("/d/.t.sparkkit/work")
+    for folder in ("work", "stage"):
+        store.delete(f"/d/.t.sparkkit/{folder}")
     assert (read(store, T), run("b")(store)) == ("failed", "exit 6: journal_damaged")
-    with pytest.raises(InfrastructureError, match=r"the files that were published to /d/t are not in /d/\.t\.sparkkit/work"):
-        resolve(store, T)
+    if store.renames:
+        with pytest.raises(InfrastructureError, match=r"the files that were published to /d/t are not in /d/\.t\.sparkkit/work"):
+            resolve(store, T)
 
 
 def test_a_target_that_changes_all_the_time_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

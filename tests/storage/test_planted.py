@@ -12,6 +12,7 @@ from sparkkit.storage import resolve as reading
 from sparkkit.storage.log import Entry, Log
 from sparkkit.storage.seam import Store, data, walk
 from tests.storage.checker import explore, observe
+from tests.storage.memory import MemoryStore
 from tests.storage.scenarios import Content, Writer, judge, look, read
 from tests.storage.space import DEEP, HDFS, LOCAL, SCENARIOS, Scenario, in_order, late_task, long_asleep
 
@@ -105,6 +106,24 @@ PLANTED: dict[str, tuple[Any, str, Any, Scenario]] = {
         versions, "_undone", lambda *_: [], SCENARIOS["a rollback against an append, each left once"],
     ),
 }
+
+
+def test_the_checker_finds_staged_files_that_are_left_to_who_comes_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    delete = MemoryStore.delete
+    monkeypatch.setattr(MemoryStore, "delete", lambda self, path: "/stage/" in path or delete(self, path))
+    assert DEEP["overwrite on S3"].explore().violations
+
+
+def test_the_checker_finds_a_copy_before_the_decision(monkeypatch: pytest.MonkeyPatch) -> None:
+    lay_out = journal.Run._lay_out
+
+    def copies(self: journal.Run, held: Any, part: Any, new: str, before: Any) -> Any:
+        found = lay_out(self, held, part, new, before)
+        journal.copy_files(self.store, new, found)
+        return found
+
+    monkeypatch.setattr(journal.Run, "_lay_out", copies)
+    assert SCENARIOS["append, and a re-run, file by file on S3, each left twice"].explore().violations
 
 
 @pytest.mark.parametrize("name", PLANTED)
