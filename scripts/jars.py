@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from scripts import logstore  # noqa: E402
 from sparkkit import jars  # noqa: E402
 
 LOCK = ROOT / "conf" / "jars.lock"
@@ -98,6 +99,10 @@ def ensure(where: Path, names: Sequence[str] = ()) -> int:
             (where / name).unlink()
         if wrong and not bring(group, where, note):
             return 2
+    if any((group.name, group.spark) == ("s3", jars.line()) for group in jars.parse(LOCK.read_text(encoding="utf-8"))):
+        trouble = logstore.ensure(where)
+        if trouble:
+            say(f"no log store for Delta on S3, {trouble}: runs of sparkkit keep each other out, other writers do not")
     return 0
 
 

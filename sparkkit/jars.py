@@ -19,6 +19,8 @@ from sparkkit.errors import UsageError
 UNAVAILABLE = "UNAVAILABLE"
 """The file in the folder that says why set-up could not fetch the jars."""
 _VERIFIED = ".verified.json"
+LOG_STORE = "sparkkit-log-store.jar"
+"""What set-up builds from `storage/java` where a JDK is: Delta's log on S3, for any number of writers."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,14 @@ def sha256(path: Path) -> str:
 
 
 def needed(names: Collection[str]) -> tuple[str, ...]:
-    """The paths of the jars of these groups; errors as for `paths`."""
-    return tuple(dict.fromkeys(path for name in names for path in paths(name)))
+    """The paths of the jars of these groups, with Delta's log store for S3 where it was built; errors as for `paths`."""
+    own = (str(folder() / LOG_STORE),) if has_log_store(names) else ()
+    return (*dict.fromkeys(path for name in names for path in paths(name)), *own)
+
+
+def has_log_store(names: Collection[str]) -> bool:
+    """Whether a session with these groups commits to Delta tables on S3 by our own log store."""
+    return {"delta", "s3"} <= set(names) and (folder() / LOG_STORE).is_file()
 
 
 def paths(name: str) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from sparkkit import jars
+
 if TYPE_CHECKING:
     from sparkkit.conf import Conf, InputConf, OutputConf
 
@@ -26,6 +28,11 @@ S3: Mapping[str, str] = {
     "spark.hadoop.fs.s3a.aws.credentials.provider": ",".join((
         "org.apache.hadoop.fs.s3a.TemporaryAWSCredentialsProvider", "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
         "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider")),
+}
+
+LOG_STORES: Mapping[str, str] = {
+    # Delta's own looks first and puts then, which keeps only the writers of one JVM apart
+    f"spark.delta.logStore.{scheme}.impl": "sparkkit.delta.ConditionalLogStore" for scheme in ("s3a", "s3")
 }
 
 _S3 = re.compile(r"s3[an]?://", re.IGNORECASE)
@@ -64,7 +71,21 @@ def on_s3(path: str) -> bool:
 
 def settings(needs: Collection[str]) -> dict[str, str]:
     """The settings of Spark that go with these groups."""
-    return {**(DELTA if "delta" in needs else {}), **({**S3, **_endpoint()} if "s3" in needs else {})}
+    store = LOG_STORES if jars.has_log_store(needs) else {}
+    return {**(DELTA if "delta" in needs else {}), **(_s3() if "s3" in needs else {}), **store}
+
+
+def _s3() -> dict[str, str]:
+    """What a machine's own conf for Hadoop says of S3 stays."""
+    file = Path(os.environ.get("HADOOP_CONF_DIR") or "conf-of-nobody") / "core-site.xml"
+    said = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    found = {**S3, **_endpoint()}
+    return {key: value for key, value in found.items() if f">{key.removeprefix('spark.hadoop.')}<" not in said}
+
+
+def of_hadoop(settings: Mapping[str, str]) -> list[str]:
+    """Those of these settings that are Hadoop's own of S3: where a cluster has its own way to S3, they are its business."""
+    return [key for key in settings if key in S3 or key.startswith("spark.hadoop.fs.s3a.endpoint")]
 
 
 def _endpoint() -> dict[str, str]:

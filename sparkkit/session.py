@@ -21,6 +21,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from sparkkit import archive, classpath, jvm, redaction
+from sparkkit import needs as needed
 from sparkkit.settings import CORRECT, LOCAL, refuse, settings_for
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ def _joined(asked: Mapping[str, str], said: Mapping[str, str], submit_args: Sequ
         told = dict(SparkConf().getAll())
         refuse(told)
         kept = {key: value for key, value in told.items() if key in asked and key not in said}
-        spark = _build({**asked, **kept})
+        spark = _build({**_fitting(asked), **kept})
     else:
         spark = SparkSession.builder.remote(address).getOrCreate() if address else SparkSession.builder.getOrCreate()
     compat.patience(spark, 4)
@@ -227,6 +228,19 @@ def _joined(asked: Mapping[str, str], said: Mapping[str, str], submit_args: Sequ
             spark.conf.set(plain, value)
     compat.patience(spark, 6)
     return spark
+
+
+def _fitting(asked: Mapping[str, str]) -> dict[str, str]:
+    """Without the settings of S3 for which the cluster has its own, such as EMR's way to `s3://`."""
+    ours = needed.of_hadoop(asked)
+    if not ours:
+        return dict(asked)
+    from pyspark import SparkContext
+
+    SparkContext._ensure_initialized()
+    conf = SparkContext._jvm.org.apache.hadoop.conf.Configuration()  # type: ignore[union-attr]
+    theirs = {key for key in ours if conf.get(key.removeprefix("spark.hadoop."))}
+    return {key: value for key, value in asked.items() if key not in theirs}
 
 
 def _ordinary(asked: dict[str, str], submit_args: Sequence[str], needs: Collection[str], verbose: bool) -> SparkSession:

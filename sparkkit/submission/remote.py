@@ -13,6 +13,7 @@ from sparkkit import command, needs, project, redaction
 from sparkkit.conf import Conf
 from sparkkit.errors import UsageError
 from sparkkit.history import places
+from sparkkit.jars import LOG_STORE
 from sparkkit.job import Job
 from sparkkit.ledger import new_run_id
 from sparkkit.submission import emr, iam, livy, local, package, send, serverless, spark, words
@@ -75,10 +76,12 @@ def order(said: words.Words, target: str) -> Order:
     conf = _conf(job, options, home, said.job)
     data, source = package.content(home), job.file.resolve().read_bytes()
     code = str(conf.submit.get("code", "")).rstrip("/")
+    shipped = _jars(conf, said, target)
+    safe = needs.LOG_STORES if any(Path(jar).name == LOG_STORE for jar in shipped) else {}
     made = Order(
-        name=job.name, file=str(job.file), options=options, target=target, deploy_mode=_mode(said, conf, target), settings=_plain(conf),
-        submit=conf.submit, spark=said.spark, driver_python=sys.executable, token=new_run_id(job.name), wait=said.wait,
-        jars=_jars(conf, said, target),
+        name=job.name, file=str(job.file), options=options, target=target, deploy_mode=_mode(said, conf, target),
+        settings={**safe, **_plain(conf)}, submit=conf.submit, spark=said.spark, driver_python=sys.executable,
+        token=new_run_id(job.name), wait=said.wait, jars=shipped,
     )
     place = places.find(home, words.value_of("--ledger", options, "") or None, conf.ledger.get("path"))
     if made.deploy_mode == "cluster" and place.local:
