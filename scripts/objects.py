@@ -31,7 +31,7 @@ def plan(folder: Path, ports: Mapping[str, int]) -> Iterator[Daemon]:
     program = _program(folder / "bin")
     for name in ("iam", "buckets"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    root = {"ROOT_ACCESS_KEY": ROOT, "ROOT_SECRET_KEY": secret(folder), "VGW_QUIET": "true"}
+    root = {"ROOT_ACCESS_KEY": ROOT, "ROOT_SECRET_KEY": secret(folder)}
     socket = f"@sparkkit-iam-{ports['iam']}"  # one without a file: a path may be too long for a socket
     words = [program, "--port", f"{HERE}:{ports['iam']}", "iam", "--dir", str(folder / "iam"), "--private-ports", socket]
     yield Daemon("iam", words, partial(_listens, ports["iam"]), environment=root, mark=str(folder / "iam"))

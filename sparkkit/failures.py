@@ -60,12 +60,34 @@ def explain(error: BaseException, doing: str = "") -> SparkkitError:
         return error
     text = " | ".join(_texts(error))
     where = f" in {doing}" if doing else ""
+    if doing != "build" and (found := _of_s3(text, doing)):
+        return found
     for pattern, kind, reason, hint in KINDS:
         found = re.search(pattern, text) if doing != "build" else None
         if found:
             cause = f"{found[0]}: " if reason == "disk_full" and found[0] not in _first(error) else ""  # Spark names the task alone
             return kind(f"{cause}{_first(error)}{where}", reason=reason, hint=hint)
     return JobError(f"{_name(error)}{where}: {_first(error)}", reason="job_failed")
+
+
+def _of_s3(text: str, doing: str) -> SparkkitError | None:
+    """What S3 refused, by the path that S3A names; nothing where it is no refusal."""
+    named = re.search(r"s3[an]?://[^\s'`\"<>|,]+", text)
+    path = named[0].rstrip(":.;)") if named else "S3"
+    if re.search(r"Unable to load credentials|NoAwsCredentials|NoAuthWithAWS", text):
+        return UsageError(f"there are no credentials for {path}", reason="no_credentials",
+                          hint="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role gives them")
+    if re.search(r"NoSuchBucket|UnknownStoreException", text):
+        kind = NotReadyError if doing == "read" else UsageError
+        return kind(f"there is no bucket for {path}", reason="no_bucket", hint="check its name, and the region or endpoint")
+    if re.search(r"InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|ExpiredToken|InvalidClientTokenId", text):
+        return UsageError(f"S3 does not take the credentials for {path}", reason="wrong_credentials",
+                          hint="check AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; a session token may be over")
+    if re.search(r"S3Exception.*(AccessDenied|Access Denied|Forbidden|not authorized)|Status Code: 403", text):
+        right = re.search(r"not authorized to perform: (s3:\w+)", text)
+        return UsageError(f"S3 denies {right[1] if right else 'access'} on {path}", reason="access_denied",
+                          hint="check the key, and its right to this prefix: `sparkkit iam-policy JOB` prints what a job needs")
+    return None
 
 
 def _texts(error: BaseException | None) -> Iterator[str]:

@@ -76,7 +76,8 @@ class Hadoop:
     def glob(self, text: str) -> list[Any]:
         """The statuses that a path or glob pattern matches; a path that exists as it is written matches itself."""
         system, path = self.system(text), self.path(text)
-        if system.exists(path):
+        asked = "*" in text and text.partition(":")[0].lower() in ("s3", "s3a", "s3n")  # who may only list a prefix may not ask for that
+        if not asked and system.exists(path):
             return [system.getFileStatus(path)]
         return list(system.globStatus(path) or ())
 

@@ -26,7 +26,10 @@ SIGN = re.compile(r"\{[^}]*\}|\[[^\]]*\]|[*?$]")
 
 @dataclass(frozen=True)
 class Need:
-    """What one place is needed for: patterns of a bucket's objects, and of the prefixes that are listed."""
+    """What one place is needed for: patterns of a bucket's objects, and of the prefixes that are listed.
+
+    A look for an object that is not there is answered to those alone who may list its name: so the names stand among the prefixes, too.
+    """
 
     statement: str
     bucket: str
@@ -75,7 +78,10 @@ def _place(uri: object) -> tuple[str, str] | None:
 def _inputs(conf: Conf) -> Iterator[Need]:
     for edge in conf.inputs.values():
         for bucket, key in filter(None, map(_place, edge.path)):
-            yield Need("Read", bucket, _below(_pattern(key)), (*_levels(key), f"{_pattern(key)}/*" if key else "*"))
+            yield Need("Read", bucket, _below(_pattern(key)), (*_levels(key), *_below(_pattern(key))))
+            if key and not SIGN.search(key):  # where another run publishes it, its journal says what is whole
+                journal = _beside(key, "sparkkit")
+                yield Need("Read", bucket, _below(journal), _below(journal))
 
 
 def _below(pattern: str) -> tuple[str, ...]:
@@ -118,10 +124,18 @@ def _written(path: str) -> Iterator[Need]:
         raise UsageError(f"the output {path} is a whole bucket", reason="wrong_path", hint="write to a folder in it")
     if found:
         key = _literal(found[1])
-        above, _, name = key.rpartition("/")
-        hidden = f"{above}/.{name}" if above else f".{name}"
-        staged, journal = f"{hidden}.staging-*", f"{hidden}.sparkkit"
-        yield Need("Write", found[0], (*_below(key), staged, *_below(journal)), (f"{key}/*", staged, f"{journal}/*"))
+        places = (*_below(key), *_below(_beside(key, "sparkkit")))
+        yield Need("Write", found[0], places, places)
+
+
+def _beside(key: str, what: str) -> str:
+    """The hidden folder of this kind beside a path.
+
+    >>> _beside("out/words", "sparkkit"), _beside("words", "sparkkit")
+    ('out/.words.sparkkit', '.words.sparkkit')
+    """
+    above, _, name = key.rpartition("/")
+    return f"{above}/.{name}.{what}" if above else f".{name}.{what}"
 
 
 def _literal(key: str) -> str:
@@ -134,7 +148,7 @@ def _records(conf: Conf, ledger: str) -> Iterator[Need]:
         found = _place(uri)
         if found and found[1]:
             key = _literal(found[1])
-            yield Need("Write", found[0], _below(key), (f"{key}/*",))
+            yield Need("Write", found[0], _below(key), _below(key))
 
 
 def _code(conf: Conf, target: str) -> Iterator[Need]:
