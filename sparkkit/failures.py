@@ -60,8 +60,9 @@ def explain(error: BaseException, doing: str = "") -> SparkkitError:
         return error
     text = " | ".join(_texts(error))
     where = f" in {doing}" if doing else ""
-    if doing != "build" and (found := _of_s3(text, doing)):
-        return found
+    refused = _of_s3(text, doing) if doing != "build" else None
+    if refused:
+        return refused
     for pattern, kind, reason, hint in KINDS:
         found = re.search(pattern, text) if doing != "build" else None
         if found:

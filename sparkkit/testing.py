@@ -101,19 +101,19 @@ def made_up(spark: SparkSession, contract: Contract, n: int = 20, seed: int = 0)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The plugin's settings."""
-    parser.addini("sparkkit_delta", "give the session of the tests Delta (which takes longer to start)", type="bool", default=False)
+    parser.addini("sparkkit_needs", "what the session of the tests needs, such as delta and s3", type="args", default=[])
 
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[SparkSession]:
-    """One session for all tests, started quickly: the C1 compiler, few shuffle partitions, correct settings; with Delta where
-    `sparkkit_delta = true` stands in pytest's settings."""
+    """One session for all tests, started quickly: the C1 compiler, few shuffle partitions, correct settings; with Delta
+    and S3 where `sparkkit_needs = delta s3` stands in pytest's settings."""
     from sparkkit import session
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     found = session.start(
         {"spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse"))}, app_name="tests", profile="test",
-        needs=["delta"] if pytestconfig.getini("sparkkit_delta") else [],
+        needs=pytestconfig.getini("sparkkit_needs"),
     )
     yield found
     session.stop(found)

@@ -25,7 +25,7 @@ def test_runs_again_do_to_delta_tables_what_they_do_to_files(tests: str, which: 
     if not list(jars.folder().glob("*delta-spark*.jar")):
         pytest.skip(f"no Delta jars in {jars.folder()}: run scripts/setup.sh")
     env = os.environ | {"SPARK_LOCAL_IP": "127.0.0.1", "PYTHONPATH": str(ROOT), "SPARKKIT_TEST_KIND": "delta"}
-    argv = [sys.executable, "-m", "pytest", "-q", "-o", "sparkkit_delta=true", "-m", which, tests]
+    argv = [sys.executable, "-m", "pytest", "-q", "-o", "sparkkit_needs=delta", "-m", which, tests]
     done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, timeout=1000, check=False)
     assert done.returncode == 0, done.stdout[-6000:]
     assert re.search(r"^\d+ passed", done.stdout.splitlines()[-1])

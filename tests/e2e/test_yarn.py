@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from tests.e2e import cluster, environments
-from tests.e2e.cluster import Hdfs
+from tests.e2e.cluster import POPULATION, Hdfs
 
 pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.timeout(1800)]
 ROOT = environments.ROOT
@@ -51,14 +51,6 @@ def hdfs(found: dict[str, str]) -> Hdfs:
     made.put(ROOT / "data" / "books", "/in/books")
     made.put(ROOT / "data" / "names" / "csv", "/in/names")
     return made
-
-
-POPULATION = """Area Code,Area Name,Year,Series,Value,Footnotes,Source
-1,"Total, all countries or areas",2010,Population mid-year estimates (millions),"6,000.00",,made up
-1,"Total, all countries or areas",2015,Population mid-year estimates (millions),"7,500.00",,made up
-4,Afghanistan,2015,Population mid-year estimates (millions),45.00,,made up
-8,Albania,2015,Population mid-year estimates (millions),not known,,made up
-"""
 
 
 def rows(files: str) -> list[tuple[object, ...]]:
