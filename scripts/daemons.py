@@ -61,7 +61,7 @@ def plan(folder: Path, kinds: Sequence[str]) -> list[Daemon]:
     made = list[Daemon](objects.plan(folder, ports) if "s3" in kinds else ())
     if {"hdfs", "yarn"} & set(kinds):
         path = _classpath()
-        _client(folder, ports, objects.hadoop(folder, ports) if made else {})
+        _client(folder, ports, objects.hadoop(folder, ports) if made else {}, objects.classpath() if made else "")
         made += _hdfs(folder, ports, path)
         made += _yarn(folder, ports, path) if "yarn" in kinds else []
     if "standalone" in kinds:
@@ -233,8 +233,8 @@ def _nodes(port: int, nodes: int) -> bool:
     return found["activeNodes"] >= nodes
 
 
-def _client(folder: Path, ports: Mapping[str, int], more: Mapping[str, object]) -> None:
-    """The conf folder of a machine that submits: addresses, and settings small enough for a laptop."""
+def _client(folder: Path, ports: Mapping[str, int], more: Mapping[str, object], path: str) -> None:
+    """The conf folder of a machine that submits: addresses, and settings small enough for a laptop; the nodes have the jars of `path`."""
     _configure(folder / "conf", core_site={**_core(folder, ports), **more}, yarn_site=_yarn_site(ports),
                hdfs_site={"dfs.replication": NODES, "dfs.blocksize": 1 << 20})
     settings = {
@@ -244,6 +244,8 @@ def _client(folder: Path, ports: Mapping[str, int], more: Mapping[str, object]) 
         "spark.yarn.jars": f"local:{SPARK / 'jars'}/*",
         "spark.executorEnv.SPARK_LOCAL_IP": HERE, "spark.yarn.appMasterEnv.SPARK_LOCAL_IP": HERE,
     }
+    if path:
+        settings |= {"spark.driver.extraClassPath": path, "spark.executor.extraClassPath": path}
     text = "".join(f"{key} {value}\n" for key, value in settings.items())
     (folder / "conf" / "spark-defaults.conf").write_text(text, encoding="utf-8")
 

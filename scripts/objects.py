@@ -15,6 +15,7 @@ from pathlib import Path
 from socket import create_connection
 
 from scripts.daemons import HERE, Daemon, MissingError
+from sparkkit import jars
 
 MODULE = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 REGION = "us-east-1"
@@ -58,8 +59,14 @@ def variables(folder: Path, ports: Mapping[str, int]) -> dict[str, str]:
 
 def hadoop(folder: Path, ports: Mapping[str, int]) -> dict[str, object]:
     """The same for a cluster's own conf, which reaches every container."""
-    return {"fs.s3a.endpoint": f"http://{HERE}:{ports['s3']}", "fs.s3a.endpoint.region": REGION, "fs.s3a.path.style.access": "true",
+    return {"fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem", "fs.s3a.endpoint": f"http://{HERE}:{ports['s3']}",
+            "fs.s3a.endpoint.region": REGION, "fs.s3a.path.style.access": "true",
             "fs.s3a.access.key": ROOT, "fs.s3a.secret.key": secret(folder)}
+
+
+def classpath() -> str:
+    """S3A and what it needs, as a cluster's nodes have it."""
+    return os.pathsep.join(jars.paths("s3"))
 
 
 def _program(into: Path) -> str:

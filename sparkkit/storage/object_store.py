@@ -2,8 +2,10 @@
 
 What S3 gives: an object appears whole, a list has what was put before it, `If-None-Match: *` puts only where nothing is, `If-Match` only
 over what was read. A copy is one request up to 5 GB, beyond that some parts and one that completes them. There are no folders; what is
-listed below a name is one. S3A asks for the conditions from Hadoop 3.4.2 on: without them nothing keeps two runs apart, so that such
-a Spark is refused.
+listed below a name is one.
+
+S3A is that of Hadoop 3.4 and later, whose client and requests are at hand. On an older one, and on EMR's own filesystem, plain files
+are refused, and tables are without a lock.
 """
 from __future__ import annotations
 
@@ -14,13 +16,11 @@ from typing import Any, TypeVar
 
 from py4j.protocol import Py4JError, Py4JJavaError
 
-from sparkkit.errors import UsageError
 from sparkkit.storage.hadoop import THREADS, Hadoop
 from sparkkit.storage.hadoop_store import as_os_error, thrown
 from sparkkit.storage.seam import Found
 
 CLASS = "org.apache.hadoop.fs.s3a.S3AFileSystem"
-ABSENT, UNCHANGED = "fs.option.create.conditional.overwrite", "fs.option.create.conditional.overwrite.etag"
 LARGEST = 5 * 2**30
 """Bytes that one request copies."""
 
@@ -42,21 +42,19 @@ class ObjectStore:
 
     @staticmethod
     def knows(hadoop: Hadoop, path: str) -> bool:
-        """Whether a path is on S3 by S3A."""
-        return str(hadoop.system(path).getClass().getName()) == CLASS
+        """Whether a path is on S3 by an S3A that gives its client."""
+        system = hadoop.system(path)
+        if str(system.getClass().getName()) != CLASS:
+            return False
+        try:
+            return bool(system.getS3AInternals())
+        except Py4JError:
+            return False
 
     @classmethod
     def of(cls, hadoop: Hadoop, path: str) -> ObjectStore:
-        """The store that a path is on.
-
-        Raises:
-            UsageError: this S3A has no conditional put.
-        """
-        system = hadoop.system(path)
-        if not system.hasPathCapability(hadoop.path(path), ABSENT):
-            raise UsageError(f"{path} is on S3, and the S3A of this Spark can't put an object on condition that there is none",
-                             reason="no_conditional_put", hint="run with Hadoop 3.4.2 or later (Spark 4.1 or later brings it)")
-        return cls(hadoop, system)
+        """The store that a path is on."""
+        return cls(hadoop, hadoop.system(path))
 
     def list(self, folder: str) -> Sequence[str]:
         """The names below a folder's, sorted, those with others below them with a `/` at their end."""
@@ -82,11 +80,11 @@ class ObjectStore:
 
     def put_if_absent(self, path: str, data: bytes) -> bool:
         """One conditional request, of which one wins."""
-        return self._put(path, data, ABSENT, "true")
+        return self._put(path, data, "If-None-Match", "*")
 
     def replace_if_unchanged(self, path: str, data: bytes, version: str) -> str | None:
         """One conditional request; the version is the object's ETag."""
-        if not self._put(path, data, UNCHANGED, version):
+        if not self._put(path, data, "If-Match", version):
             return None
         return self._told(lambda: str(self.system.getFileStatus(self.hadoop.path(path)).getETag()), missing=None)
 
@@ -125,20 +123,29 @@ class ObjectStore:
         """Nothing: what was put is kept."""
 
     def _put(self, path: str, data: bytes, condition: str, value: str) -> bool:
+        """The condition as a header of its own: S3A and Amazon's SDK know it only from Hadoop 3.4.2 on."""
+        sdk, key = self.hadoop.jvm.software.amazon.awssdk, self.system.pathToKey(self.hadoop.path(path))
+        options = self.hadoop.jvm.org.apache.hadoop.fs.s3a.impl.PutObjectOptions.defaultOptions()
+
         def put() -> bool:
-            builder = self.system.createFile(self.hadoop.path(path)).overwrite(True).must(condition, value)
-            stream = builder.opt("fs.s3a.create.performance", "true").build()
-            stream.write(data)
-            stream.close()
+            asked = self._factory().newPutObjectRequestBuilder(key, options, len(data), False)
+            header = sdk.awscore.AwsRequestOverrideConfiguration.builder().putHeader(condition, value).build()
+            body = sdk.core.sync.RequestBody.fromBytes(data)
+            self._client().putObject(asked.overrideConfiguration(header).build(), body)
             return True
 
         return self._told(put, missing=False, refused=False)
 
+    def _client(self) -> Any:
+        return self.system.getS3AInternals().getAmazonS3Client("sparkkit")
+
+    def _factory(self) -> Any:
+        return self.system.createStoreContext().getRequestFactory()
+
     def _copied(self, old: str, new: str) -> bool:
         source, target = (self.system.pathToKey(self.hadoop.path(path)) for path in (old, new))
-        internals, factory = self.system.getS3AInternals(), self.system.createStoreContext().getRequestFactory()
-        seen = internals.getObjectMetadata(self.hadoop.path(old))
-        client = internals.getAmazonS3Client("copy within the store")
+        client, factory = self._client(), self._factory()
+        seen = self.system.getS3AInternals().getObjectMetadata(self.hadoop.path(old))
         if seen.contentLength() <= LARGEST:
             client.copyObject(factory.newCopyObjectRequestBuilder(source, target, seen).build())
             return True

@@ -8,7 +8,7 @@ from sparkkit.storage.seam import Store
 
 
 def known(hadoop: Hadoop, path: str) -> bool:
-    """Whether plain files can be published there: a rename is one step, or a put on a condition."""
+    """Whether plain files can be published there: a rename is one step, or one of many puts at a name wins."""
     return HadoopStore.knows(hadoop, path) or ObjectStore.knows(hadoop, path)
 
 

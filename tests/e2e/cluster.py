@@ -47,6 +47,12 @@ def running(*kinds: str) -> Iterator[dict[str, str]]:
             _call("down")
 
 
+def again(*kinds: str) -> None:
+    """Starts those that have died; what they held is there."""
+    done = _call("up", *kinds)
+    assert done.returncode == 0, done.stderr
+
+
 def _call(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*SCRIPT, *words], capture_output=True, text=True, check=False, timeout=400)
 
