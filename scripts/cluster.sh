@@ -14,5 +14,6 @@ case ${1:-} in
 esac
 "$root/scripts/setup.sh"
 use_python
-[[ $1 != up ]] || "$python" "$root/scripts/jars.py" daemons
+kinds=" ${*:2} "
+[[ $1 != up || ($# != 1 && $kinds != *" hdfs "* && $kinds != *" yarn "*) ]] || "$python" "$root/scripts/jars.py" daemons
 exec "$python" "$root/scripts/cluster.py" "$@"

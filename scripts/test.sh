@@ -54,6 +54,7 @@ run() {
 
 with_daemons() {
     scripts/cluster.sh up hdfs yarn
+    scripts/cluster.sh up s3
     local status
     "$@"
     status=$?

@@ -125,6 +125,11 @@ def jars() -> Iterator[Finding]:
             yield Finding(f"jars: {name}", str(error) if isinstance(error, SparkkitError) else "no pyspark", False)
         else:
             yield Finding(f"jars: {name}", f"{len(found)} in {locked.folder()}")
+    if locked.has_log_store(("delta", "s3")):
+        yield Finding("jars: log store", "Delta tables on S3 take any number of writers")
+    else:
+        yield Finding("jars: log store", "not built: writers on S3 that are not sparkkit's can lose commits to Delta tables", False,
+                      "install a JDK (javac), and run scripts/setup.sh")
 
 
 def extras() -> Iterator[Finding]:

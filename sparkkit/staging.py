@@ -74,7 +74,7 @@ class Files:
         """The places of an output that has a path; it is staged nowhere before the lock is held.
 
         Raises:
-            UsageError: plain files on a store without rename (`no_rename`).
+            UsageError: plain files on a store that keeps no two runs apart (`no_rename`).
         """
         if conf.format == "table":
             path, beside = str(conf.path), self.hadoop.qualified(str(conf.path).replace("`", ""))
@@ -82,8 +82,8 @@ class Files:
         else:
             path = beside = journal = self.hadoop.qualified(str(conf.path)).rstrip("/")
         if conf.format not in ("delta", "table") and not self.journals.journaled(path):
-            raise UsageError(f"output {name!r}: plain files are not published to {path}, where a rename is no single step",
-                             reason="no_rename", hint="write Delta there")
+            raise UsageError(f"output {name!r}: plain files are not published to {path}, whose store keeps no two runs apart",
+                             reason="no_rename", hint="write Delta there, one run at a time")
         quarantine = self.hadoop.qualified(conf.quarantine).rstrip("/") if conf.quarantine else f"{beside}.quarantine"
         return Target(name, conf, path, "", quarantine, journal)
 

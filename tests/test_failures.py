@@ -40,6 +40,27 @@ def test_each_kind_has_its_exit_code_and_reason(text: str, code: int, reason: st
     assert (found.exit_code, found.reason) == (code, reason)
 
 
+S3 = "software.amazon.awssdk.services.s3.model"
+
+
+@pytest.mark.parametrize(("text", "doing", "code", "said"), [
+    (f"java.nio.file.AccessDeniedException: s3a://b/in/x: getFileStatus on s3a://b/in/x: {S3}.S3Exception: Forbidden "
+     "(Service: S3, Status Code: 403, Request ID: 1)", "read", 2, "S3 denies access on s3a://b/in/x"),
+    (f"java.nio.file.AccessDeniedException: s3a://b/out/x: PUT 0-byte object: {S3}.S3Exception: User: arn:aws:iam::0:user/u is not "
+     "authorized to perform: s3:PutObject on resource: x (Service: S3, Status Code: 403)", "write", 2, "S3 denies s3:PutObject on s3a://b/out/x"),
+    (f"java.nio.file.AccessDeniedException: s3a://b/x: {S3}.S3Exception: The AWS access key ID you provided does not exist "
+     "(Service: S3, Status Code: 403):InvalidAccessKeyId", "read", 2, "S3 does not take the credentials for s3a://b/x"),
+    (f"org.apache.hadoop.fs.s3a.UnknownStoreException: `s3a://no/x': {S3}.NoSuchBucketException: The", "read", 3, "there is no bucket for s3a://no/x"),
+    (f"org.apache.hadoop.fs.s3a.UnknownStoreException: `s3a://no/x': {S3}.NoSuchBucketException: The", "", 2, "there is no bucket for s3a://no/x"),
+    ("s3a://b/x: SdkClientException: Unable to load credentials from any of the providers", "", 2, "there are no credentials for s3a://b/x"),
+    ("s3a://b/x: javax.net.ssl.SSLHandshakeException: PKIX path building failed", "", 2,
+     "Java does not trust the certificate of the server for s3a://b/x"),
+])
+def test_what_s3_refuses_is_told_by_its_path(text: str, doing: str, code: int, said: str) -> None:
+    found = failures.explain(RuntimeError(text), doing)
+    assert (found.exit_code, found.message) == (code, said)
+
+
 def test_an_error_in_build_is_the_job_s_own_whatever_it_says() -> None:
     found = failures.explain(RuntimeError("Connection refused"), "build")
     assert (found.exit_code, str(found)) == (1, "RuntimeError in build: Connection refused")

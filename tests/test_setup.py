@@ -5,12 +5,14 @@ import configparser
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
+from scripts import logstore
 from sparkkit import jars
 from sparkkit.errors import UsageError
 
@@ -124,6 +126,29 @@ def test_without_a_lock_the_jars_of_the_folder_are_taken_as_they_are(
     monkeypatch.setattr(jars, "lock", lambda: None)
     (delta_jars / "a.jar").write_bytes(b"other")
     assert jars.paths("delta") == (str(delta_jars / "a.jar"),)
+
+
+def test_a_group_of_jars_can_be_asked_for_with_others(delta_jars: Path) -> None:
+    assert jars.needed(["delta"]) == jars.needed(["delta", "delta"]) == jars.paths("delta")
+    with pytest.raises(UsageError, match="no s3 jars are known"):
+        jars.needed(["delta", "s3"])
+
+
+def test_the_log_store_is_built_once_and_again_when_its_source_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "ConditionalLogStore.java"
+    source.write_text("package sparkkit.delta; public class ConditionalLogStore {}", encoding="utf-8")
+    monkeypatch.setattr(logstore, "SOURCE", source)
+    assert logstore.ensure(tmp_path) == "Delta's jars are not there"
+    (tmp_path / "io.delta_delta-storage-1.jar").write_bytes(b"PK\5\6" + bytes(18))
+    if shutil.which("javac") is None:
+        pytest.skip("no JDK here")
+    seen = []
+    for text in ("", "// changed", "// changed", "broken"):
+        source.write_text(f"package sparkkit.delta; public class ConditionalLogStore {{}} {text}\n", encoding="utf-8")
+        trouble, jar = logstore.ensure(tmp_path), tmp_path / jars.LOG_STORE
+        seen.append((trouble is None, jar.read_bytes() if jar.exists() else b""))
+    assert [well for well, _ in seen] == [True, True, True, False]
+    assert (seen[0][1] != seen[1][1], seen[1] == seen[2], seen[3][1]) == (True, True, b"")
 
 
 def test_set_up_installs_nothing_where_spark_home_is_set(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def refuse_place(place: Any, targets: Mapping[str, Target]) -> Files:
     bare = next((t for t in targets.values() if t.journal in place.journals.bare), None)
     if bare:
         raise UsageError(f"incremental inputs need the journal of an output, and {bare.path} is on a store that has none",
-                         reason="no_state", hint="write to HDFS or a local disk, or read all each time")
+                         reason="no_state", hint="write to HDFS, S3 or a local disk, or read all each time")
     if not place.journals.one_decision(t.journal for t in targets.values()):
         raise UsageError("the outputs are on several filesystems, each with a decision of its own, and a state is a part of one",
                          reason="no_state", hint="write all outputs of an incremental job to one filesystem")

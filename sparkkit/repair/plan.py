@@ -203,10 +203,10 @@ def readers(store: Store | None, conf: OutputConf) -> str:
     if conf.format == "table":
         return "the table's own commit"
     if store is None:
-        return "file by file: nothing is renamed on this store"
+        return "file by file: no run is kept from another on this store"
     if store.exchanges:
         return "one version or the other: the folders are exchanged in one step"
-    if store.links or conf.mode in ("overwrite", "error"):
+    if store.links or (store.renames and conf.mode in ("overwrite", "error")):
         return "one version or the other; for a moment between two renames, nothing"
     return "file by file: old and new files mixed until all are in place; sparkkit's own readers see one version"
 

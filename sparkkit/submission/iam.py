@@ -124,7 +124,7 @@ def _written(path: str) -> Iterator[Need]:
         raise UsageError(f"the output {path} is a whole bucket", reason="wrong_path", hint="write to a folder in it")
     if found:
         key = _literal(found[1])
-        places = (*_below(key), *_below(_beside(key, "sparkkit")))
+        places = (*_below(key), *_below(_beside(key, "sparkkit")), _beside(key, "staging-*"))  # the last where there is no journal
         yield Need("Write", found[0], places, places)
 
 

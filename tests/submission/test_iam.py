@@ -55,6 +55,7 @@ def test_the_document_is_as_expected(name: str, conf: Conf, target: str) -> None
         ("GetObject", "raw/people/2024-01/a.csv"),
         ("GetObject", "raw/people/all"),
         ("GetObject", "raw/people/all/part-0.csv"),
+        ("GetObject", "raw/people/.all.sparkkit/log/000000000001"),
         ("PutObject", "lake/names/_delta_log/00000000000000000000.json"),
         ("DeleteObject", "lake/.names.staging-names-20261129T015110-0a1b2c/staged/part-0.parquet"),
         ("PutObject", "lake/.names.sparkkit/log/000000000001"),
@@ -96,6 +97,8 @@ def test_nothing_else_is(action: str, resource: str) -> None:
     ("bucket", "prefix", "allowed"),
     [
         ("raw", "people/", True), ("raw", "people/2024-01/", True), ("raw", "people/all/", True), ("raw", "people/all/sub/", True),
+        ("raw", "people/all", True), ("raw", "people/.all.sparkkit", True),
+        ("lake", ".names.sparkkit/log/", True), ("lake", "names", True),
         ("raw", "", False), ("raw", None, False), ("raw", "people/all2/", False), ("raw", "names/", False),
         ("lake", "names/", True), ("lake", "names2/", False),
         ("lake", "names/_delta_log/", True), ("lake", ".names.staging-x/staged/", True), ("lake", "", False),
