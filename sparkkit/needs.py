@@ -30,6 +30,16 @@ S3: Mapping[str, str] = {
         "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider")),
 }
 
+COMMITTERS: Mapping[str, str] = {
+    # what a task wrote is completed as an upload when the job is done, in place of two copies of each file
+    "spark.sql.sources.commitProtocolClass": "org.apache.spark.internal.io.cloud.PathOutputCommitProtocol",
+    "spark.sql.parquet.output.committer.class": "org.apache.spark.internal.io.cloud.BindingParquetOutputCommitter",
+    "spark.hadoop.mapreduce.outputcommitter.factory.scheme.s3a": "org.apache.hadoop.fs.s3a.commit.S3ACommitterFactory",
+    "spark.hadoop.mapreduce.outputcommitter.factory.scheme.s3": "org.apache.hadoop.fs.s3a.commit.S3ACommitterFactory",
+    "spark.hadoop.fs.s3a.committer.name": "magic",
+}
+"""Where the jars are ours: a cluster has its own, or none."""
+
 LOG_STORES: Mapping[str, str] = {
     # Delta's own looks first and puts then, which keeps only the writers of one JVM apart
     f"spark.delta.logStore.{scheme}.impl": "sparkkit.delta.ConditionalLogStore" for scheme in ("s3a", "s3")
@@ -79,13 +89,13 @@ def _s3() -> dict[str, str]:
     """What a machine's own conf for Hadoop says of S3 stays."""
     file = Path(os.environ.get("HADOOP_CONF_DIR") or "conf-of-nobody") / "core-site.xml"
     said = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
-    found = {**S3, **_endpoint()}
+    found = {**S3, **COMMITTERS, **_endpoint()}
     return {key: value for key, value in found.items() if f">{key.removeprefix('spark.hadoop.')}<" not in said}
 
 
 def of_hadoop(settings: Mapping[str, str]) -> list[str]:
     """Those of these settings that are Hadoop's own of S3: where a cluster has its own way to S3, they are its business."""
-    return [key for key in settings if key in S3 or key.startswith("spark.hadoop.fs.s3a.endpoint")]
+    return [key for key in settings if key in S3 or key.startswith(("spark.hadoop.fs.s3a.endpoint", "spark.hadoop.fs.s3a.path."))]
 
 
 def _endpoint() -> dict[str, str]:

@@ -232,9 +232,10 @@ def _joined(asked: Mapping[str, str], said: Mapping[str, str], submit_args: Sequ
 
 def _fitting(asked: Mapping[str, str]) -> dict[str, str]:
     """Without the settings of S3 for which the cluster has its own, such as EMR's way to `s3://`."""
+    asked = {key: value for key, value in asked.items() if key not in needed.COMMITTERS}
     ours = needed.of_hadoop(asked)
     if not ours:
-        return dict(asked)
+        return asked
     from pyspark import SparkContext
 
     SparkContext._ensure_initialized()

@@ -68,10 +68,11 @@ def sparkkit(found: dict[str, str], *words: str, cwd: Path = ROOT, timeout: int 
     return subprocess.run(command, cwd=cwd, env=_environment(found), capture_output=True, text=True, check=False, timeout=timeout)
 
 
-def start(found: dict[str, str], *words: str, cwd: Path = ROOT) -> subprocess.Popen[str]:
-    """`sparkkit submit`, not waited for."""
+def start(found: dict[str, str], *words: str, cwd: Path = ROOT, log: Path) -> subprocess.Popen[bytes]:
+    """`sparkkit submit`, not waited for; what it says goes into a file, for a pipe that nobody reads would stop it."""
     command = [sys.executable, "-m", "sparkkit", "submit", *words]
-    return subprocess.Popen(command, cwd=cwd, env=_environment(found), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    with log.open("wb") as said:
+        return subprocess.Popen(command, cwd=cwd, env=_environment(found), stdout=subprocess.DEVNULL, stderr=said)
 
 
 def _environment(found: dict[str, str]) -> dict[str, str]:

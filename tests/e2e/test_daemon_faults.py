@@ -77,11 +77,11 @@ def rows(folder: Path) -> list[tuple[object, ...]]:
     return sorted(duckdb.sql(f"select * from read_parquet({files})").fetchall()) if files else []
 
 
-def until(seen: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 300) -> None:
+def until(seen: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, seconds: float = 300) -> None:
     """Waits for an event; one that never comes is an error, since then nothing was tried."""
     end = time.monotonic() + seconds
     while not seen():
-        assert process.poll() is None, f"the job ended first: {process.stderr.read()[-3000:] if process.stderr else ''}"
+        assert process.poll() is None, f"the job ended first: {log.read_text()[-3000:]}"
         assert time.monotonic() < end, "the event never came"
         time.sleep(0.05)
 
@@ -120,11 +120,13 @@ class TestYarn:
                     files(f"{folder}/{entry['pathSuffix']}") if entry["type"] == "DIRECTORY" else [entry["pathSuffix"]])]
             return []
 
-        process = cluster.start(found, *words, cwd=project)
-        until(begun(files, out), process)
+        log = tmp_path / "log"
+        process = cluster.start(found, *words, cwd=project, log=log)
+        until(begun(files, out), process, log)
         for pid in executors()[:1] if victim == "executor" else pids(victim):
             os.kill(pid, signal.SIGKILL)
-        said = process.communicate(timeout=900)[1]
+        process.wait(900)
+        said = log.read_text(encoding="utf-8")
         print(f"{victim}, {mode}: exit {process.returncode}", said.splitlines()[-1:])
         assert process.returncode in ((0, 6) if victim == "nodemanager1" else (0,)), said[-3000:]
         if process.returncode:
@@ -152,15 +154,17 @@ class TestS3:
         bucket.put(project / "in", f"{key}-in")
         words = ("slow", "--target", "local", "--", "--input", f"{bucket.root}/{key}-in", "--output", f"{bucket.root}/{key}",
                  "--output-format", kind, "--set", "spark.master=local[2]")
-        process = cluster.start(bucket.found, *words, cwd=project)
-        until(begun(bucket.keys, key), process)
+        log = tmp_path / "log"
+        process = cluster.start(bucket.found, *words, cwd=project, log=log)
+        until(begun(bucket.keys, key), process, log)
         os.kill(pids("s3")[0], signal.SIGSTOP if how == "stopped" else signal.SIGKILL)
         time.sleep(20)
         if how == "stopped":
             os.kill(pids("s3")[0], signal.SIGCONT)
         else:
             cluster.again("s3")
-        said = process.communicate(timeout=900)[1]
+        process.wait(900)
+        said = log.read_text(encoding="utf-8")
         print(f"{how}, {kind}: exit {process.returncode}", said.splitlines()[-1:])
         assert process.returncode in (0, 6), said[-3000:]
         if process.returncode:

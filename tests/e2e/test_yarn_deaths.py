@@ -117,10 +117,11 @@ def test_why_names_the_death(name: str, found: dict[str, str], tmp_path: Path, m
         monkeypatch.setenv(key, value)
     paths = ("--input", f"{root}/in/names", "--output", f"{found['OUT']}/{name.replace(' ', '_')}", "--ledger", f"{root}/deaths")
     words = ("dies", "--target", "yarn", "--deploy-mode", "cluster", "--wait", *death.submit, "--", *paths, *death.job)
-    process = cluster.start(found, *words, cwd=tmp_path)
+    process = cluster.start(found, *words, cwd=tmp_path, log=tmp_path / "said")
     if death.then:
         death.then(running(tmp_path))
-    _, said = process.communicate(timeout=900)
+    process.wait(900)
+    said = (tmp_path / "said").read_text(encoding="utf-8")
     application = (re.findall(r"application_\d+_\d+", said) or [""])[-1]
     (log,) = tmp_path.glob("runs/*.submit.log")
     asked = cluster.sparkkit(found, "why", str(log), *(("--application", application) if application else ()), "--json", cwd=tmp_path)
