@@ -80,8 +80,10 @@ def parser() -> argparse.ArgumentParser:
     rollback.add(verbs)
     init = verbs.add_parser("init", help="a new project in an empty folder, or a new job in a project; it runs and has a passing test")
     init.add_argument("name", nargs="?", default="", help="the new job's name (default: a project with the job word_count)")
-    pack = verbs.add_parser("package", help="one zip for --py-files: sparkkit, compiled conf and contracts")
-    pack.add_argument("output", nargs="?", default="dist/sparkkit_package.zip")
+    pack = verbs.add_parser("package", help="the code as one zip for --py-files, or the packages that it needs as one archive")
+    pack.add_argument("output", nargs="?", help="default dist/sparkkit_package.zip, or dist/environment.tar.gz")
+    pack.add_argument("--requirements", metavar="FILE", help="pack what this file asks for in pip's format, in place of the code")
+    pack.add_argument("--python", metavar="3.N", default="3.11", help="with --requirements, the cluster's Python (default 3.11)")
     verbs.add_parser("doctor", help="what is installed, what is missing, what to do")
     return made
 
@@ -168,9 +170,14 @@ def _package(args: argparse.Namespace) -> int:
     from sparkkit import project
     from sparkkit.submission import package
 
+    if args.requirements:
+        from sparkkit.submission import environment
+
+        print(environment.build(Path(args.requirements), Path(args.output or "dist/environment.tar.gz"), args.python))
+        return 0
     home = project.find()
     missing = package.left_out(home)
-    print(package.build(home, Path(args.output)))
+    print(package.build(home, Path(args.output or "dist/sparkkit_package.zip")))
     if missing:
         print(f"not in it, the cluster's Python needs them: {', '.join(missing)}", file=sys.stderr)
     return 0

@@ -104,11 +104,29 @@ def _refuse_secrets(job: Job, options: Sequence[str]) -> None:
 def _placed(made: Order, home: project.Project, code: str, data: bytes, source: bytes) -> Order:
     """With the code where the target finds it: below a folder named by its hash, or on this machine."""
     digest = hashlib.sha256(data + source).hexdigest()[:16]
+    made = _with_environment(made, home, code)
     if code:
         file, zipped = f"{code}/{digest}/{Path(made.file).name}", f"{code}/{digest}/{package.NAME}"
-        return replace(made, file=file, package=zipped, uploads={file: source, zipped: data})
+        return replace(made, file=file, package=zipped, uploads={**made.uploads, file: source, zipped: data})
     zipped = str(Path(places.fallback(home).path).parent / "packages" / digest / package.NAME)
     return replace(made, package=zipped, uploads={zipped: data})
+
+
+def _with_environment(made: Order, home: project.Project, code: str) -> Order:
+    """With an archive of packages of this machine beside the code, below a folder named by its hash; where there is no such place,
+    spark-submit brings it."""
+    said = str(made.submit.get("environment") or "")
+    if not said or "://" in said:
+        return made
+    file = home.root / said
+    if not file.is_file():
+        raise UsageError(f"there is no {file}, which [submit] names as environment", reason="no_environment",
+                         hint="`sparkkit package --requirements FILE` makes one")
+    if not code:
+        return replace(made, submit={**made.submit, "environment": str(file)})
+    data = file.read_bytes()
+    place = f"{code}/environments/{hashlib.sha256(data).hexdigest()[:16]}/{file.name}"
+    return replace(made, submit={**made.submit, "environment": place}, uploads={**made.uploads, place: data})
 
 
 def _conf(job: Job, options: Sequence[str], home: project.Project, prog: str) -> Conf:

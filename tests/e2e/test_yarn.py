@@ -36,6 +36,15 @@ JOB = Job(build, contracts={"people": "names"})
 if __name__ == "__main__":
     main(JOB)
 '''
+NEEDS_A_PACKAGE = """
+import tomli_w
+
+
+def greeting(name):
+    import tomli_w as there
+    assert "environment" in there.__file__, there.__file__
+    return there.dumps({"a": name})
+"""
 ODD = "it's 5 %, \"so\" to say: $HOME `id` \\ Zürich; 北京 & more"
 
 
@@ -114,6 +123,26 @@ def test_what_the_project_and_sparkkit_hold_reaches_executors_that_have_neither(
     hdfs.get(f"{hdfs.out}/greet", tmp_path / "there")
     said = [json.loads(line) for file in sorted((tmp_path / "there").glob("*.json")) for line in file.read_text("utf-8").splitlines()]
     assert {(row["greeting"], row["note"]) for row in said} >= {("hello Ilse from 3", ODD)}
+
+
+@pytest.mark.long
+def test_packages_that_the_nodes_lack_come_along_as_an_archive(found: dict[str, str], hdfs: Hdfs, tmp_path: Path) -> None:
+    job = JOB.replace("from helpers.words import greeting", NEEDS_A_PACKAGE)
+    profile = f'[submit]\ntarget = "yarn"\nenvironment = "environment.tar.gz"\ncode = "{hdfs.root}/code"\n'
+    for name, text in (("jobs/greet.py", job), ("conf/env/yarn.toml", profile), ("requirements.txt", "tomli-w==1.2.0\n")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "names.yaml").write_bytes((ROOT / "schemas" / "names.yaml").read_bytes())
+    paths = ("--input", f"{hdfs.root}/in/names", "--output", f"{hdfs.root}{hdfs.out}/packed", "--output-format", "json")
+    asked = ("greet", "--target", "yarn", "--deploy-mode", "cluster", "--wait", "--", *paths)
+    packed = cluster.sparkkit(found, "package", "--requirements", "requirements.txt", "environment.tar.gz", cwd=tmp_path)
+    assert packed.returncode == 0, packed.stderr
+    done = cluster.submit(found, *asked, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-5000:]
+    hdfs.get(f"{hdfs.out}/packed", tmp_path / "there")
+    said = [json.loads(line) for file in sorted((tmp_path / "there").glob("*.json")) for line in file.read_text("utf-8").splitlines()]
+    assert "a = 'Ilse'" in {row["greeting"].replace('"', "'").strip() for row in said}
 
 
 def test_a_job_that_fails_on_a_node_ends_the_command_with_its_own_code(found: dict[str, str], hdfs: Hdfs) -> None:
