@@ -7,6 +7,22 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 2; }
 if command -v sha256sum >/dev/null; then sha() { (cd "$root" && sha256sum "$@"); }
 else sha() { (cd "$root" && shasum -a 256 "$@"); }; fi
 
+# The supported lines of Spark, oldest first: .venv has the newest, .venv-spark35 and the like have the others.
+older=(3.5 4.0) newest=4.2
+sparks=("${older[@]}" "$newest")
+suffix() { [[ $1 == "$newest" ]] || echo "-spark${1//./}"; }   # LINE: of its .venv and its conf/python.lock
+locked() { sed -n 's/^pyspark==\([0-9.]*\).*/\1/p' "$root/conf/python$(suffix "$1").lock"; }   # LINE: its version of PySpark
+
+line_of() { # VERSION: the line of a locked one, 4.0 of 4.0 and of 4.0.2, say; else stops
+    local line version known=''
+    for line in "${sparks[@]}"; do
+        version=$(locked "$line")
+        if [[ $1 == "$line" || $1 == "$version" ]]; then echo "$line"; return; fi
+        known+=" $version"
+    done
+    die "there is no environment for Spark $1: there are those for$known"
+}
+
 # The stamp of an environment holds the hashes of the locks that it was made from.
 is_set_up() { # VENV PYTHON_LOCK
     local stamp="$root/$1/.sparkkit" want

@@ -33,7 +33,8 @@ CONTRACT = Contract("pollock", tuple(Column(name, "string") for name in NAMES))
 def unpack(corpora: Path, folder: Path) -> Path:
     """The folder with `csv/` and `clean/`."""
     with tarfile.open(corpora / "pollock.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # since Python 3.11.4
+        archive.extractall(folder)
     return folder
 
 

@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
 # Makes .venv from conf/python.lock and fetches the jars of conf/jars.lock; does nothing where that is done.
-#   scripts/setup.sh            what jobs and tests need
-#   scripts/setup.sh --matrix   also .venv-spark35, the oldest Spark that is supported (for the tests)
+#   scripts/setup.sh                       what jobs and tests need
+#   scripts/setup.sh --matrix [3.5] [4.0]  also .venv-spark35 and .venv-spark40, older Sparks for the tests; without a version the oldest
 # Where SPARK_HOME is set nothing is installed: that Spark and its Python are used.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 . "$root/scripts/lib.sh"
 matrix=
-for argument in "$@"; do
-    case $argument in
-        --matrix) matrix=1 ;;
-        -h | --help) sed -n '2,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
-        *) die "unknown option $argument: the only one is --matrix" ;;
-    esac
-done
+case ${1:-} in
+    '') ;;
+    --matrix)
+        shift
+        (($#)) || set -- "${older[0]}"
+        for version in "$@"; do line=$(line_of "$version"); matrix+=" $line"; done ;;
+    -h | --help) sed -n '2,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    *) die "unknown option $1: the only one is --matrix" ;;
+esac
 
 # True if packages could be installed by apt; otherwise stops with the one command to type.
 apt_install() { # WHAT IS MISSING, PACKAGE…
@@ -89,7 +91,8 @@ venv_package() { # Debian's own python3 has python3-venv, any other one its own 
     [[ $base == python3 ]] && echo python3-venv || echo "${base##*/}-venv"
 }
 
-environment() { # VENV LOCK LAST_PYTHON
+environment() { # LINE
+    set -- ".venv$(suffix "$1")" "python$(suffix "$1").lock" "$(last_python "$1")"
     local stamp="$root/$1/.sparkkit" python_hash
     if is_set_up "$1" "$2" && [[ ! -f $root/$1/jars/UNAVAILABLE ]]; then
         env -u SPARKKIT_JARS "$root/$1/bin/python" "$root/scripts/jars.py" || exit $?  # one may be gone, or damaged
@@ -107,6 +110,10 @@ environment() { # VENV LOCK LAST_PYTHON
     say "$1 is ready"
 }
 
+last_python() { # LINE: the last minor version of Python 3 that this Spark is for
+    case $1 in 3.5) echo 12 ;; 4.0) echo 13 ;; *) echo 14 ;; esac
+}
+
 python_command() {
     if command -v uv >/dev/null; then echo "uv python install 3.11"
     elif command -v apt-get >/dev/null; then echo "sudo apt-get install -y python3.11 python3.11-venv"
@@ -122,5 +129,5 @@ if command -v flock >/dev/null; then
     flock -n 9 || { say "waiting for another set-up to end"; flock 9; }
 fi
 need_java
-environment .venv python.lock 14
-if [[ -n $matrix ]]; then environment .venv-spark35 python-spark35.lock 12; fi
+environment "$newest"
+for line in $matrix; do [[ $line == "$newest" ]] || environment "$line"; done

@@ -7,6 +7,7 @@ set -uo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 cd "$root" || exit 2
 . scripts/lib.sh
+. scripts/suite.sh
 all=(lint types layers unit unit35 connect cluster e2e) stages=() stop='' options=()
 while (($#)); do
     case $1 in
@@ -20,19 +21,6 @@ done
 [[ " ${stages[*]} " == *" unit35 "* ]] && matrix=--matrix || matrix=
 scripts/setup.sh $matrix || exit $?
 use_python
-export SPARK_LOCAL_IP="${SPARK_LOCAL_IP:-127.0.0.1}"
-logs=$(mktemp -d)
-trap 'rm -rf "$logs"' EXIT
-
-suite() { # PYTHON MARKERS [COMMAND…]: the whole output is seen and kept, for the sum at the end
-    local python=$1 markers=$2
-    shift 2
-    local colour=() status
-    [[ -t 1 ]] && colour=(--color=yes)
-    env -u PYSPARK_DRIVER_PYTHON PYSPARK_PYTHON="$python" "$python" "$@" -m pytest "${colour[@]}" -m "$markers" "${options[@]}" 2>&1 | tee "$logs/$stage"
-    status=${PIPESTATUS[0]}
-    return "$status"
-}
 
 run() {
     case $1 in
@@ -60,16 +48,6 @@ with_daemons() {
     status=$?
     scripts/cluster.sh down
     return "$status"
-}
-
-counted() { # WORD: its sum over the closing lines of all suites
-    local log total=0 n
-    for log in "$logs"/*; do
-        [[ -f $log ]] || continue
-        n=$(sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -E '^(=+ )?[0-9]+ [a-z]+.* in [0-9.]+s' | tail -n 1 | grep -oE "[0-9]+ $1" | cut -d' ' -f1)
-        total=$((total + ${n:-0}))
-    done
-    echo "$total"
 }
 
 began=$SECONDS failed=()

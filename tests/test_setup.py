@@ -5,8 +5,10 @@ import configparser
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from sparkkit import jars
 from sparkkit.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCKS = ("python", "python-spark35")
+LOCKS = ("python", "python-spark35", "python-spark40")
 
 
 def locked(name: str) -> dict[str, set[str]]:
@@ -26,6 +28,40 @@ def locked(name: str) -> dict[str, set[str]]:
     for package, version in re.findall(r"^([A-Za-z0-9._-]+)==([^ ]+)", text, re.MULTILINE):
         found.setdefault(package.lower().replace("_", "-"), set()).add(version)
     return found
+
+
+def lib(command: str) -> subprocess.CompletedProcess[str]:
+    """A command of the shell, with what scripts/lib.sh gives."""
+    text = f"root={shlex.quote(str(ROOT))}; . scripts/lib.sh; {command}"
+    return subprocess.run(["bash", "-c", text], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def matrix(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`matrix({".venv": "3 passed in 1.00s"}, *arguments)`: scripts/matrix.sh where the Pythons of the environments only say that.
+    One that says of failures, or nothing, ends with 1."""
+    (tmp_path / "scripts").mkdir()
+    for name in ("lib.sh", "suite.sh", "matrix.sh"):
+        shutil.copy(ROOT / "scripts" / name, tmp_path / "scripts")
+    (tmp_path / "conf").mkdir()
+    for name in LOCKS:
+        shutil.copy(ROOT / "conf" / f"{name}.lock", tmp_path / "conf")
+    program(tmp_path / "scripts" / "setup.sh", 'echo "asked for $*"')
+
+    def call(says: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+        for name, text in says.items():
+            good = "passed" in text and "failed" not in text
+            program(tmp_path / name / "bin" / "python", f'echo "got $*"; echo {shlex.quote(text)}; exit {0 if good else 1}')
+        env = {"PATH": os.environ["PATH"]}
+        return subprocess.run([tmp_path / "scripts" / "matrix.sh", *arguments], env=env, capture_output=True, text=True, check=False)
+
+    return call
+
+
+def program(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/usr/bin/env bash\n{text}\n")
+    path.chmod(0o755)
 
 
 def declared() -> list[Requirement]:
@@ -155,3 +191,43 @@ def test_set_up_installs_nothing_where_spark_home_is_set(tmp_path: Path) -> None
     env = {"PATH": "/usr/bin:/bin", "SPARK_HOME": str(tmp_path)}
     done = subprocess.run([ROOT / "scripts" / "setup.sh"], env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, "nothing is installed" in done.stderr) == (0, True)
+
+
+def test_each_supported_spark_has_an_environment_of_its_own_with_delta() -> None:
+    told = lib('for line in "${sparks[@]}"; do echo "$line python$(suffix "$line") $(locked "$line")"; done').stdout.split()
+    lines, names, versions = told[::3], told[1::3], told[2::3]
+    delta = [g.spark for g in jars.parse((ROOT / "conf" / "jars.lock").read_text()) if g.name == "delta"]
+    assert (sorted(names), sorted(lines)) == (sorted(LOCKS), sorted(delta))
+    assert [v.rpartition(".")[0] for v in versions] == lines
+
+
+def test_a_version_of_spark_is_known_in_short_and_in_full() -> None:
+    assert lib("line_of 4.0; line_of 4.0.2; line_of 3.5.6").stdout.split() == ["4.0", "4.0", "3.5"]
+
+
+def test_set_up_for_a_spark_that_is_not_locked_says_which_are() -> None:
+    env = {"PATH": os.environ["PATH"]}
+    done = subprocess.run([ROOT / "scripts" / "setup.sh", "--matrix", "4.0.1"], env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "setup: there is no environment for Spark 4.0.1: there are those for 3.5.6 4.0.2 4.2.0\n")
+
+
+def test_the_matrix_runs_each_spark_and_ends_with_a_table(matrix: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    newest, middle, oldest = "9 passed, 2 skipped in 1.00s", "7 passed in 61.00s (0:01:01)", "5 passed in 2.00s"
+    done = matrix({".venv": newest, ".venv-spark40": middle, ".venv-spark35": oldest})
+    table = [line.split()[:-1] for line in done.stdout.splitlines()[-4:]]
+    expected = [["Spark", "passed", "failed", "skipped"], ["3.5.6", "5", "0", "0"], ["4.0.2", "7", "0", "0"], ["4.2.0", "9", "0", "2"]]
+    assert (done.returncode, table) == (0, expected)
+
+
+def test_the_matrix_goes_on_after_a_spark_that_failed(matrix: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    done = matrix({".venv-spark35": "1 failed, 4 passed, 2 errors in 2.00s", ".venv-spark40": "no memory", ".venv": "9 passed in 1.00s"})
+    table = [line.split()[:4] for line in done.stdout.splitlines()[-3:]]
+    assert (done.returncode, table) == (1, [["3.5.6", "4", "3", "0"], ["4.0.2", "0", "1", "0"], ["4.2.0", "9", "0", "0"]])
+
+
+def test_the_matrix_sets_up_and_runs_what_was_asked_for_with_the_options_that_follow(
+    matrix: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    done = matrix({".venv-spark40": "7 passed in 1.00s"}, "4.0.2", "-k", "names or 3.5")
+    told = done.stdout.splitlines()
+    assert (done.returncode, told[0], told[2]) == (0, "asked for --matrix 4.0", "got -m pytest -m not e2e -k names or 3.5")

@@ -26,6 +26,8 @@ from sparkkit.storage.resolve import View
 from tests.conftest import Write
 
 TYPED = Contract("t", (Column("n", "double"), Column("d", "date"), Column("b", "boolean")), reader={"trim": "true"})
+READS_ZSTD = compat.version() >= (4, 2)
+"""Whether Hadoop reads it by itself: 3.5's does, 3.4's asks for a library that no PySpark has."""
 
 
 def read(spark: SparkSession, *paths: Path | str, kind: str | None = None) -> Source:
@@ -56,7 +58,7 @@ def folder(tmp_path: Path) -> Path:
         "dt=2024-01-01/f*.txt": b"deep\n",
         "_temporary/g.txt": b"no\n",
     }
-    if compat.version() < (4, 0):  # Hadoop's own zstd there needs a native library
+    if not READS_ZSTD:
         del data["e.txt.zst"]
     for name, content in data.items():
         (found / name).write_bytes(content)
@@ -100,7 +102,7 @@ def test_a_folder_that_files_are_moved_to_is_read_when_all_are_there(
 def test_every_compression_and_folder_is_read_and_the_rest_is_told(spark: SparkSession, folder: Path) -> None:
     source = read(spark, folder)
     told = {(f.reason, f.file.rsplit("/", 1)[-1]) for f in source.findings}
-    read_too = ["zst"] if compat.version() >= (4, 0) else []
+    read_too = ["zst"] if READS_ZSTD else []
     assert lines(source) == ["bz2", "deep", "deflate", "gz", "plain", *read_too]
     assert told == {
         ("empty_file", "empty.txt"),

@@ -15,7 +15,7 @@ from sparkkit.schema.contract import Column, Contract, Rule
 from tests.checks import engines
 
 expectations = pytest.importorskip("sparkkit.checks.expectations")
-pytest.importorskip("great_expectations", reason="Great Expectations is in the environment of Spark 4.2 only")
+pytest.importorskip("great_expectations", reason="Great Expectations is not in the environment of Spark 3.5")
 Rows = list[tuple[Any, ...]]
 Suite = Mapping[str, Mapping[str, Any]]
 PLAIN: Suite = {

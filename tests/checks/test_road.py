@@ -114,7 +114,7 @@ def test_a_broken_check_that_fails_ends_the_run_with_4_and_nothing_is_published(
     go: Go, tmp_path: Path, quality: dict[str, list[str]], message: str,
 ) -> None:
     if "greatExpectations" in str(quality):
-        pytest.importorskip("great_expectations", reason="Great Expectations is in the environment of Spark 4.2 only")
+        pytest.importorskip("great_expectations", reason="Great Expectations is not in the environment of Spark 3.5")
     done = go(quality)
     assert (done.exit_code, done.record["reason"]) == (4, "quality") and message in done.message
     assert [p for p in tmp_path.rglob("*") if p.name.startswith("output") or p.suffix == ".parquet" and ".output" in str(p)] == []
@@ -172,7 +172,7 @@ def test_an_output_whose_key_stands_twice_is_not_published_and_an_input_s_is_tak
 
 @DEEP
 def test_an_expectation_that_needs_a_python_worker_is_answered(go: Go) -> None:
-    pytest.importorskip("great_expectations", reason="Great Expectations is in the environment of Spark 4.2 only")
+    pytest.importorskip("great_expectations", reason="Great Expectations is not in the environment of Spark 3.5")
     parses = ("{type: custom, engine: greatExpectations, name: dates, implementation: {type: expect_column_values_to_match_strftime_format,"
               " kwargs: {strftimeFormat: '%Y-%m-%d'}}}")
     done = go({"b": [parses]}, rows=[(1, "2024-01-02", 1), (2, "b", 2), (3, "c", 3), (4, None, 4)])
