@@ -40,7 +40,8 @@ def postgres(folder: Path) -> tuple[list[str], partial[bool], list[list[str]]]:
     words = [*own, str(bin_ / "postgres"), "-D", str(home / "data")]
     settings = {
         "cluster_name": "-Dsparkkit.daemon=postgres",  # by which the process is known again
-        "port": str(port), "listen_addresses": HERE, "unix_socket_directories": "", "log_statement": "all", "log_line_prefix": "%m [%p] %a ",
+        "port": str(port), "listen_addresses": HERE, "unix_socket_directories": "", "log_statement": "all",
+        "log_line_prefix": "%m [%p] %a ",
         "fsync": "off", "shared_buffers": "32MB", "max_connections": "40", "timezone": "Asia/Kolkata",  # none of ours, on purpose
     }
     words += [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]

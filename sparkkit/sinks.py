@@ -110,7 +110,7 @@ def refuse_existing(place: Place, target: Target) -> None:
     """
     if target.conf.mode == "error" and place.taken(target):
         raise UsageError(
-            f"output {target.name!r}: {target.conf.path} exists and the mode is error",
+            f"output {target.name!r}: {target.path if target.conf.format == 'jdbc' else target.conf.path} exists and the mode is error",
             reason="output_exists",
             hint="choose another path, or --mode overwrite or append",
         )

@@ -119,9 +119,9 @@ class Database:
                 statement.setString(i + 1, value)
         return statement
 
-    def columns(self, relation: str) -> list[Column]:
+    def columns(self, relation: str, what: str = "the table") -> list[Column]:
         """The columns of what a query selects from, by its own metadata; nothing is read."""
-        with self._telling("the database refuses a question"):
+        with self._telling(f"{what} can't be read"):
             statement = self.java.prepareStatement(f"SELECT * FROM {relation} WHERE 1 = 0")
             try:
                 told = statement.getMetaData()

@@ -46,8 +46,8 @@ class Dialect:
             return self.types["decimal"].format(kind[7:])
         return (self.staged.get(kind) if staged else None) or self.types.get(kind)
 
-    def spark_type(self, column: Column, *, moving: bool = False) -> str:
-        """The type of Spark's that holds every value of a column; `moving` says that the JVM's zone changes its clocks."""
+    def spark_type(self, column: Column) -> str:
+        """The type of Spark's that holds every value of a column."""
         raise NotImplementedError
 
     def read(self, column: Column, kind: str) -> str:
@@ -101,13 +101,11 @@ def named(names: Sequence[str]) -> str:
 class Postgresql(Dialect):
     """PostgreSQL. Texts are compared by their bytes (`COLLATE "C"`), as Spark does, so that a filter means the same in both."""
 
-    def spark_type(self, column: Column, *, moving: bool = False) -> str:
+    def spark_type(self, column: Column) -> str:
         """What is no type of Spark's is read as its text, and so is a number without digits that are declared."""
         if column.type == "numeric":
             fits = 0 < column.precision <= 38 and 0 <= column.scale <= column.precision
             return f"decimal({column.precision},{column.scale})" if fits else "string"
-        if column.type == "timestamp" and moving:
-            return "string"  # the driver would shift a time that the zone leaves out
         return POSTGRESQL_TYPES.get(column.type, "string")
 
     def read(self, column: Column, kind: str) -> str:
@@ -133,7 +131,7 @@ class Postgresql(Dialect):
 class Sqlite(Dialect):
     """SQLite, whose columns hold any value whatever they declare: what is declared is checked when it is read."""
 
-    def spark_type(self, column: Column, *, moving: bool = False) -> str:
+    def spark_type(self, column: Column) -> str:
         """By the rules of SQLite's affinity; times and decimals are texts there."""
         kind = column.type.upper()
         if kind == "BOOLEAN":

@@ -28,17 +28,23 @@ NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double")
 
 @dataclass(frozen=True)
 class Relation:
-    """A table or query: `source` is SQL after `FROM`, `kinds` are Spark's types by column, `named` says it to a person."""
+    """A table or query: `source` is SQL after `FROM`, `kinds` are Spark's types by column, `named` says it to a person; `texts` are
+    columns that come as texts, which Spark casts."""
 
     source: str
     named: str
     columns: tuple[Column, ...]
     kinds: Mapping[str, str]
+    texts: frozenset[str] = frozenset()
+
+    def asked(self, column: Column) -> str:
+        """The type of Spark's that a column comes as."""
+        return "string" if column.name in self.texts else self.kinds[column.name]
 
     def select(self, address: Address) -> str:
         """SQL: each column as its type of Spark's, under a name that Spark can quote."""
         read, pairs = address.dialect.read, zip(self.columns, self.places, strict=True)
-        shown = (f"{read(c, self.kinds[c.name])} AS {quoted(place)}" for c, place in pairs)
+        shown = (f"{read(c, self.asked(c))} AS {quoted(place)}" for c, place in pairs)
         return f"(SELECT {', '.join(shown)} FROM {self.source}) AS q"
 
     @property
@@ -121,18 +127,24 @@ def _relation(base: Database, options: Mapping[str, str]) -> Relation:
     if bool(table) == bool(query):
         raise UsageError("an input from a database is a table or a query", reason="wrong_conf", hint="set options.table, or options.query")
     source = named(parts(table)) if table else f"({str(query).strip().rstrip(';')}\n) AS given"
-    columns = tuple(base.columns(source))
+    columns = tuple(base.columns(source, f"the table {table}" if table else "the query"))
     _refuse_names(columns)
-    kinds = {c.name: base.address.dialect.spark_type(c, moving=_moving(base)) for c in columns}
-    found = Relation(source, table or "query", columns, kinds)
+    kinds = {c.name: base.address.dialect.spark_type(c) for c in columns}
+    texts = frozenset(name for name, kind in kinds.items() if kind == "timestamp_ntz" and _moving(base))
+    found = Relation(source, table or "query", columns, kinds, texts)
     if isinstance(base.address.dialect, Sqlite):
         _refuse_odd(base, base.address.dialect, found)
     return found
 
 
 def _moving(base: Database) -> bool:
-    """Whether the JVM is in a zone whose clocks change: its `Timestamp` has no word for an hour that is left out."""
+    """Whether the JVM is in a zone whose clocks were ever changed: the driver shifts a time that the zone leaves out."""
     return not base.jvm.java.time.ZoneId.systemDefault().getRules().isFixedOffset()
+
+
+def _is_fixed(base: Database, name: str) -> bool:
+    """Whether a zone has every hour once: a time as text means one moment there."""
+    return bool(base.jvm.java.time.ZoneId.of(name).getRules().isFixedOffset())
 
 
 def _refuse_names(columns: tuple[Column, ...]) -> None:
@@ -160,21 +172,21 @@ def reader_options(base: Database, options: Mapping[str, str]) -> dict[str, str]
 
 
 def _frame(spark: SparkSession, base: Database, relation: Relation, options: Mapping[str, str], snapshot: str | None) -> DataFrame:
-    kinds = [relation.kinds[c.name] for c in relation.columns]
-    typed = ", ".join(f"{quote(place)} {kind.upper()}" for place, kind in zip(relation.places, kinds, strict=True))
+    pairs = zip(relation.places, relation.columns, strict=True)
+    typed = ", ".join(f"{quote(place)} {relation.asked(c).upper()}" for place, c in pairs)
     given = reader_options(base, options) | {"dbtable": relation.select(base.address), "customSchema": typed}
     given["fetchsize"] = str(_whole("fetch_size", options.get("fetch_size", str(FETCH)), 1))
     if base.address.dialect is POSTGRESQL:
         first = zone(_zone(spark))
+        # else Spark writes a filter's times in the zone of the JVM, and the database reads them in that of the session
+        spark.conf.set("spark.sql.datetime.java8API.enabled", "true")
+        given["pushDownPredicate"] = str("timestamp" not in relation.kinds.values() or _is_fixed(base, _zone(spark))).lower()
         shared = f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{snapshot}'; "
         given["sessionInitStatement"] = (shared if snapshot else "") + first
     data = spark.read.format("jdbc").options(**given, **_partitions(base, relation, options)).load()
-    back = [_back(place, c, kind) for place, c, kind in zip(relation.places, relation.columns, kinds, strict=True)]
-    return data.select(*back) if any(back_ != quote(c.name) for back_, c in zip(back, relation.columns, strict=True)) else data
-
-
-def _back(place: str, column: Column, kind: str) -> str:
-    return quote(place) if place == column.name else f"{quote(place)} AS {quote(column.name)}"
+    names = tuple(c.name for c in relation.columns)
+    data = data if names == relation.places else data.toDF(*names)
+    return data.withColumns({name: F.col(quote(name)).cast(relation.kinds[name]) for name in relation.texts}) if relation.texts else data
 
 
 def _partitions(base: Database, relation: Relation, options: Mapping[str, str]) -> dict[str, str]:
@@ -195,6 +207,9 @@ def _partitions(base: Database, relation: Relation, options: Mapping[str, str]) 
                          hint="choose a column of numbers, dates or times")
     cores = str(base.jvm.org.apache.spark.SparkContext.getOrCreate().defaultParallelism())
     parted = _whole("partitions", options.get("partitions", cores), 1)
+    if column in relation.texts:
+        raise UsageError(f"partition_column {column!r} has times without a zone, and this machine's zone changes its clocks",
+                         reason="wrong_conf", hint="set TZ=UTC for the run, or choose another column")
     low, high = _bounds(base, relation, column, kind, options)
     if low is None or high is None or parted == 1:
         return {}

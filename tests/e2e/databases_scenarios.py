@@ -36,7 +36,8 @@ def read_types(world: Any) -> Any:
 def partitioned(world: Any) -> Any:
     """Rows with nulls and far values in the column that parts them; by numbers, dates and times."""
     world.sql("CREATE TABLE parted AS SELECT CASE WHEN i % 10 = 0 THEN NULL ELSE i * 7 END AS k, date '2026-01-01' + i AS day,"
-              " timestamptz '2026-01-01 00:00:00+00' + i * interval '1 hour' AS at, i * 1.25 AS d FROM generate_series(1, 1000) i")
+              " timestamptz '2026-01-01 00:00:00+00' + i * interval '1 hour' AS at,"
+              " (i * 1.25)::numeric(10, 2) AS d FROM generate_series(1, 1000) i")
     found = []
     for column, more in (("k", {}), ("day", {}), ("at", {}), ("d", {}), ("k", {"lower_bound": "100", "upper_bound": "200"})):
         source = world.table("parted", options={"partition_column": column, "partitions": "4", "fetch_size": "50", **more})
@@ -140,7 +141,8 @@ def wrong(world: Any) -> Any:
     good, out = world.table("it"), world.files("it_out")
     secret = {"options.password": "${env:CANARY}"}
     edges = {"no table": world.table("nowhere"), "no option": world.table("it", options={"tabel": "x"}),
-             "no column": world.table("it", options={"partition_column": "x"}), "url secret": {**good, "path": f"{good['path']}?password=canary-4711"},
+             "no column": world.table("it", options={"partition_column": "x"}),
+             "url secret": {**good, "path": f"{good['path']}?password=canary-4711"},
              "dialect": {**good, "path": "jdbc:mysql://h/db"}}
     if world.base.address.file:
         edges |= {"no file": {**good, "path": "jdbc:sqlite:/nowhere/base.db"}}
