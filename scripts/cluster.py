@@ -1,4 +1,5 @@
-"""Starts and ends real daemons for the tests: NameNode and DataNodes, ResourceManager and NodeManagers, Master and Worker, an S3 server.
+"""Starts and ends real daemons for the tests: NameNode and DataNodes, ResourceManager and NodeManagers, Master and Worker, an S3 server,
+a PostgreSQL.
 
 One process each, in a session of its own; what is up stands in `state.json`, what they say in `logs/`. See scripts/cluster.sh.
 """
@@ -69,7 +70,9 @@ def answers(daemon: Daemon, until: float) -> bool:
     """Whether a daemon is ready within its time."""
     while time.monotonic() < until:
         if not alive(state()[daemon.name]):
-            return False
+            time.sleep(0.3)  # one that becomes another program has no command line for a moment
+            if not alive(state()[daemon.name]):
+                return False
         with suppress(OSError, ValueError, LookupError):
             if daemon.ready():
                 return True

@@ -14,9 +14,10 @@ from xml.sax.saxutils import escape
 
 import pyspark
 
+from scripts import databases
 from sparkkit import jars
 
-KINDS = ("hdfs", "yarn", "standalone", "s3")
+KINDS = ("hdfs", "yarn", "standalone", "s3", "postgres")
 HERE = "127.0.0.1"
 NODES = 2
 SPARK = Path(pyspark.__file__).parent
@@ -66,7 +67,17 @@ def plan(folder: Path, kinds: Sequence[str]) -> list[Daemon]:
         made += _yarn(folder, ports, path) if "yarn" in kinds else []
     if "standalone" in kinds:
         made += _standalone(folder, ports)
+    if "postgres" in kinds:
+        made.append(_postgres(folder))
     return made
+
+
+def _postgres(folder: Path) -> Daemon:
+    try:
+        words, ready, first = databases.postgres(folder)
+    except FileNotFoundError as error:
+        raise MissingError(str(error)) from error
+    return Daemon("postgres", words, ready, first)
 
 
 def variables(folder: Path, names: Sequence[str]) -> dict[str, str]:
@@ -80,6 +91,8 @@ def variables(folder: Path, names: Sequence[str]) -> dict[str, str]:
         found["SPARKKIT_YARN"] = f"http://{HERE}:{ports['rm-web']}"
     if "s3" in names:
         found |= objects.variables(folder, ports)
+    if "postgres" in names:
+        found |= databases.variables(folder)
     if "master" in names:
         found["SPARKKIT_STANDALONE"] = f"spark://{HERE}:{ports['master']}"
     return found

@@ -29,6 +29,7 @@ KINDS: tuple[tuple[str, type[SparkkitError], str, str], ...] = (
      "run again when the Spark Connect server is back"),
     (r"JAVA_GATEWAY_EXITED|JAVA_HOME is not set", UsageError, "no_java",
      "Spark needs Java 17 or later: `sparkkit doctor` says which is found"),
+    (r"PSQLException|SQLiteException", InfrastructureError, "database", "run again when the database is back"),
     (r"Py4JNetworkError|Connection refused|Connection reset|Answer from Java side is empty|gateway|SparkContext was shut down"
      r"|has been stopped|the return value of .org\.apache\.spark\.SparkContext\.\w+\(\). is null"  # it is being stopped
      r"|Py4JError: (\w+ does not exist in the JVM|An error occurred while calling \S+(?= \||$))",  # an error of a live one has more words

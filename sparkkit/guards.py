@@ -18,12 +18,16 @@ from sparkkit.conf import Conf
 from sparkkit.errors import ContractError, UsageError
 from sparkkit.formats import beside, delta_table, deltalog, tables
 from sparkkit.formats.base import Format
+from sparkkit.formats.jdbc_dialects import address, parts
 from sparkkit.schema.types import quote
 from sparkkit.sinks import Place, Staged
 from sparkkit.sources import Source, listing
 from sparkkit.staging import Files, Target
 
 REPLACING = ("overwrite", "overwrite_partitions")
+NAMED = ("table", "jdbc")
+"""Formats whose paths are none of a filesystem."""
+
 T = TypeVar("T")
 
 
@@ -33,18 +37,20 @@ def before(place: Place, conf: Conf, targets: Mapping[str, Target]) -> None:
     Raises:
         UsageError: `outside_roots`, `path_as_table`, `overlapping_paths`, `not_writable`, `file_in_the_way`, `static_overwrite`.
     """
-    files = [t for t in targets.values() if t.conf.format != "table"]
+    files = [t for t in targets.values() if t.conf.format not in NAMED]
     _refuse_paths_as_tables(conf, targets)
-    reads = {f"input {n!r}": [_spelt(place, p) for p in i.path] for n, i in conf.inputs.items() if i.format != "table"}
+    reads = {f"input {n!r}": [_spelt(place, p) for p in i.path] for n, i in conf.inputs.items() if i.format not in NAMED}
     writes = {f"output {t.name!r}": _spelt(place, t.path) for t in files}
+    bases = {f"input {n!r}": [_spelt_url(p) for p in i.path] for n, i in conf.inputs.items() if i.format == "jdbc"}
+    bases_to = {f"output {t.name!r}": _spelt_url(str(t.conf.path)) for t in targets.values() if t.conf.format == "jdbc"}
     folders = targets.values() if isinstance(place, Files) else files  # on Spark Connect a table's quarantine is a table
     kept = {f"the quarantine of {t.name!r}": _spelt(place, t.quarantine) for t in folders}
     roots = {kind: [_spelt(place, root) for root in given] for kind, given in conf.roots.items()}
-    for what, given in reads.items():
+    for what, given in {**reads, **bases}.items():
         _refuse_outside(what, given, roots, "read")
     if "read" in roots and isinstance(place, Files):
         _refuse_links(place, conf, roots)
-    for what, path in {**writes, **kept}.items():
+    for what, path in {**writes, **kept, **bases_to}.items():
         _refuse_outside(what, [path], roots, "write")
     _refuse_meeting(files, reads, writes, kept)
     _refuse_same_table(place, conf, targets)
@@ -103,7 +109,15 @@ def verdict(place: Place, staged: Mapping[str, Staged], slices: Mapping[str, str
 
 
 def _spelt(place: Place, path: str) -> str:
+    if path.startswith("jdbc:"):
+        return _spelt_url(path)
     return paths.canonical(place.hadoop.qualified(path)) if isinstance(place, Files) else paths.canonical(path, local=False)
+
+
+def _spelt_url(url: str) -> str:
+    """A database as a path that a root may be: a file, or the server and its database."""
+    found = address(url)
+    return paths.canonical(found.file) if found.file else url.partition("?")[0]
 
 
 def _refuse_paths_as_tables(conf: Conf, targets: Mapping[str, Target]) -> None:
@@ -127,7 +141,7 @@ def _refuse_outside(what: str, given: list[str], roots: Mapping[str, list[str]],
 def _refuse_links(place: Files, conf: Conf, roots: Mapping[str, list[str]]) -> None:
     """A link among the files may lead out of the roots that its folder is in."""
     for name, one in conf.inputs.items():
-        if one.path and one.format != "table":
+        if one.path and one.format not in NAMED:
             files, _ = listing(place.hadoop, name, one.path)
             _refuse_outside(f"input {name!r}", [paths.canonical(unquote(f.path)) for f in files], roots, "read")
 
@@ -162,7 +176,14 @@ def _refuse_meeting(
 
 
 def _refuse_same_table(place: Place, conf: Conf, targets: Mapping[str, Target]) -> None:
-    """A table of the catalog has no path, and several names."""
+    """A table of the catalog has no path, and several names; one of a database has an address."""
+    urls = {(i.path[0].partition("?")[0], _last(i.options.get("table", ""))): n for n, i in conf.inputs.items() if i.format == "jdbc"}
+    for target in targets.values():
+        at = str(target.conf.path).partition("?")[0], _last(target.conf.options.get("table", ""))
+        if target.conf.format == "jdbc" and target.conf.mode in REPLACING and not target.conf.allow_overlap and at in urls:
+            raise UsageError(f"output {target.name!r} is the table {target.path}, which input {urls[at]!r} reads",
+                             reason="overlapping_paths",
+                             hint=f"choose another table, or set outputs.{target.name}.allow_overlap=true")
     read = {tables.resolved(place.spark, path): n for n, i in conf.inputs.items() if i.format == "table" for path in i.path}
     for target in targets.values() if read else ():
         if target.conf.format != "table" or target.conf.mode not in REPLACING or target.conf.allow_overlap:
@@ -171,6 +192,10 @@ def _refuse_same_table(place: Place, conf: Conf, targets: Mapping[str, Target]) 
         if name:
             raise UsageError(f"output {target.name!r} is the table {target.path}, which input {name!r} reads", reason="overlapping_paths",
                              hint=f"choose another table, or set outputs.{target.name}.allow_overlap=true")
+
+
+def _last(table: str) -> str:
+    return parts(table)[-1] if table else ""
 
 
 def _refuse_unwritable(what: str, path: str) -> None:
@@ -222,6 +247,8 @@ def _partitions(place: Place, target: Target) -> list[str]:
     if target.conf.format == "table":
         catalog = place.spark.catalog
         return [c.name for c in catalog.listColumns(target.path) if c.isPartition] if catalog.tableExists(target.path) else []
+    if target.conf.format == "jdbc":
+        return []
     if target.conf.format == "delta":
         if not delta_table.has_delta(place.spark) or not delta_table.is_delta(place.spark, target.path):
             return []
@@ -252,7 +279,7 @@ def _refuse_empty(place: Place, staged: Staged, has_rows: Callable[[Place, Targe
 
 def held(place: Place, target: Target, name: str) -> bool:
     """Whether what the last generation of a slice wrote has rows that are still there, and that the next would replace."""
-    if not isinstance(place, Files) or target.conf.format == "table":
+    if not isinstance(place, Files) or target.conf.format in NAMED:
         return False
     if target.conf.format == "delta":
         return delta_table.is_delta(place.spark, target.path) and deltalog.wrote(place.spark, target.path, name)
@@ -265,6 +292,10 @@ def _has_rows(place: Place, target: Target) -> bool:
     spark, form = place.spark, formats.known(target.conf.format)
     if target.conf.format == "table":
         return spark.catalog.tableExists(target.path) and spark.table(target.path).limit(1).count() > 0
+    if target.conf.format == "jdbc":
+        from sparkkit.formats.jdbc_tables import has_rows
+
+        return has_rows(spark, target.conf)
     if target.conf.format == "delta":
         return delta_table.is_delta(spark, target.path) and spark.read.format("delta").load(target.path).limit(1).count() > 0
     assert isinstance(place, Files)

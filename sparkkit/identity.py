@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from sparkkit.conf import Conf
+from sparkkit.conf import Conf, InputConf, OutputConf
 from sparkkit.job import Job
 from sparkkit.publishing import Identity, slice_of
-from sparkkit.redaction import HIDDEN
+from sparkkit.redaction import HIDDEN, is_secret_name
 from sparkkit.sources import Source
 
 
@@ -35,8 +35,8 @@ def identity(
     whole = {"params": {name: _digest(value) if name in secret else value for name, value in params.items()}, "inputs": inputs,
              "columns": {name: source.frame.columns for name, source in sources.items()}, "session": session or {}}
     settings = {
-        "inputs": {n: asdict(c) | {"path": None} for n, c in conf.inputs.items()},
-        "outputs": {n: asdict(c) for n, c in conf.outputs.items()},
+        "inputs": {n: _plain(c) | {"path": None} for n, c in conf.inputs.items()},
+        "outputs": {n: _plain(c) for n, c in conf.outputs.items()},
         "spark": {k: v for k, v in conf.spark.items() if k.startswith("spark.sql.")},
     }
     logical_id = _hash({"job": job.name, "date": date, "code": code or run_id, "contracts": contracts, "settings": settings, **whole})
@@ -45,6 +45,11 @@ def identity(
     slices = {n: slice_of(conf.outputs[n], name) for n, name in names.items()}
     added = any(conf.outputs[n].mode not in ("overwrite", "error") for n in job.outputs)
     return Identity(logical_id, slices, f"{job.name}@{key if added or label or date else ''}", names)
+
+
+def _plain(edge: InputConf | OutputConf) -> dict[str, Any]:
+    """An input's or output's settings without its secrets, which change and mean nothing else."""
+    return asdict(edge) | {"options": {k: HIDDEN if is_secret_name(k) else v for k, v in edge.options.items()}}
 
 
 def _digest(secret: Any) -> str:

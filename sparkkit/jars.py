@@ -124,19 +124,20 @@ def paths(name: str) -> tuple[str, ...]:
                          hint=f"conf/jars.lock has them for Spark {lines}")
     wrong = problems(where, found.files)
     if wrong:
-        raise _refused(name, where, wrong)
+        raise _refused(found, where, wrong)
     return tuple(str(where / file) for file in sorted(found.files))
 
 
-def _refused(name: str, where: Path, wrong: Mapping[str, str]) -> UsageError:
+def _refused(group: Group, where: Path, wrong: Mapping[str, str]) -> UsageError:
+    fetch = f".venv/bin/python scripts/jars.py {group.name}" if group.optional else "scripts/setup.sh"
     mismatch = [file for file, what in wrong.items() if what == "does not match"]
     if mismatch:
         return UsageError(f"{where / mismatch[0]} does not match its SHA-256 in conf/jars.lock", reason="jar_mismatch",
-                          hint="it is not used; scripts/setup.sh fetches it anew")
+                          hint=f"it is not used; {fetch} fetches it anew")
     note = where / UNAVAILABLE
     why = f" (set-up could not fetch it: {note.read_text(encoding='utf-8').strip()})" if note.is_file() else ""
-    return UsageError(f"{name} needs {min(wrong)}, which is missing in {where}{why}", reason="jar_missing",
-                      hint="run scripts/setup.sh where the jar registry can be reached")
+    return UsageError(f"{group.name} needs {min(wrong)}, which is missing in {where}{why}", reason="jar_missing",
+                      hint=f"run {fetch} where the jar registry can be reached")
 
 
 def _as_they_are(name: str, where: Path) -> tuple[str, ...]:

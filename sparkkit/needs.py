@@ -45,15 +45,21 @@ LOG_STORES: Mapping[str, str] = {
     f"spark.delta.logStore.{scheme}.impl": "sparkkit.delta.ConditionalLogStore" for scheme in ("s3a", "s3")
 }
 
+DRIVERS = ("postgresql", "sqlite")
+"""The groups of databases, by the words of their URLs."""
+
 _S3 = re.compile(r"s3[an]?://", re.IGNORECASE)
 
 
 def of(conf: Conf) -> tuple[str, ...]:
-    """The groups that a run with this conf needs: `delta` by a format or, on a local disk, by a table's log; `s3` by a path."""
+    """The groups that a run with this conf needs: `delta` by a format or, on a local disk, by a table's log; `s3` and a
+    database's by a path."""
     edges: list[InputConf | OutputConf] = [*conf.inputs.values(), *conf.outputs.values()]
     paths = [path for edge in conf.inputs.values() for path in edge.path if edge.format is None]
     delta = "delta" in [edge.format for edge in edges] or any(map(is_delta, paths))
-    return named(delta=delta, s3=any(on_s3(text) for text in _texts([edges, conf.run, conf.ledger, conf.spark])))
+    s3 = any(on_s3(text) for text in _texts([edges, conf.run, conf.ledger, conf.spark]))
+    urls = [path for edge in edges for path in ([edge.path] if isinstance(edge.path, str) else edge.path or ())]
+    return named(delta=delta, s3=s3, **{name: any(url.startswith(f"jdbc:{name}:") for url in urls) for name in DRIVERS})
 
 
 def named(**wanted: bool) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
-from sparkkit import formats
+from sparkkit import formats, redaction
 from sparkkit.conf import OutputConf
 from sparkkit.errors import AccountingError, UsageError
 from sparkkit.formats.base import Commit, Committed
@@ -64,7 +64,7 @@ class TableCommit:
 
     def encode(self) -> bytes:
         """One line of JSON."""
-        said = {"format": FORMAT, "path": self.path, "conf": asdict(self.conf), "data": self.data, "schema": self.schema.json()}
+        said = {"format": FORMAT, "path": self.path, "conf": _told(self.conf), "data": self.data, "schema": self.schema.json()}
         return json.dumps({**said, "rows": self.rows, "run_id": self.run_id}, ensure_ascii=False).encode() + b"\n"
 
     @classmethod
@@ -98,7 +98,8 @@ class Piece:
 
 @dataclass
 class Journals:
-    """The journals of a run's outputs, by path; `committed` is what tables' commits did, by their path or name.
+    """The journals of a run's outputs, by path; `committed` is what tables' commits did, by their path or name; `settings` are
+    the options of tables by their path, whose secrets are left nowhere.
 
     Where a store has neither a rename nor a put on condition there are none, and no lock: `bare` are the paths there, to which tables
     commit by themselves.
@@ -111,6 +112,7 @@ class Journals:
     runs: dict[str, tuple[Run, str]] = field(default_factory=dict)
     bare: set[str] = field(default_factory=set)
     committed: dict[str, Committed] = field(default_factory=dict)
+    settings: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
     @contextmanager
     def lock(self, paths: Sequence[str]) -> Iterator[None]:
@@ -252,7 +254,7 @@ class Journals:
     def _number(self, piece: Piece) -> int:
         """The last generation of a piece's slice that a table itself knows of."""
         number = formats.known(piece.commit.conf.format).number if piece.commit else None
-        return max(0, number(self.spark, piece.path, piece.slice)) if number else 0
+        return max(0, number(self.spark, piece.commit.conf, piece.commit.path, piece.slice)) if piece.commit and number else 0
 
     def _judge(self, todo: TableCommit, folder: str, slice_name: str) -> None:
         """Lets a table refuse its rows before the decision: what it refuses after it would stop the output for ever."""
@@ -275,11 +277,17 @@ class Journals:
     def _commit_now(self, todo: TableCommit, folder: str, txn: tuple[str, int] | None) -> None:
         form = formats.known(todo.conf.format)
         assert form.commit is not None
-        how = Commit(todo.run_id, todo.rows, folder, txn)
-        done = self.committed[todo.path] = form.commit(self._rows(todo, folder), todo.conf, todo.path, how)
+        how = Commit(todo.run_id, todo.rows, folder, txn, late=todo.run_id != self.run_id)
+        conf = replace(todo.conf, options={**todo.conf.options, **self.settings.get(todo.path, {})})
+        done = self.committed[todo.path] = form.commit(self._rows(todo, folder), conf, todo.path, how)
         if done.rows != todo.rows and not done.already:
             raise AccountingError(f"{todo.rows} good rows, but the commit to {todo.path} accounts for {done.rows}",
                                   hint="look at the table's history")
+
+
+def _told(conf: OutputConf) -> dict[str, Any]:
+    """An output's settings for its journal: without secrets, which whoever finishes the commit has of its own."""
+    return {**asdict(conf), "options": {k: v for k, v in conf.options.items() if not redaction.is_secret_name(k)}}
 
 
 def _called(run: Run, key: str, piece: Piece, logical_id: str) -> Record:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any
@@ -56,19 +56,21 @@ def run(spark: SparkSession, request: Request, record: Record) -> dict[str, Stag
     record.outputs = {n: {**UNKNOWN_OUTPUT, "path": t.path, "format": t.conf.format, "mode": t.conf.mode} for n, t in targets.items()}
     record.inputs = {n: dict(UNKNOWN_INPUT, paths=list(conf.inputs[n].path)) for n in job.inputs}
     guards.before(place, conf, targets)
-    with place.lock(targets) as held:
-        return _locked(spark, request, record, place, held, contracts, checks)
+    with ExitStack() as closed, place.lock(targets) as held:
+        return _locked(spark, request, record, place, held, contracts, checks, closed)
 
 
 def _locked(
     spark: SparkSession, request: Request, record: Record, place: Place, targets: Mapping[str, Target], contracts: Mapping[str, Contract],
-    checks: verdicts.Checks,
+    checks: verdicts.Checks, closed: ExitStack,
 ) -> dict[str, Staged]:
     job, conf = request.job, request.conf
     quarantine = Quarantine(place, next(iter(targets.values())), request.date, contracts)
     with record.step("read"):
         new = news.begin(place, targets, job.name, job.inputs, conf, record, again=request.again, full=request.full)
         found = {n: guards.named(one) for n, one in new.read(spark, contracts).items()}
+        for one in found.values():
+            closed.callback(one.land.close or int)
         taken = {n: intake.take(one, checks.get(n, ()), found) for n, one in found.items()}
         for n in [n for n in taken if n in checks]:
             verdicts.refuse_queries(verdicts.good(taken[n]), checks[n])

@@ -21,7 +21,7 @@ from sparkkit.publishing import Identity, Piece, TableCommit, mode_of
 from sparkkit.schema import reasons
 from sparkkit.schema.landing import BAD, LANDING
 from sparkkit.schema.types import quote
-from sparkkit.staging import SPLIT, Files, Target
+from sparkkit.staging import SPLIT, TABLES, Files, Target
 from sparkkit.storage.log import Part
 from sparkkit.storage.seam import above
 
@@ -65,13 +65,13 @@ def target(place: Place, name: str, conf: OutputConf) -> Target:
 
 
 def _check(name: str, conf: OutputConf) -> None:
-    if conf.format != "table" and any(sign in str(conf.path) for sign in "*?[]{}\\"):
+    if conf.format not in ("table", "jdbc") and any(sign in str(conf.path) for sign in "*?[]{}\\"):
         raise UsageError(
             f"output {name!r}: {conf.path} has one of the signs * ? [ ] {{ }} \\, which readers take for a pattern",
             reason="wrong_path",
             hint="choose another path",
         )
-    if conf.mode == "overwrite_partitions" and not conf.partition_by and conf.format not in ("delta", "table"):
+    if conf.mode == "overwrite_partitions" and not conf.partition_by and conf.format not in TABLES:
         raise UsageError(
             f"output {name!r}: mode overwrite_partitions needs partition_by",
             reason="wrong_conf",
@@ -86,7 +86,7 @@ def _check_keys(name: str, conf: OutputConf) -> None:
     """The settings of tables by keys: those that the mode needs, and none that says nothing in it."""
     needs = {"merge": ("keys",), "cdc": ("keys", "sequence_by"), "scd2": ("keys", "valid_from")}.get(conf.mode, ())
     may = {"cdc": ("apply_as_deletes",), "scd2": ("apply_as_deletes", "valid_to", "is_current", "track")}.get(conf.mode, ())
-    if needs and conf.format != "delta":
+    if needs and conf.format != "delta" and (conf.mode, conf.format) != ("merge", "jdbc"):
         raise UsageError(f"output {name!r}: mode {conf.mode} is for Delta tables, not for {conf.format}", reason="wrong_conf",
                          hint=f"set outputs.{name}.format = \"delta\"")
     for setting in ("keys", "sequence_by", "apply_as_deletes", "valid_from", "valid_to", "is_current", "track"):
@@ -110,7 +110,7 @@ def refuse_existing(place: Place, target: Target) -> None:
     """
     if target.conf.mode == "error" and place.taken(target):
         raise UsageError(
-            f"output {target.name!r}: {target.conf.path} exists and the mode is error",
+            f"output {target.name!r}: {target.path if target.conf.format == 'jdbc' else target.conf.path} exists and the mode is error",
             reason="output_exists",
             hint="choose another path, or --mode overwrite or append",
         )
@@ -347,7 +347,7 @@ def _commit(place: Place, staged: Staged, name: str) -> None:
     """Commits a table by itself; one that numbers its slices takes the rows of this one once."""
     target, form = staged.target, formats.known(staged.target.conf.format)
     assert form.commit is not None
-    last = form.number(place.spark, target.path, name) if form.number else None
+    last = form.number(place.spark, target.conf, target.path, name) if form.number else None
     how = Commit(place.run_id, staged.count.good, target.staging, None if last is None else (name, max(0, last) + 1))
     done = staged.committed = form.commit(place.read(staged.data, staged.schema), target.conf, target.path, how)
     staged.published = list(done.partitions)

@@ -86,7 +86,7 @@ def read(spark: SparkSession, name: str, conf: InputConf, contract: Contract | N
     """
     if not conf.path:
         raise UsageError(f"input {name!r} has no path", reason="no_path", hint=f"give --input {name}=PATH or set inputs.{name}.path")
-    if conf.format in ("delta", "table"):
+    if conf.format in ("delta", "table", "jdbc"):
         return _table(spark, name, conf, contract)
     if compat.is_connect(spark):
         return _table(spark, name, _delta_at(spark, name, conf), contract)
@@ -211,7 +211,7 @@ def _table(spark: SparkSession, name: str, conf: InputConf, contract: Contract |
         contract,
         conf.options,
         conf.filter,
-        None if compat.is_connect(spark) else Hadoop.of(spark),
+        None if compat.is_connect(spark) or kind == "jdbc" else Hadoop.of(spark),
         table=conf.path[0],
     )
     return Source(name, conf, contract, kind, (), _landed(kind, scan, name))

@@ -4,7 +4,7 @@ where no filesystem is at hand, `sparkkit.connect` stages in tables instead, by 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,9 @@ SPLIT = "_sparkkit_reason"
 """The staged column, or folder level, that parts good rows (null) from rejected ones (`reason|rule`, see
 `schema.reasons`), in one write."""
 
+TABLES = ("delta", "table", "jdbc")
+"""Formats of tables, which commit by themselves."""
+
 GOOD = f"{SPLIT}={HIVE_NULL}"
 
 
@@ -42,8 +45,8 @@ class Target:
 
     @property
     def table(self) -> bool:
-        """Whether the output is a table of Delta or of the catalog, which commits by itself."""
-        return self.conf.format in ("delta", "table")
+        """Whether the output is a table of Delta, of the catalog or of a database, which commits by itself."""
+        return self.conf.format in TABLES
 
     def staged_as(self, checked: bool) -> Format:
         """The format of the staged files: the output's own, or Parquet where rows are still to be parted or committed
@@ -76,12 +79,17 @@ class Files:
         Raises:
             UsageError: plain files on a store that keeps no two runs apart (`no_rename`).
         """
-        if conf.format == "table":
+        place = formats.known(conf.format).place
+        if place:
+            path, at = place(self.spark, conf)
+            beside = journal = self.hadoop.qualified(at if ":" in at or at.startswith("/") else f"{self._warehouse()}/{at}")
+            self.journals.settings[path] = conf.options
+        elif conf.format == "table":
             path, beside = str(conf.path), self.hadoop.qualified(str(conf.path).replace("`", ""))
             journal = self._beside_table(path)
         else:
             path = beside = journal = self.hadoop.qualified(str(conf.path)).rstrip("/")
-        if conf.format not in ("delta", "table") and not self.journals.journaled(path):
+        if conf.format not in TABLES and not self.journals.journaled(path):
             raise UsageError(f"output {name!r}: plain files are not published to {path}, whose store keeps no two runs apart",
                              reason="no_rename", hint="write Delta there, one run at a time")
         quarantine = self.hadoop.qualified(conf.quarantine).rstrip("/") if conf.quarantine else f"{beside}.quarantine"
@@ -89,9 +97,11 @@ class Files:
 
     def _beside_table(self, name: str) -> str:
         """The path that a table's journal is beside: where one is, under this name or another of the same table; else the usual one."""
-        warehouse = self.hadoop.qualified(self.spark.conf.get("spark.sql.warehouse.dir") or "spark-warehouse").rstrip("/")
-        paths = [f"{warehouse}/{spelt}" for spelt in tables.spellings(self.spark, name)]
+        paths = [f"{self._warehouse()}/{spelt}" for spelt in tables.spellings(self.spark, name)]
         return next((p for p in paths if (log := self.journals.log(p)) and log.store.list(log.folder)), paths[1])
+
+    def _warehouse(self) -> str:
+        return self.hadoop.qualified(self.spark.conf.get("spark.sql.warehouse.dir") or "spark-warehouse").rstrip("/")
 
     @contextmanager
     def lock(self, targets: Mapping[str, Target]) -> Iterator[dict[str, Target]]:
@@ -101,7 +111,12 @@ class Files:
             LockedError: another run is at work on one of them.
         """
         shelf = next(iter(targets.values())).quarantine
-        with self.journals.lock([*(t.journal for t in targets.values()), shelf]):
+        with ExitStack() as held:
+            for one in sorted(targets.values(), key=lambda target: target.path):
+                hold = formats.known(one.conf.format).hold
+                if hold:
+                    held.enter_context(hold(self.spark, one.conf))
+            held.enter_context(self.journals.lock([*(t.journal for t in targets.values()), shelf]))
             yield {n: replace(t, staging=f"{self.journals.workspace(t.journal)}/staged") for n, t in targets.items()}
 
     def done_by(self, identity: Identity, targets: Mapping[str, Target]) -> str | None:
@@ -113,17 +128,20 @@ class Files:
     def _knows(self, target: Target, name: str) -> bool:
         """Whether a table that numbers its slices has ever had this one; one that was made anew has not."""
         number = formats.known(target.conf.format).number
-        return number is None or number(self.spark, target.path, name) > 0
+        return number is None or number(self.spark, target.conf, target.path, name) > 0
 
     def there(self, target: Target) -> bool:
         """Whether an output is there: files, or a table by its path or its name."""
+        known = formats.known(target.conf.format).there
+        if known:
+            return known(self.spark, target.conf)
         if target.conf.format == "table":
             return bool(self.spark.catalog.tableExists(target.path))
         return self.hadoop.exists(target.path)
 
     def taken(self, target: Target) -> bool:
         """Whether something is at an output's path; a table of the catalog is looked for by its own `check`."""
-        return target.conf.format != "table" and self.hadoop.exists(target.path)
+        return target.conf.format != "table" and self.there(target)
 
     def save(self, frame: DataFrame, form: Format, options: Mapping[str, str], by: list[str], at: str) -> None:
         """Stages a frame in one pass."""

@@ -20,6 +20,7 @@ WHERE = {
     "avro": "avro:FORMAT",
     "delta": "delta:FORMAT",
     "table": "tables:FORMAT",
+    "jdbc": "jdbc:FORMAT",
 }
 """Each format's module and name; a module is imported when its format is used, so that none slows the start."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -61,7 +62,7 @@ class Scan:
 @dataclass(frozen=True)
 class Land:
     """A landed input. `rows` counts by storage, apart from the landed frame; `promised` is the source's own word; `version` is that
-    of a table which has versions."""
+    of a table which has versions; `close` lets go of what holds the rows as they are, at the end of a run."""
 
     frame: DataFrame
     rows: Callable[[], int]
@@ -72,6 +73,7 @@ class Land:
     single_header: Callable[[DataFrame], DataFrame] | None = None
     wrong_files: Callable[[], tuple[Finding, ...]] | None = None
     version: str | None = None
+    close: Callable[[], None] | None = None
 
 
 KEYED = "\x01"
@@ -113,12 +115,14 @@ class Commit:
         scratch: a folder or prefix of the run's own, deleted at its end, where a commit may stage.
         txn: the application's id (job, output and date) and its number (the generation). A number is committed once;
             a later one replaces what an earlier one appended.
+        late: another run, which died after its decision, is being finished.
     """
 
     run_id: str = "sparkkit"
     rows: int | None = None
     scratch: str = ""
     txn: tuple[str, int] | None = None
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,9 @@ class Format:
     `check`, which refuses a target that can't be written before anything is read, `fits`, which refuses a frame that can't go
     there before it is computed, `partitions`, the columns that the table is or will be partitioned by, `stage`, which may stage it
     in the table's own way, `judge`, which refuses staged rows that the commit would refuse, before a run's decision, and `commit`,
-    which brings a frame into the table at a name or path and gives an account of it.
+    which brings a frame into the table at a name or path and gives an account of it; `number` is the last one of an application
+    there. Where a path alone tells no table, `place` gives what does, and the path that its journal is beside (below the session's
+    warehouse, where it is not whole), `there` says whether it is there, and `hold` keeps runs of other machines off it.
     """
 
     name: str
@@ -171,10 +177,13 @@ class Format:
     partitions: Callable[[SparkSession, OutputConf, str], Sequence[str]] | None = None
     judge: Callable[[DataFrame, OutputConf, str, Commit], None] | None = None
     commit: Callable[[DataFrame, OutputConf, str, Commit], Committed] | None = None
-    number: Callable[[SparkSession, str, str], int] | None = None
+    number: Callable[[SparkSession, OutputConf, str, str], int] | None = None
     stage: Callable[[DataFrame, OutputConf, str, str, str], bool] | None = None
     save: Callable[[DataFrame, Mapping[str, str], Sequence[str], str], None] | None = None
     reland: Callable[[Raws], DataFrame] | None = None
+    place: Callable[[SparkSession, OutputConf], tuple[str, str]] | None = None
+    there: Callable[[SparkSession, OutputConf], bool] | None = None
+    hold: Callable[[SparkSession, OutputConf], AbstractContextManager[None]] | None = None
 
 
 def short(error: Exception) -> str:

@@ -96,7 +96,7 @@ def partitions(spark: SparkSession, conf: OutputConf, path: str) -> Sequence[str
     return _table(spark, path)[1] if delta_table.is_delta(spark, path) else conf.partition_by
 
 
-def number(spark: SparkSession, path: str, app: str) -> int:
+def number(spark: SparkSession, conf: OutputConf | None, path: str, app: str) -> int:
     """The last number of an application in the table's own log, -1 for none, or where there is no table."""
     if not delta_table.is_delta(spark, path):
         return -1
@@ -106,7 +106,7 @@ def number(spark: SparkSession, path: str, app: str) -> int:
 def committed(spark: SparkSession, path: str, txn: tuple[str, int]) -> bool:
     """Whether an application's number, or a later one, is in the table's own log."""
     app, generation = txn
-    return number(spark, path, app) >= generation
+    return number(spark, None, path, app) >= generation
 
 
 def commit(frame: DataFrame, conf: OutputConf, path: str, how: Commit) -> Committed:

@@ -32,7 +32,7 @@ UTC = ("UTC", "Etc/UTC", "Z", "+00:00")
 ZONES = dt.timedelta(days=1)
 """More than any zone is away from it."""
 
-PRUNED = ("parquet", "orc", "delta", "table")
+PRUNED = ("parquet", "orc", "delta", "table", "jdbc")
 """Formats of which one column can be read by itself; text would have to be parsed twice."""
 
 

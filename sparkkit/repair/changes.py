@@ -20,7 +20,7 @@ from sparkkit.transforms.diff import diff
 ORDERED = ("cdc", "scd2")
 """Modes that fit changes into the history of their keys: a row that comes may change none that is there, and none goes."""
 
-TYPED = ("parquet", "orc", "avro", "delta", "table")
+TYPED = ("parquet", "orc", "avro", "delta", "table", "jdbc")
 """Formats whose files have types, so that what they hold can be compared with what would be written."""
 
 MOST = 20
@@ -76,7 +76,7 @@ def replaced(held: DataFrame, target: Target, rows: DataFrame, last: Record | No
 
 def _of_slice(held: DataFrame, target: Target, last: Record | None) -> DataFrame | None:
     """The rows that the last generation of a slice has brought."""
-    return None if target.conf.format == "table" else held.where(_is_mine(target, last))
+    return None if target.conf.format in ("table", "jdbc") else held.where(_is_mine(target, last))
 
 
 def _is_mine(target: Target, last: Record | None) -> Any:

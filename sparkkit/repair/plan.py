@@ -89,7 +89,7 @@ def state(place: Files, target: Target, who: Identity, name: str) -> State:
     """The state of an output, read without a lock: it may be another a moment later."""
     log, slice_name = place.journals.log(target.journal), who.slices[name]
     number = formats.known(target.conf.format).number
-    known = max(0, number(place.spark, target.path, slice_name)) if number else 0
+    known = max(0, number(place.spark, target.conf, target.path, slice_name)) if number else 0
     if log is None:
         return State(target, slice_name, None, None, known + 1, ("no journal: the store has no rename, the table commits by itself",))
     last, whole = last_of(log, "slices", slice_name), last_of(log, "slices", WHOLE)
@@ -200,7 +200,7 @@ def readers(store: Store | None, conf: OutputConf) -> str:
     """What one who reads the bare path may see while a run publishes there; `store` is that of its journal, None where it has none."""
     if conf.format == "delta":
         return "Delta's one commit: all or nothing"
-    if conf.format == "table":
+    if conf.format in ("table", "jdbc"):
         return "the table's own commit"
     if store is None:
         return "file by file: no run is kept from another on this store"

@@ -105,9 +105,9 @@ def verify(spark: SparkSession, want: Asked, *, scratch: str | None = None, shuf
 def _refuse(spark: SparkSession, want: Asked) -> None:
     if not isinstance(run.place_of(spark, "verify"), Files):
         raise UsageError("a job is not run on a copy over Spark Connect", reason="connect_no_copy", hint="run on a classic session")
-    table = next((n for n, o in want.conf.outputs.items() if o.format == "table"), None)
+    table = next((n for n, o in want.conf.outputs.items() if o.format in ("table", "jdbc")), None)
     if table:
-        raise UsageError(f"output {table!r} is a table of the catalog, of which no copy is made", reason="no_copy",
+        raise UsageError(f"output {table!r} is a table of the catalog or of a database, of which no copy is made", reason="no_copy",
                          hint=f"give --set outputs.{table}.format=delta (or parquet)")
 
 
@@ -137,7 +137,7 @@ def _redirected(place: Files, conf: Conf, folder: str) -> Conf:
     for name, one in conf.inputs.items():
         inputs[name] = one = replace(one, incremental="none", watermark=None, lateness=None)  # all, both times
         for n, path in real.items():
-            if one.format != "table" and any(paths.meet(place.hadoop.qualified(p), path) for p in one.path):
+            if one.format not in ("table", "jdbc") and any(paths.meet(place.hadoop.qualified(p), path) for p in one.path):
                 if place.hadoop.exists(path) and not place.hadoop.exists(f"{folder}/out/{n}"):
                     place.hadoop.copy(path, f"{folder}/out/{n}")
                 inputs[name] = replace(one, path=(f"{folder}/out/{n}",))

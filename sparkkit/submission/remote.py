@@ -146,10 +146,10 @@ def _plain(conf: Conf) -> dict[str, str]:
 
 
 def _jars(conf: Conf, said: words.Words, target: str) -> tuple[str, ...]:
-    """The jars of this machine that the job needs, of Delta or S3, where nobody names others."""
+    """The jars of this machine that the job needs, of Delta, S3 or a database, where nobody names others."""
     named: list[Any] = [words.value_of(option, said.spark, "") for option in ("--jars", "--packages")]
     named += [conf.spark.get(key, "") for key in ("spark.jars", "spark.jars.packages", "spark.driver.extraClassPath")]
-    theirs = {"delta": "delta", "s3": "aws"}
+    theirs = {"delta": "delta", "s3": "aws", "postgresql": "postgresql", "sqlite": "sqlite"}
     wanted = [] if target in FAR else [name for name in needs.of(conf) if not any(theirs[name] in text for text in named)]
     if not wanted:
         return ()
