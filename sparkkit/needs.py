@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from sparkkit import jars
-
 if TYPE_CHECKING:
     from sparkkit.conf import Conf, InputConf, OutputConf
 
@@ -87,7 +85,11 @@ def on_s3(path: str) -> bool:
 
 def settings(needs: Collection[str]) -> dict[str, str]:
     """The settings of Spark that go with these groups."""
-    store = LOG_STORES if jars.has_log_store(needs) else {}
+    store: Mapping[str, str] = {}
+    if {"delta", "s3"} <= set(needs):
+        from sparkkit import jars  # here, for it needs PySpark, whose import is not to come before the JVM's start
+
+        store = LOG_STORES if jars.has_log_store(needs) else {}
     return {**(DELTA if "delta" in needs else {}), **(_s3() if "s3" in needs else {}), **store}
 
 

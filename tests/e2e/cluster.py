@@ -36,7 +36,7 @@ def running(*kinds: str) -> Iterator[dict[str, str]]:
     """
     before = _call("status")
     done = _call("up", *kinds)
-    if done.returncode == 3 and re.search("no (HDFS and YARN|S3) here", done.stderr):
+    if done.returncode == 3 and re.search("no (HDFS and YARN|S3|PostgreSQL) here", done.stderr):
         pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stderr
     try:
