@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize(("tests", "which"), [
     ("tests/e2e/delta_files.py", "not long"),
     pytest.param("tests/e2e/delta_files.py", "long", marks=pytest.mark.long),
-    pytest.param("tests/test_again.py", "not nothing", marks=pytest.mark.long),
+    pytest.param("tests/test_again.py", "long or not long", marks=pytest.mark.long),
 ], ids=["files", "more_files", "again"])
 def test_runs_again_do_to_delta_tables_what_they_do_to_files(tests: str, which: str) -> None:
     if not list(jars.folder().glob("*delta-spark*.jar")):

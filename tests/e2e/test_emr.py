@@ -43,7 +43,7 @@ def aws() -> Iterator[str]:
 
 
 def client(service: str, url: str) -> Any:
-    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "eu-central-1"}
+    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
     return boto3.client(service, endpoint_url=url, **keys)  # type: ignore[call-overload]
 
 
@@ -53,7 +53,7 @@ def project(folder: Path, target: str, bucket: Bucket, endpoint: str, **submit: 
         shutil.copytree(ROOT / name, folder / name)
     (folder / "conf" / "env").mkdir(parents=True)
     shutil.copy(ROOT / "conf" / "population_report.toml", folder / "conf")
-    said = {"target": target, "code": f"s3://{bucket.name}/code", "region": "eu-central-1", "python": sys.executable, **submit}
+    said = {"target": target, "code": f"s3://{bucket.name}/code", "region": "us-east-1", "python": sys.executable, **submit}
     lines = ["[submit]", *(f'{key} = "{value}"' for key, value in said.items()), "[submit.endpoint]",
              f'"{target}" = "{endpoint}"', f's3 = "{bucket.found["AWS_ENDPOINT_URL_S3"]}"',
              "[ledger]", f'path = "s3://{bucket.name}/ledger"', "[run]", "event_log = false"]
