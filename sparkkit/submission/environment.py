@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import re
 import shutil
 import subprocess
@@ -18,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sparkkit.errors import InfrastructureError, UsageError
+from sparkkit.submission.package import write
 
 THEIRS = ("pyspark", "py4j", "delta", "delta_spark")
 """Packages that go with the cluster's Spark: others than its own would be found first."""
@@ -50,16 +50,7 @@ def build(requirements: Path, output: Path, version: str = "3.11") -> Path:
     with tempfile.TemporaryDirectory(prefix="sparkkit-") as folder:
         _install(requirements, Path(folder), version)
         data = _packed(Path(folder), version)
-    partial = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(data)
-        partial.replace(output)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        said = f"{output} can't be written: {error.strerror}"
-        raise InfrastructureError(said, reason="not_written", hint="choose another path") from error
-    return output
+    return write(output, data)
 
 
 def _install(requirements: Path, into: Path, version: str) -> None:

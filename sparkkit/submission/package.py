@@ -34,7 +34,15 @@ def build(home: Project, output: Path) -> Path:
         UsageError: as `content`.
         InfrastructureError: if the zip can't be written.
     """
-    data = content(home)
+    return write(output, content(home))
+
+
+def write(output: Path, data: bytes) -> Path:
+    """Puts an artifact in its place, whole or not at all, and returns the path.
+
+    Raises:
+        InfrastructureError: if it can't be written.
+    """
     partial = output.with_name(f".{output.name}.{os.getpid()}")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
