@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import duckdb
 import pyspark
 import pytest
@@ -19,6 +18,7 @@ from scripts import objects
 from tests.e2e import cluster, environments
 from tests.e2e.buckets import Bucket
 from tests.e2e.cluster import POPULATION
+from tests.submission.model import WHY
 from tests.submission.moto_server import moto
 
 pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(1800)]
@@ -43,8 +43,9 @@ def aws() -> Iterator[str]:
 
 
 def client(service: str, url: str) -> Any:
+    boto3 = pytest.importorskip("boto3", reason=WHY)
     keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
-    return boto3.client(service, endpoint_url=url, **keys)  # type: ignore[call-overload]
+    return boto3.client(service, endpoint_url=url, **keys)
 
 
 def project(folder: Path, target: str, bucket: Bucket, endpoint: str, **submit: str) -> Path:
