@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -106,21 +107,21 @@ def environment() -> int:
     return 0
 
 
-def state() -> dict[str, dict[str, object]]:
+def state() -> dict[str, dict[str, Any]]:
     """The daemons that were started, by name."""
     try:
-        found: dict[str, dict[str, object]] = json.loads((FOLDER / "state.json").read_text(encoding="utf-8"))
+        found: dict[str, dict[str, Any]] = json.loads((FOLDER / "state.json").read_text(encoding="utf-8"))
     except OSError:
         return {}
     return found
 
 
-def write(running: dict[str, dict[str, object]]) -> None:
+def write(running: dict[str, dict[str, Any]]) -> None:
     """Remembers what was started."""
     (FOLDER / "state.json").write_text(json.dumps(running), encoding="utf-8")
 
 
-def alive(found: dict[str, object]) -> bool:
+def alive(found: dict[str, Any]) -> bool:
     """Whether the process is there, and still ours: ids are used again."""
     try:
         return str(found["marker"]).encode() in Path(f"/proc/{found['pid']}/cmdline").read_bytes()

@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from sparkkit import jars, jvm, settings  # noqa: E402
+from sparkkit import jars, jvm, needs, settings  # noqa: E402
 
 UP_SECONDS = 90
 SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
@@ -36,7 +36,7 @@ def free_port() -> int:
 
 def delta() -> dict[str, str]:
     """The settings of a server that has Delta."""
-    return {**settings.DELTA, "spark.jars": ",".join(jars.delta())}
+    return {**needs.settings(["delta"]), "spark.jars": ",".join(jars.needed(["delta"]))}
 
 
 def start(port: int, folder: Path, more: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape
 
 import pyspark
@@ -84,7 +85,8 @@ def variables(folder: Path, names: Sequence[str]) -> dict[str, str]:
     """The variables that lead to the daemons of these names."""
     from scripts import objects
 
-    found, ports = {}, _ports(folder)
+    found: dict[str, str] = {}
+    ports = _ports(folder)
     if "namenode" in names:
         found |= {"HADOOP_CONF_DIR": str(folder / "conf"), "SPARK_CONF_DIR": str(folder / "conf"), "SPARKKIT_HDFS": _root(ports)}
     if "resourcemanager" in names:
@@ -191,9 +193,9 @@ def _says(port: int, nodes: int) -> bool:
     return bool(found["NumLiveDataNodes"] >= nodes and (not nodes or found["FSState"] == "Operational"))
 
 
-def _get(url: str) -> dict[str, list[dict[str, object]]]:
+def _get(url: str) -> dict[str, list[dict[str, Any]]]:
     with urllib.request.urlopen(url, timeout=5) as answer:
-        found: dict[str, list[dict[str, object]]] = json.load(answer)
+        found: dict[str, list[dict[str, Any]]] = json.load(answer)
     return found
 
 
@@ -218,7 +220,7 @@ def _yarn_site(ports: Mapping[str, int]) -> dict[str, object]:
 
 def _yarn(folder: Path, ports: Mapping[str, int], path: Sequence[str]) -> Iterator[Daemon]:
     core, site = _core(folder, ports), _yarn_site(ports)
-    queues = {f"yarn.scheduler.capacity.root.{name}.capacity": 50 for name in ("default", "nightly")}
+    queues: dict[str, object] = {f"yarn.scheduler.capacity.root.{name}.capacity": 50 for name in ("default", "nightly")}
     queues |= {f"yarn.scheduler.capacity.root.{name}.maximum-capacity": 100 for name in ("default", "nightly")}
     queues |= {"yarn.scheduler.capacity.root.queues": "default,nightly", "yarn.scheduler.capacity.maximum-am-resource-percent": "0.8"}
     conf = _configure(folder / "resourcemanager", core_site=core, yarn_site=site, capacity_scheduler=queues)
@@ -265,7 +267,7 @@ def _client(folder: Path, ports: Mapping[str, int], more: Mapping[str, object], 
 
 def _standalone(folder: Path, ports: Mapping[str, int]) -> Iterator[Daemon]:
     path, address = [f"{SPARK / 'jars'}/*"], f"spark://{HERE}:{ports['master']}"
-    options = ("--host", HERE, "--port", str(ports["master"]), "--webui-port", str(ports["master-web"]))
+    options: tuple[str, ...] = ("--host", HERE, "--port", str(ports["master"]), "--webui-port", str(ports["master-web"]))
     scala = next((SPARK / "jars").glob("spark-core_*.jar")).name.split("_")[1].split("-")[0]  # the Worker looks for a build else
     local = {"SPARK_LOCAL_IP": HERE, "SPARK_HOME": str(SPARK), "SPARK_WORKER_DIR": str(folder / "work"), "SPARK_SCALA_VERSION": scala}
     yield Daemon("master", _java("master", "256m", path, "org.apache.spark.deploy.master.Master", *options),

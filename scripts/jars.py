@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,7 +37,7 @@ def resolve(group: jars.Group, into: Path) -> list[Path]:
     home = Path(pyspark.__file__).parent
     nothing = into / "nothing.py"
     nothing.write_text("")
-    command = [
+    command: list[str | Path] = [
         home / "bin" / "spark-submit", "--master", "local[1]", "--packages", ",".join(group.packages),
         "--conf", f"spark.jars.excludes={','.join(group.excludes)}", "--conf", f"spark.jars.ivy={into / 'ivy'}",
         nothing,
@@ -72,16 +73,21 @@ def fetch(group: jars.Group, where: Path) -> list[str]:
         return refused + sorted(group.files.keys() - came.keys())
 
 
-def relock(names: Sequence[str]) -> None:
-    """Writes the files and hashes that the resolver gives for this Spark line into the lock; of all groups, or of those named."""
+def relock(names: Sequence[str]) -> int:
+    """Writes what the resolver gives for this Spark line, files and hashes, into the lock; of all groups, or of those named."""
     text = LOCK.read_text(encoding="utf-8")
     for group in jars.parse(text):
         if group.spark == jars.line() and (not names or group.name in names):
             with tempfile.TemporaryDirectory() as folder:
                 new = "".join(f"jar {jars.sha256(path)}  {path.name}\n" for path in resolve(group, Path(folder)))
             head = re.escape(f"[{group.name} {group.spark}]\n")
-            text = re.sub(rf"({head}(?:(?:package|exclude|optional).*\n)*)(?:jar .*\n?)*", lambda m, new=new: m[1] + new, text)
+            text = re.sub(rf"({head}(?:(?:package|exclude|optional).*\n)*)(?:jar .*\n?)*", partial(_kept_head, new), text)
     LOCK.write_text(text, encoding="utf-8")
+    return 0
+
+
+def _kept_head(new: str, found: re.Match[str]) -> str:
+    return found[1] + new
 
 
 def ensure(where: Path, names: Sequence[str] = ()) -> int:

@@ -6,39 +6,67 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """The verb's options."""
     logs = verbs.add_parser("logs", help="what the driver and the executors of a run on a cluster have said")
-    logs.add_argument("run", help="a run's id, the beginning of it, its last six digits, `last`, an application's id, a Livy batch's URL")
+    logs.add_argument("run", help="a run's id, the beginning of it, its last six digits, `last`; an application's id; a Livy batch's URL;"
+                                    " a step of EMR as j-…/s-…; a job run of EMR Serverless as APPLICATION/RUN")
     logs.add_argument("--ledger", metavar="PATH", help="default: conf, SPARKKIT_LEDGER, or .sparkkit/ledger")
-    logs.add_argument("--env", metavar="NAME", help="the environment whose conf names the ledger, or has Livy's credentials (default livy)")
+    logs.add_argument("--env", metavar="NAME", help="the environment whose conf names the ledger, has Livy's credentials or"
+                                                    " says where AWS is"
+                                                    " (default for those: livy, emr, emr-serverless)")
 
 
 def _logs(args: argparse.Namespace) -> int:
     from sparkkit import redaction
-    from sparkkit.submission import yarn
+    from sparkkit.submission import aws_logs
 
     if args.run.startswith(("http://", "https://")):
         return _of_livy(args)
-    application = args.run if args.run.startswith("application_") else _of_run(args)
+    known = args.run.startswith("application_") or aws_logs.named(args.run)
     with tempfile.TemporaryDirectory(prefix="sparkkit-") as folder:
-        for path in yarn.logs(application, Path(folder)):
+        for path in far(args.run if known else _of_run(args), args.env, Path(folder)):
+            print(f"==> {path.relative_to(folder)} <==")
             with path.open(encoding="utf-8", errors="replace") as lines:
                 for line in lines:
                     sys.stdout.write(redaction.printable_lines(line))
     return 0
 
 
+def far(asked: str, env: str | None, into: Path) -> list[Path]:
+    """What a cluster keeps of a step, a job run or an application, as files in a folder.
+
+    Raises:
+        NotReadyError: there are none, or not yet.
+    """
+    from sparkkit.submission import aws_logs, yarn
+
+    job = aws_logs.named(asked)
+    if job is not None:
+        return aws_logs.logs(job, into, submit_of(env or job.service))
+    submit = submit_of(env) if env else {}
+    if submit.get("target") == "emr" and submit.get("cluster"):
+        return aws_logs.containers(submit["cluster"], asked, into, submit)
+    return yarn.logs(asked, into)
+
+
+def submit_of(env: str) -> dict[str, Any]:
+    """The table `[submit]` of an environment, where there is one."""
+    from sparkkit import conf, project
+
+    layers = [layer for _, layer in conf.layers(project.find(), "", env)]
+    return {key: value for layer in layers for key, value in layer.get("submit", {}).items()}
+
+
 def _of_livy(args: argparse.Namespace) -> int:
     """A batch of Livy, by its address as `submit` has printed it."""
-    from sparkkit import conf, project, redaction
+    from sparkkit import redaction
     from sparkkit.submission import livy_watch
 
-    layers = [layer for _, layer in conf.layers(project.find(), "", args.env or "livy")]
-    submit = {key: value for layer in layers for key, value in layer.get("submit", {}).items()}
-    for line in livy_watch.log_of(args.run, submit):
+    for line in livy_watch.log_of(args.run, submit_of(args.env or "livy")):
         print(redaction.printable_lines(line))
     return 0
 

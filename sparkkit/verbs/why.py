@@ -12,11 +12,12 @@ from pathlib import Path
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """The verb's options."""
     why = verbs.add_parser("why", help="the likely cause of a run's failure, with its evidence and what to do")
-    why.add_argument("run", help="a run's id, the beginning of it, its last six digits, `last`, or the path of a record, event log or log")
+    why.add_argument("run", help="a run's id, the beginning of it, its last six digits, `last`, or the path of a record, event log or log;"
+                                 " an application of YARN, a step of EMR (j-…/s-…), a job run of EMR Serverless (APPLICATION/RUN)")
     why.add_argument("--log", action="append", default=[], type=Path, metavar="PATH", help="one more event log or driver's log, repeatable")
     why.add_argument("--application", metavar="ID", help="an application on YARN, whose containers' logs are read too")
     why.add_argument("--ledger", metavar="PATH", help="default: conf, SPARKKIT_LEDGER, or .sparkkit/ledger")
-    why.add_argument("--env", metavar="NAME", help="the environment whose conf names the ledger")
+    why.add_argument("--env", metavar="NAME", help="the environment whose conf names the ledger, or says where AWS is")
     why.add_argument("--json", action="store_true", help="the answer on one line, for machines")
 
 
@@ -26,11 +27,13 @@ def _why(args: argparse.Namespace) -> int:
     from sparkkit.why import answer
 
     with tempfile.TemporaryDirectory(prefix="sparkkit-") as folder:
-        logs = args.log + _containers(args, Path(folder))
         path = Path(args.run)
-        if path.exists() and args.run != "last":
+        here = path.exists() and args.run != "last"
+        far = not here and _is_far(args.run)
+        logs = args.log + _containers(args.run if far else args.application, args.env, Path(folder), needed=far)
+        if here:
             facts = answer.of_path(path, logs)
-        elif args.run.startswith("application_"):
+        elif far:
             facts = answer.of_path(logs[0], logs[1:])
         else:
             with find.ledger(args.ledger, find.job_of(args.run), args.env) as book:
@@ -44,18 +47,22 @@ def _why(args: argparse.Namespace) -> int:
     return 0
 
 
-def _containers(args: argparse.Namespace, folder: Path) -> list[Path]:
-    """The logs of an application's containers, where one is named; one that has none is told, and the rest is read."""
-    from sparkkit.errors import NotReadyError
-    from sparkkit.submission import yarn
+def _is_far(run: str) -> bool:
+    """Whether a text names what a cluster knows: an application on YARN, a step, a job run."""
+    from sparkkit.submission import aws_logs
 
-    application = args.run if args.run.startswith("application_") else args.application
-    if not application:
-        return []
+    return run.startswith("application_") or aws_logs.named(run) is not None
+
+
+def _containers(asked: str | None, env: str | None, folder: Path, *, needed: bool) -> list[Path]:
+    """What a cluster keeps of what was said, where a job or an application is named; one that has none is told, and the rest is read."""
+    from sparkkit.errors import NotReadyError
+    from sparkkit.verbs import logs
+
     try:
-        return yarn.logs(application, folder)
+        return logs.far(asked, env, folder) if asked else []
     except NotReadyError as error:
-        if application == args.run:
+        if needed:
             raise
         print(f"sparkkit: note: {error}", file=sys.stderr)
         return []
