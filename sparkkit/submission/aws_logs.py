@@ -1,12 +1,11 @@
 """What the processes of a job on EMR or EMR Serverless have said: its logs on S3, whose place AWS tells."""
 from __future__ import annotations
 
-import gzip
 import re
-import shutil
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ NAMES = (("emr", re.compile(r"(j-\w+)/(s-\w+)")), ("emr-serverless", re.compile(
 
 APPLICATION = re.compile(r"\bapplication_\d+_\d+\b")
 LATER = "AWS brings them there some minutes after they were written"
+PIECE = 1 << 16
 STATE = "state"
 """The file of what AWS itself says of the end."""
 
@@ -95,9 +95,20 @@ def _brought(s3: Any, place: str, into: Path) -> Iterator[Path]:
                     raise UsageError(f"the object {key} leads out of its folder", reason="unsafe_name")
                 file.parent.mkdir(parents=True, exist_ok=True)
                 body = s3.get_object(Bucket=bucket, Key=key)["Body"]
-                with file.open("wb") as out, suppress(EOFError, gzip.BadGzipFile, zlib.error):
-                    shutil.copyfileobj(gzip.GzipFile(fileobj=body) if key.endswith(".gz") else body, out)
+                with file.open("wb") as out:
+                    out.writelines(_unpacked(body) if key.endswith(".gz") else iter(partial(body.read, PIECE), b""))
                 yield file
+
+
+def _unpacked(body: Any) -> Iterator[bytes]:
+    """A gzip file's content, of one member after the other, as far as it is whole: `gzip` keeps back the last of one that is cut off."""
+    with suppress(zlib.error):
+        one = zlib.decompressobj(watch.GZIP)
+        for piece in iter(partial(body.read, PIECE), b""):
+            yield one.decompress(piece)
+            while one.eof and one.unused_data:
+                rest, one = one.unused_data, zlib.decompressobj(watch.GZIP)
+                yield one.decompress(rest)
 
 
 def _applications(file: Path) -> Iterator[str]:

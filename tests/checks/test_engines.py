@@ -40,7 +40,7 @@ def test_both_engines_say_the_same_of_random_rows(spark: SparkSession, case: tup
 
 
 @pytest.mark.e2e
-@engines.some(12)
+@engines.some(5)
 @given(engines.CASES)
 @example(([], PLAIN))
 @example((engines.ODD, PLAIN))

@@ -130,8 +130,23 @@ def appending(spark: SparkSession) -> Any:
     table.put([(7, 7, False, 7, "")], mode="overwrite")
     after = [seen(table.put(two, (f"{day}5", 3))), table.rows("k, v")]
     nowhere = delta.committed(spark, f"{FOLDER}/nowhere", (day, 1))
+    found = [numbers(one(table), *(f"{day}{d}" for d in (3, 4, 5))) for one in (lambda whole: whole, bare)]
     return {"done": done, "late": late, "told": told, "empty": empty, "rows": held, "rewritten": rewritten, "after": after,
-            "nowhere": nowhere}
+            "nowhere": nowhere, "numbers": found}
+
+
+def numbers(table: Table, *apps: str) -> list[int]:
+    """The last number of each application: as it is looked up without a transaction, and within one."""
+    txn = deltalog.Transaction(table.spark, table.path)
+    return [number for app in apps for number in (deltalog.number(table.spark, table.path, app), txn.number(app))]
+
+
+def bare(table: Table) -> Table:
+    """The table without the checksums beside its versions, as an older writer leaves it."""
+    for sums in Path(table.path, "_delta_log").glob("*.crc"):
+        sums.unlink()
+    table.spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()  # type: ignore[union-attr]
+    return table
 
 
 def overwriting(spark: SparkSession) -> Any:

@@ -105,6 +105,7 @@ def test_an_append_is_made_once_for_each_number_and_replaced_by_a_later_one(foun
     assert (done["rows"], done["empty"]) == ([[2, 2]] * 4 + [[3, 3]] * 4, [[{}, False], [{"inserted": 2}, False]])
     assert (done["told"], done["nowhere"]) == ([True, True, False, True, False], False)
     assert done["after"] == [[{"inserted": 2}, False], [[2, 2], [2, 2], [7, 7]]]
+    assert done["numbers"] == [[1, 1, -1, -1, 3, 3]] * 2
 
 
 def test_a_late_attempt_and_rows_that_were_rewritten_are_refused(found: dict[str, Any]) -> None:

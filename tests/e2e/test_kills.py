@@ -42,8 +42,8 @@ def test_nothing_is_lost_and_nothing_there_twice(pair: tuple[Worker, Worker], tm
 
 
 @pytest.mark.parametrize(("case", "at"), [
-    pytest.param(Case("parquet", "append"), "after store persist work#3", marks=pytest.mark.long),
-    (Case("delta", "merge"), "before Transaction.commit#1"),
+    (Case("parquet", "append"), "after store persist work#3"),
+    pytest.param(Case("delta", "merge"), "before Transaction.commit#1", marks=pytest.mark.long),
 ], ids=["before it decided", "after it decided"])
 def test_an_owner_that_wakes_up_late_changes_nothing(pair: tuple[Worker, Worker], tmp_path: Path, case: Case, at: str) -> None:
     tally = Tally()

@@ -103,10 +103,10 @@ def test_a_job_run_s_logs_are_those_of_its_driver_and_executors(aws: Callable[[s
 
 def test_a_log_that_is_cut_off_is_shown_as_far_as_it_goes(aws: Callable[[str], Any], capsys: pytest.CaptureFixture[str]) -> None:
     job = step(aws)
-    text = "".join(f"line {i}\n" for i in range(100_000))
+    text = "".join(f"line {i}\n" for i in range(5000))
     put(aws, f"emr/{job.replace('/', '/steps/')}/stderr.gz", text, cut=-1000)
     assert cli.main(["logs", job]) == 0
-    assert 1000 < len(capsys.readouterr().out.splitlines()) < 100_000
+    assert 1000 < len(capsys.readouterr().out.splitlines()) < 5000
 
 
 @pytest.mark.parametrize(("log_uri", "said"), [
