@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 
+from sparkkit import tls
 from sparkkit.errors import ContractError, InfrastructureError, JobError, NotReadyError, SparkkitError, UsageError
 
 KINDS: tuple[tuple[str, type[SparkkitError], str, str], ...] = (
@@ -81,7 +82,7 @@ def _of_s3(text: str, doing: str) -> SparkkitError | None:
                           hint="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role gives them")
     if named and re.search(r"SSLHandshakeException|CertPathBuilderException|PKIX path", text):
         return UsageError(f"Java does not trust the certificate of the server for {path}", reason="untrusted_certificate",
-                          hint="import it into a trust store: -Djavax.net.ssl.trustStore=FILE in spark.driver.extraJavaOptions")
+                          hint=tls.HINT)
     if re.search(r"NoSuchBucket|UnknownStoreException", text):
         kind = NotReadyError if doing == "read" else UsageError
         return kind(f"there is no bucket for {path}", reason="no_bucket", hint="check its name, and the region or endpoint")
