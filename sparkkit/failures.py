@@ -83,6 +83,10 @@ def _of_s3(text: str, doing: str) -> SparkkitError | None:
     if named and re.search(r"SSLHandshakeException|CertPathBuilderException|PKIX path", text):
         return UsageError(f"Java does not trust the certificate of the server for {path}", reason="untrusted_certificate",
                           hint=tls.HINT)
+    role = re.search(r"StsException: (.*?) \(Service: Sts, Status Code: 4(?!29)", text)
+    if role:
+        return UsageError(f"STS does not give the role for {path}: {role[1]}", reason="role_refused",
+                          hint="check the role's ARN, who may assume it, and the credentials to ask with")
     if re.search(r"NoSuchBucket|UnknownStoreException", text):
         kind = NotReadyError if doing == "read" else UsageError
         return kind(f"there is no bucket for {path}", reason="no_bucket", hint="check its name, and the region or endpoint")
@@ -92,7 +96,8 @@ def _of_s3(text: str, doing: str) -> SparkkitError | None:
     if re.search(r"S3Exception.*(AccessDenied|Access Denied|Forbidden|not authorized)|Status Code: 403", text):
         right = re.search(r"not authorized to perform: (s3:\w+)", text)
         return UsageError(f"S3 denies {right[1] if right else 'access'} on {path}", reason="access_denied",
-                          hint="check the key, and its right to this prefix: `sparkkit iam-policy JOB` prints what a job needs")
+                          hint="check the key, whether its session is over, and its right to this prefix: `sparkkit iam-policy JOB` prints "
+                               "what a job needs")
     return None
 
 

@@ -55,18 +55,23 @@ def take_bundle(gateway: Any) -> None:
         java.lang.System.setProperty(key, value)
 
 
-def refuse_untrusted(jvm: Any, system: Any, path: str) -> None:
-    """Asks the server of a filesystem for its certificate, where it is S3A with an endpoint of its own.
+def refuse_untrusted(jvm: Any, conf: Any, path: str) -> None:
+    """Asks the server of a bucket for its certificate, where S3A has an endpoint of its own; before S3A is there, which may ask for a role.
 
     Raises:
         UsageError: Java does not trust it (`untrusted_certificate`).
     """
-    conf = system.getConf()
-    endpoint = str(conf.get("fs.s3a.endpoint") or "")
-    if not endpoint or conf.get("fs.s3a.proxy.host") or system.getClass().getSimpleName() != "S3AFileSystem":
+    scheme, _, rest = path.partition("://")
+    bucket = rest.partition("/")[0]
+
+    def said(name: str) -> str:
+        return str(conf.get(f"fs.s3a.bucket.{bucket}.{name}") or conf.get(f"fs.s3a.{name}") or "")
+
+    endpoint = said("endpoint")
+    if not endpoint or said("proxy.host") or not str(conf.get(f"fs.{scheme.lower()}.impl")).endswith(".S3AFileSystem"):
         return
     if "://" not in endpoint:
-        endpoint = f"http{'s' * bool(conf.getBoolean('fs.s3a.connection.ssl.enabled', True))}://{endpoint}"
+        endpoint = f"{'http' if said('connection.ssl.enabled') == 'false' else 'https'}://{endpoint}"
     url = urlsplit(endpoint)
     why = _distrust(jvm, url.hostname, url.port or 443) if url.scheme == "https" and url.hostname else None
     if why:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -67,21 +66,20 @@ def gateway(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Iterator[An
     forget()
 
 
-def system(endpoint: str | None, kind: str = "S3AFileSystem", **more: str) -> Any:
-    known = {"fs.s3a.endpoint": endpoint, **{f"fs.s3a.{name}": value for name, value in more.items()}}
-    conf = SimpleNamespace(get=known.get, getBoolean=lambda name, default: known.get(name, default) in (True, "true"))
-    return SimpleNamespace(getConf=lambda: conf, getClass=lambda: SimpleNamespace(getSimpleName=lambda: kind))
+def conf(endpoint: str, **more: str) -> dict[str, str]:
+    kind = "org.apache.hadoop.fs.s3a.S3AFileSystem"
+    return {"fs.s3.impl": kind, "fs.s3a.endpoint": endpoint, **{f"fs.{name}": value for name, value in more.items()}}
 
 
 def test_a_certificate_that_java_does_not_know_is_refused_by_path_and_server(gateway: Any, port: int) -> None:
     with pytest.raises(UsageError, match=rf"does not trust the certificate of https://127.0.0.1:{port}, the server for s3://b/x \(PKIX"):
-        tls.refuse_untrusted(gateway.jvm, system(f"https://127.0.0.1:{port}"), "s3://b/x")
+        tls.refuse_untrusted(gateway.jvm, conf(f"https://127.0.0.1:{port}"), "s3://b/x")
 
 
 def test_one_of_the_bundle_is_trusted(gateway: Any, port: int, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate[0]))
     tls.take_bundle(gateway)
-    tls.refuse_untrusted(gateway.jvm, system(f"127.0.0.1:{port}"), "s3://b/x")
+    tls.refuse_untrusted(gateway.jvm, conf(f"127.0.0.1:{port}"), "s3://b/x")
 
 
 def test_each_certificate_of_a_bundle_is_taken(gateway: Any, certificate: tuple[Path, Path], tmp_path: Path,
@@ -120,10 +118,11 @@ def test_a_bundle_that_is_none_is_told(gateway: Any, tmp_path: Path, text: str |
 
 
 @pytest.mark.parametrize("other", [
-    system(None), system("http://127.0.0.1:1"), system("127.0.0.1:1", **{"connection.ssl.enabled": "false"}),
-    system("https://127.0.0.1:1", **{"proxy.host": "proxy"}), system("https://127.0.0.1:1", "EmrFileSystem"),
+    conf(""), conf("http://127.0.0.1:1"), conf("127.0.0.1:1", **{"s3a.connection.ssl.enabled": "false"}),
+    conf("https://127.0.0.1:1", **{"s3a.bucket.b.endpoint": "http://127.0.0.1:1"}),
+    conf("https://127.0.0.1:1", **{"s3a.proxy.host": "proxy"}), conf("https://127.0.0.1:1", **{"s3.impl": "other.EmrFileSystem"}),
 ])
-def test_where_nothing_is_to_be_asked_nothing_is(gateway: Any, other: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_nothing_is_to_be_asked_nothing_is(gateway: Any, other: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tls, "_distrust", lambda *_: "asked")
     tls.refuse_untrusted(gateway.jvm, other, "s3://b/x")
 
@@ -132,15 +131,15 @@ def test_a_server_that_is_silent_or_away_is_left_to_s3a(gateway: Any, monkeypatc
     monkeypatch.setattr(tls, "PATIENCE", 300)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        tls.refuse_untrusted(gateway.jvm, system(f"https://127.0.0.1:{port}"), "s3://b/x")
+        tls.refuse_untrusted(gateway.jvm, conf(f"https://127.0.0.1:{port}"), "s3://b/x")
     tls._distrust.cache_clear()
-    tls.refuse_untrusted(gateway.jvm, system(f"https://127.0.0.1:{port}"), "s3://b/x")
+    tls.refuse_untrusted(gateway.jvm, conf(f"https://127.0.0.1:{port}"), "s3://b/x")
 
 
 def test_each_bucket_is_looked_at_once_and_again_where_it_was_refused(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
 
-    def look(_jvm: object, _system: object, path: str) -> None:
+    def look(_jvm: object, _conf: object, path: str) -> None:
         looked.append(path)
         if "bad" in path:
             raise UsageError("no", reason="untrusted_certificate")

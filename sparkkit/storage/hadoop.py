@@ -67,11 +67,11 @@ class Hadoop:
         Raises:
             UsageError: Java does not trust the certificate of an S3 server.
         """
-        found, bucket = self.path(text).getFileSystem(self.conf), S3.match(text)
+        bucket = S3.match(text)
         if bucket and bucket[0] not in self._trusted:
-            tls.refuse_untrusted(self.jvm, found, text)
+            tls.refuse_untrusted(self.jvm, self.conf, text)
             self._trusted.add(bucket[0])
-        return found
+        return self.path(text).getFileSystem(self.conf)
 
     @cached_property
     def _trusted(self) -> set[str]:
