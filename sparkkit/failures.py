@@ -93,6 +93,9 @@ def _of_s3(text: str, doing: str) -> SparkkitError | None:
     if re.search(r"InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|ExpiredToken|InvalidClientTokenId", text):
         return UsageError(f"S3 does not take the credentials for {path}", reason="wrong_credentials",
                           hint="check AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; a session token may be over")
+    if re.search(r"S3Exception: (?:null|Bad Request) \(Service: S3, Status Code: 400", text):  # the answer to a HEAD has no words
+        return UsageError(f"S3 takes what was asked of {path} for wrong, and does not say why", reason="bad_request",
+                          hint="most often a session token is over, or the region is another: check the credentials and AWS_REGION")
     if re.search(r"S3Exception.*(AccessDenied|Access Denied|Forbidden|not authorized)|Status Code: 403", text):
         right = re.search(r"not authorized to perform: (s3:\w+)", text)
         return UsageError(f"S3 denies {right[1] if right else 'access'} on {path}", reason="access_denied",
