@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from sparkkit.errors import UsageError
 
 STORE = "javax.net.ssl.trustStore"
-HINT = "name the bundle of its CA by AWS_CA_BUNDLE, or a trust store: -Djavax.net.ssl.trustStore=FILE in spark.driver.extraJavaOptions"
+HINT = ("name its CA by AWS_CA_BUNDLE, or a trust store by -Djavax.net.ssl.trustStore=FILE in spark.driver.extraJavaOptions, and in "
+        "spark.executor.extraJavaOptions for executors on a cluster")
 """What to do about a certificate that Java does not trust."""
 
 PATIENCE = 5000
