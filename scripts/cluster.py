@@ -1,5 +1,5 @@
 """Starts and ends real daemons for the tests: NameNode and DataNodes, ResourceManager and NodeManagers, Master and Worker, an S3 server,
-a PostgreSQL.
+one over TLS, a PostgreSQL.
 
 One process each, in a session of its own; what is up stands in `state.json`, what they say in `logs/`. See scripts/cluster.sh.
 """

@@ -18,7 +18,7 @@ import pyspark
 from scripts import databases
 from sparkkit import jars
 
-KINDS = ("hdfs", "yarn", "standalone", "s3", "postgres")
+KINDS = ("hdfs", "yarn", "standalone", "s3", "minio", "postgres")
 HERE = "127.0.0.1"
 NODES = 2
 SPARK = Path(pyspark.__file__).parent
@@ -56,7 +56,7 @@ def plan(folder: Path, kinds: Sequence[str]) -> list[Daemon]:
     Raises:
         MissingError: their jars, or programs, are not here.
     """
-    from scripts import objects
+    from scripts import minio, objects
 
     folder.mkdir(parents=True, exist_ok=True)
     ports = _ports(folder)
@@ -68,6 +68,8 @@ def plan(folder: Path, kinds: Sequence[str]) -> list[Daemon]:
         made += _yarn(folder, ports, path) if "yarn" in kinds else []
     if "standalone" in kinds:
         made += _standalone(folder, ports)
+    if "minio" in kinds:
+        made.append(minio.plan(folder, ports))
     if "postgres" in kinds:
         made.append(_postgres(folder))
     return made
@@ -83,7 +85,7 @@ def _postgres(folder: Path) -> Daemon:
 
 def variables(folder: Path, names: Sequence[str]) -> dict[str, str]:
     """The variables that lead to the daemons of these names."""
-    from scripts import objects
+    from scripts import minio, objects
 
     found: dict[str, str] = {}
     ports = _ports(folder)
@@ -93,6 +95,8 @@ def variables(folder: Path, names: Sequence[str]) -> dict[str, str]:
         found["SPARKKIT_YARN"] = f"http://{HERE}:{ports['rm-web']}"
     if "s3" in names:
         found |= objects.variables(folder, ports)
+    if "minio" in names:
+        found |= minio.variables(folder, ports)
     if "postgres" in names:
         found |= databases.variables(folder)
     if "master" in names:
@@ -104,7 +108,7 @@ def _ports(folder: Path) -> dict[str, int]:
     """Free ports, the same ones as long as the folder is there."""
     file = folder / "ports.json"
     if not file.is_file():
-        names = ["nn", "nn-web", "master", "master-web", "worker-web", "s3", "iam"]
+        names = ["nn", "nn-web", "master", "master-web", "worker-web", "s3", "iam", "minio"]
         names += [f"rm-{name}" for name in ("", "web", "admin", "tracker", "scheduler")]
         names += [f"{kind}{i}{part}" for i in range(NODES) for kind in ("dn", "nm") for part in ("", "-web", "-ipc")]
         sockets = [socket.create_server((HERE, 0)) for _ in names]

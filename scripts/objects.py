@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
-import subprocess
 import urllib.request
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from socket import create_connection
 
-from scripts.daemons import HERE, Daemon, MissingError
+from scripts import golang
+from scripts.daemons import HERE, Daemon
 from sparkkit import jars
 
 MODULE = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
@@ -29,7 +28,7 @@ def plan(folder: Path, ports: Mapping[str, int]) -> Iterator[Daemon]:
     Raises:
         MissingError: versitygw is not here, and can't be built.
     """
-    program = _program(folder / "bin")
+    program = golang.program(MODULE, folder / "bin", "S3")
     for name in ("iam", "buckets"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     root = {"ROOT_ACCESS_KEY": ROOT, "ROOT_SECRET_KEY": secret(folder)}
@@ -67,23 +66,6 @@ def hadoop(folder: Path, ports: Mapping[str, int]) -> dict[str, object]:
 def classpath() -> str:
     """S3A and what it needs, as a cluster's nodes have it."""
     return os.pathsep.join(jars.paths("s3"))
-
-
-def _program(into: Path) -> str:
-    if found := shutil.which("versitygw") or shutil.which(into / "versitygw"):
-        return found
-    go = shutil.which("go")
-    if go is None:
-        raise MissingError("no S3 here: versitygw is built by Go, which is not installed")
-    own = {"GOBIN": str(into), "GOPATH": str(into / "go"), "GOFLAGS": "-modcacherw"}
-    try:
-        subprocess.run([go, "install", MODULE], env={**os.environ, **own}, check=True, capture_output=True, text=True, timeout=900)
-    except (subprocess.SubprocessError, OSError) as error:
-        said = str(getattr(error, "stderr", "") or error).strip().splitlines()[-1:]
-        raise MissingError(f"no S3 here: versitygw could not be built: {''.join(said)}") from error
-    finally:
-        shutil.rmtree(into / "go", ignore_errors=True)
-    return str(into / "versitygw")
 
 
 def _listens(port: int) -> bool:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 
+from sparkkit import tls
 from sparkkit.errors import ContractError, InfrastructureError, JobError, NotReadyError, SparkkitError, UsageError
 
 KINDS: tuple[tuple[str, type[SparkkitError], str, str], ...] = (
@@ -81,17 +82,25 @@ def _of_s3(text: str, doing: str) -> SparkkitError | None:
                           hint="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role gives them")
     if named and re.search(r"SSLHandshakeException|CertPathBuilderException|PKIX path", text):
         return UsageError(f"Java does not trust the certificate of the server for {path}", reason="untrusted_certificate",
-                          hint="import it into a trust store: -Djavax.net.ssl.trustStore=FILE in spark.driver.extraJavaOptions")
+                          hint=tls.HINT)
+    role = re.search(r"StsException: (.*?) \(Service: Sts, Status Code: 4(?!29)", text)
+    if role:
+        return UsageError(f"STS does not give the role for {path}: {role[1]}", reason="role_refused",
+                          hint="check the role's ARN, who may assume it, and the credentials to ask with")
     if re.search(r"NoSuchBucket|UnknownStoreException", text):
         kind = NotReadyError if doing == "read" else UsageError
         return kind(f"there is no bucket for {path}", reason="no_bucket", hint="check its name, and the region or endpoint")
     if re.search(r"InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|ExpiredToken|InvalidClientTokenId", text):
         return UsageError(f"S3 does not take the credentials for {path}", reason="wrong_credentials",
                           hint="check AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; a session token may be over")
+    if re.search(r"S3Exception: (?:null|Bad Request) \(Service: S3, Status Code: 400", text):  # the answer to a HEAD has no words
+        return UsageError(f"S3 takes what was asked of {path} for wrong, and does not say why", reason="bad_request",
+                          hint="most often a session token is over, or the region is another: check the credentials and AWS_REGION")
     if re.search(r"S3Exception.*(AccessDenied|Access Denied|Forbidden|not authorized)|Status Code: 403", text):
         right = re.search(r"not authorized to perform: (s3:\w+)", text)
         return UsageError(f"S3 denies {right[1] if right else 'access'} on {path}", reason="access_denied",
-                          hint="check the key, and its right to this prefix: `sparkkit iam-policy JOB` prints what a job needs")
+                          hint="check the key, whether its session is over, and its right to this prefix: `sparkkit iam-policy JOB` prints "
+                               "what a job needs")
     return None
 
 

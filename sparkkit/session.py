@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from sparkkit import archive, classpath, jvm, redaction
+from sparkkit import archive, classpath, jvm, redaction, tls
 from sparkkit import needs as needed
 from sparkkit.settings import CORRECT, LOCAL, refuse, settings_for
 
@@ -78,7 +78,7 @@ def start(
         verbose: Spark's log at INFO on stderr.
 
     Raises:
-        UsageError: a setting that loses data in silence (`unsafe_setting`), an unknown profile, no jars of a group.
+        UsageError: a setting that loses data in silence (`unsafe_setting`), an unknown profile, no jars of a group, a wrong AWS_CA_BUNDLE.
         InfrastructureError: the JVM did not start (`jvm_failed`).
     """
     same = {"app_name": app_name, "profile": profile, "needs": needs}
@@ -92,10 +92,11 @@ def start(
         logging.getLogger(name).setLevel(logging.CRITICAL)
     words = (*_from_environment(), *submit_args)
     if _booted and not jvm.is_connected():
-        return _connected(asked, words)
-    if _there(asked, words):
-        return _joined(asked, settings or {}, words)
-    return _ordinary(asked, words, needs, verbose)
+        return _connected(asked, words, needs)
+    spark = _joined(asked, settings or {}, words) if _there(asked, words) else _ordinary(asked, words, needs, verbose)
+    if not remote(asked, words):
+        _trusting(needs)
+    return spark
 
 
 def remote(settings: Mapping[str, str], submit_args: Sequence[str] = ()) -> str | None:
@@ -173,13 +174,14 @@ def make_archive() -> Path | None:
     return archive.make(plan, lambda more: _build({**settings, **more})) if plan else None
 
 
-def _connected(asked: Mapping[str, str], submit_args: Sequence[str]) -> SparkSession:
+def _connected(asked: Mapping[str, str], submit_args: Sequence[str], needs: Collection[str]) -> SparkSession:
     _import_ahead()
     try:
         _booted[0] = jvm.connect(_booted[0])
     except BaseException:
         _booted.clear()
         raise
+    _trusting(needs)  # ahead of the session, whose event log may be on S3
     known = jvm.given(_booted[0].plan.arguments) or {}  # the JVM was started with these; each of them would be one more call
     wanted = {**LOCAL, **asked, **(jvm.given(submit_args) or {})}
     spark = _build({key: value for key, value in wanted.items() if known.get(key) != value})
@@ -188,6 +190,13 @@ def _connected(asked: Mapping[str, str], submit_args: Sequence[str]) -> SparkSes
         _hide_in_log(spark)
     gc.freeze()  # what is there now lives to the end; the collector need not walk it again and again, last at our exit
     return spark
+
+
+def _trusting(needs: Collection[str]) -> None:
+    if "s3" in needs:
+        from pyspark import SparkContext
+
+        tls.take_bundle(SparkContext._gateway)
 
 
 def _hide_in_log(spark: Any) -> None:

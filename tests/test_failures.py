@@ -50,6 +50,13 @@ S3 = "software.amazon.awssdk.services.s3.model"
      "authorized to perform: s3:PutObject on resource: x (Service: S3, Status Code: 403)", "write", 2, "S3 denies s3:PutObject on s3a://b/out/x"),
     (f"java.nio.file.AccessDeniedException: s3a://b/x: {S3}.S3Exception: The AWS access key ID you provided does not exist "
      "(Service: S3, Status Code: 403):InvalidAccessKeyId", "read", 2, "S3 does not take the credentials for s3a://b/x"),
+    (f"org.apache.hadoop.fs.s3a.AWSBadRequestException: getFileStatus on s3a://b/out/x: {S3}.S3Exception: Bad Request (Service: S3, "
+     "Status Code: 400, Request ID: null):null: Bad Request (Service: S3, Status Code: 400, Request ID: null)", "", 2,
+     "S3 takes what was asked of s3a://b/out/x for wrong, and does not say why"),
+    ("java.nio.file.AccessDeniedException: /: Instantiate org.apache.hadoop.fs.s3a.auth.AssumedRoleCredentialProvider on /: "
+     "software.amazon.awssdk.services.sts.model.StsException: User: arn:aws:iam::1:user/u is not authorized to perform: sts:AssumeRole "
+     "(Service: Sts, Status Code: 403, Request ID: 1)", "", 2,
+     "STS does not give the role for S3: User: arn:aws:iam::1:user/u is not authorized to perform: sts:AssumeRole"),
     (f"org.apache.hadoop.fs.s3a.UnknownStoreException: `s3a://no/x': {S3}.NoSuchBucketException: The", "read", 3, "there is no bucket for s3a://no/x"),
     (f"org.apache.hadoop.fs.s3a.UnknownStoreException: `s3a://no/x': {S3}.NoSuchBucketException: The", "", 2, "there is no bucket for s3a://no/x"),
     ("s3a://b/x: SdkClientException: Unable to load credentials from any of the providers", "", 2, "there are no credentials for s3a://b/x"),

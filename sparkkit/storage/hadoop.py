@@ -1,6 +1,7 @@
 """Files on any Hadoop filesystem (local disk, HDFS, S3), by Spark's own client on the driver; a few calls a file, no row data."""
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 
 from pyspark.sql import SparkSession
 
+from sparkkit import tls
 from sparkkit.compat import is_connect
 from sparkkit.errors import UsageError
 from sparkkit.storage.seam import is_hidden as is_hidden
@@ -17,6 +19,8 @@ THREADS = 16
 """Calls to the filesystem under way at once: enough to hide a store's latency, few enough for its rate limit."""
 
 T = TypeVar("T")
+
+S3 = re.compile(r"s3[an]?://[^/]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,20 @@ class Hadoop:
         return path_class(self.jvm)(self.jvm.java.net.URI(text))
 
     def system(self, text: str) -> Any:
-        """The filesystem of a path."""
+        """The filesystem of a path.
+
+        Raises:
+            UsageError: Java does not trust the certificate of an S3 server.
+        """
+        bucket = S3.match(text)
+        if bucket and bucket[0] not in self._trusted:
+            tls.refuse_untrusted(self.jvm, self.conf, text)
+            self._trusted.add(bucket[0])
         return self.path(text).getFileSystem(self.conf)
+
+    @cached_property
+    def _trusted(self) -> set[str]:
+        return set()
 
     def exists(self, text: str) -> bool:
         """Whether something is at the path."""

@@ -1,20 +1,17 @@
 """Jobs on a real S3 server, whose keys and policies hold: the rows of a run here, what is refused, and the least that a job needs."""
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import pytest
 
 from tests.e2e import cluster, environments
-from tests.e2e.buckets import Bucket
+from tests.e2e.buckets import Bucket, policy, rows, table, words
 from tests.e2e.cluster import POPULATION
 
 pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.timeout(1800)]
@@ -29,28 +26,6 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
         made.put(ROOT / "data" / "names" / "csv", "in/names")
         made.put(file, "in/population_report")
         yield made
-
-
-def words(bucket: Bucket, job: str, out: str, scheme: str = "s3") -> list[str]:
-    at = f"{scheme}://{bucket.name}"
-    return [job, "--input", f"{at}/in/{job}", "--output", f"{at}/{out}", "--ledger", f"{at}/ledger"]
-
-
-def rows(files: Any) -> list[tuple[object, ...]]:
-    return sorted(duckdb.sql(f"select * from read_parquet({files!r})").fetchall())
-
-
-def table(folder: Path) -> list[tuple[object, ...]]:
-    """The rows of a Delta table, by its log alone."""
-    log = [json.loads(line) for file in sorted(folder.glob("_delta_log/*.json")) for line in file.read_text("utf-8").splitlines()]
-    return rows([str(folder / action["add"]["path"]) for action in log if "add" in action])
-
-
-def policy(bucket: Bucket, asked: list[str]) -> dict[str, Any]:
-    done = cluster.sparkkit(bucket.found, "iam-policy", *asked)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)["policy"]
-    return found
 
 
 def test_the_protocol_holds_on_s3(bucket: Bucket) -> None:
