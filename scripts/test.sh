@@ -41,6 +41,7 @@ run() {
 }
 
 with_daemons() {
+    "$python" scripts/jars.py postgresql sqlite
     scripts/cluster.sh up hdfs yarn
     scripts/cluster.sh up s3
     local status

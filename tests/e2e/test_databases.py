@@ -21,7 +21,9 @@ from tests.e2e import cluster
 
 pytestmark = [pytest.mark.e2e, pytest.mark.once]
 SESSION = Path(__file__).with_name("databases_session.py")
-BOTH = pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.cluster)])
+BOTH = pytest.mark.parametrize("kind", [
+    pytest.param("sqlite", marks=pytest.mark.long), pytest.param("postgresql", marks=pytest.mark.cluster),
+])
 
 
 def need_jar(name: str) -> None:
@@ -153,6 +155,7 @@ def test_a_table_that_another_run_holds_is_locked(found: dict[str, Any]) -> None
     assert found["postgresql"]["two_writers"]["code"] == 5
 
 
+@pytest.mark.long
 def test_sqlite_s_values_are_held_against_what_is_declared(found: dict[str, Any]) -> None:
     good, kinds, rows, bad = found["sqlite"]["affinity"]
     assert (good["read"], [kind for _, kind in kinds]) == (2, ["bigint", "string", "double", "string", "boolean", "binary"])

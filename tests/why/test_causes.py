@@ -49,6 +49,13 @@ def causes(*texts: str, **record: Any) -> list[str]:
         ("org.apache.hadoop.security.AccessControlException: Permission denied: user=a, access=WRITE", "access_denied"),
         ("java.lang.ClassNotFoundException: com.mysql.jdbc.Driver", "missing_jar"),
         ("java.net.UnknownHostException: namenode", "network"),
+        ("S3 denies s3:PutObject on s3a://b/out (exit 2)", "access_denied"),
+        ("java.nio.file.AccessDeniedException: s3a://b/in: S3Exception: null (Service: S3, Status Code: 403)", "access_denied"),
+        ("AccessDeniedException: s3a://b/in: S3Exception: (Service: S3, Status Code: 403): InvalidAccessKeyId", "wrong_credentials"),
+        ("NoAwsCredentialsException: TemporaryAWSCredentialsProvider: No AWS credentials provided", "wrong_credentials"),
+        ("org.apache.hadoop.fs.s3a.UnknownStoreException: `s3a://b/': Bucket does not exist: NoSuchBucket", "no_bucket"),
+        ("AWSClientIOException: PKIX path building failed: unable to find valid certification path", "untrusted_certificate"),
+        ("AWSServiceThrottledException: PUT on x: Please reduce your request rate (Service: S3, Status Code: 503)", "throttled"),
     ],
 )
 def test_each_wording_names_its_cause_first(text: str, cause: str) -> None:
