@@ -18,23 +18,39 @@ from sparkkit import jars
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1100)]
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = pytest.mark.parametrize("kind", ["delta", "table"])
+ALIKE = pytest.mark.parametrize("kind", ["delta", pytest.param("table", marks=pytest.mark.long)])
 
 
-@pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def said(folder: Path, length: str) -> dict[str, Any]:
     """What the session printed."""
     if not list((Path(pyspark.__file__).parent / "jars").glob("spark-connect_*.jar")):
         pytest.skip(f"pyspark {pyspark.__version__} has no spark-connect jar, so no Connect server can be started")
     if not list(jars.folder().glob("*delta-spark*.jar")):
         pytest.skip(f"no Delta jars in {jars.folder()}: run scripts/setup.sh")
-    folder = tmp_path_factory.mktemp("connect")
     server = [sys.executable, ROOT / "scripts" / "connect.py", "--delta"]
-    argv = [*server, sys.executable, Path(__file__).with_name("connect_session.py"), folder]
+    argv = [*server, sys.executable, Path(__file__).with_name("connect_session.py"), folder, length]
     env = {k: v for k, v in os.environ.items() if k != "SPARK_REMOTE"} | {"SPARK_LOCAL_IP": "127.0.0.1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(argv, env=env, cwd=folder, capture_output=True, text=True, timeout=1000, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return said(tmp_path_factory.mktemp("connect"), "short")
+
+
+@pytest.fixture(scope="module")
+def more(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return said(tmp_path_factory.mktemp("more"), "long")
+
+
+@pytest.fixture
+def case(request: pytest.FixtureRequest, kind: str) -> dict[str, Any]:
+    """What is printed of one kind of tables: of catalog tables most of it in the long run alone."""
+    told: dict[str, Any] = request.getfixturevalue("found" if kind == "delta" else "more")[kind]
+    return told
 
 
 @KINDS
@@ -71,14 +87,14 @@ def test_rejected_rows_are_in_a_table_beside_the_first_output(found: dict[str, A
     assert law["runs"][0]["quarantine"].endswith({"delta": "/adults.quarantine", "table": "default.adults_quarantine"}[kind])
 
 
-@KINDS
-def test_a_random_build_is_computed_once(found: dict[str, Any], kind: str) -> None:
-    assert found[kind]["rand"] == {"error": None, "built": 400, "figures": [True, True, True], "each once": True}
+@ALIKE
+def test_a_random_build_is_computed_once(case: dict[str, Any]) -> None:
+    assert case["rand"] == {"error": None, "built": 400, "figures": [True, True, True], "each once": True}
 
 
-@KINDS
-def test_a_failed_build_publishes_nothing_and_leaves_no_staging(found: dict[str, Any], kind: str) -> None:
-    case = found[kind]["failing"]
+@ALIKE
+def test_a_failed_build_publishes_nothing_and_leaves_no_staging(case: dict[str, Any]) -> None:
+    case = case["failing"]
     codes = [error[:2] for error in case["errors"]]
     assert codes == [[1, "job_failed"]] * 4 + [[3, "input_missing"]]
     said = ["boom", "no such year", "nowhere", ": IndexError: list index out of range", "nothing"]
@@ -86,9 +102,9 @@ def test_a_failed_build_publishes_nothing_and_leaves_no_staging(found: dict[str,
     assert (case["held"], case["left"]) == ([[0], [1], [2], [3]], [])
 
 
-@KINDS
-def test_figures_that_do_not_add_up_publish_nothing(found: dict[str, Any], kind: str) -> None:
-    lying, losing = found[kind]["lying"], found[kind]["losing"]
+@ALIKE
+def test_figures_that_do_not_add_up_publish_nothing(case: dict[str, Any]) -> None:
+    lying, losing = case["lying"], case["losing"]
     assert [lying["error"][:2], losing["error"][:2]] == [[4, "accounting_broken"], [4, "accounting_broken"]]
     assert ("read 4 rows, but passed 3" in lying["error"][2], "4 rows were built, but 3" in losing["error"][2]) == (True, True)
     assert [lying["held"], lying["left"], losing["held"], losing["left"]] == [None, [], None, []]

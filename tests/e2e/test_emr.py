@@ -105,7 +105,7 @@ def test_the_arguments_of_a_step_give_the_rows_of_a_run_here(bucket: Bucket, aws
 
 def test_the_request_of_emr_serverless_gives_the_rows_of_a_run_here(bucket: Bucket, aws: str, tmp_path: Path) -> None:
     serverless = client("emr-serverless", aws)
-    home = serverless.create_application(name="a", releaseLabel="emr-7.0.0", type="SPARK", clientToken="t")["applicationId"]
+    home = serverless.create_application(name="a", releaseLabel="emr-7.14.0", type="SPARK", clientToken="t")["applicationId"]
     made = project(tmp_path / "project", "emr-serverless", bucket, aws, application=home, execution_role=ROLE)
     words = asked(bucket, "word_count", "serverless/words")
     done = cluster.submit(bucket.found, "--target", "emr-serverless", "word_count", *words, cwd=made)

@@ -29,6 +29,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr[-3000:]
     result: dict[str, Any] = {}
     for line in done.stdout.splitlines():
+        assert line.startswith("{"), done.stdout[-3000:]
         result |= json.loads(line)
     return result
 
