@@ -79,7 +79,7 @@ def start(found: dict[str, str], *words: str, cwd: Path = ROOT, log: Path) -> su
 def _environment(found: dict[str, str]) -> dict[str, str]:
     """The executors have the nodes' own Python, and no packages of ours."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYSPARK", "PYTHON", "VIRTUAL_ENV"))}
-    return {**kept, **found, "SPARK_LOCAL_IP": "127.0.0.1", "PYTHONPATH": str(ROOT)}
+    return {**kept, "PYTHONPATH": str(ROOT), **found, "SPARK_LOCAL_IP": "127.0.0.1"}
 
 
 class Hdfs:

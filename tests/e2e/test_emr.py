@@ -57,7 +57,8 @@ def project(folder: Path, target: str, bucket: Bucket, endpoint: str, **submit: 
     said = {"target": target, "code": f"s3://{bucket.name}/code", "region": "us-east-1", "python": sys.executable, **submit}
     lines = ["[submit]", *(f'{key} = "{value}"' for key, value in said.items()), "[submit.endpoint]",
              f'"{target}" = "{endpoint}"', f's3 = "{bucket.found["AWS_ENDPOINT_URL_S3"]}"',
-             "[ledger]", f'path = "s3://{bucket.name}/ledger"', "[run]", "event_log = false"]
+             "[ledger]", f'path = "s3://{bucket.name}/ledger"', "[run]", "event_log = false",
+             "[spark]", '"spark.driver.memoryOverhead" = "1g"']  # Python, Delta and S3A take more than the nodes' default here
     (folder / "conf" / "env" / f"{target}.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
 

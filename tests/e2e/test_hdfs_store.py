@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext, suppress
-from dataclasses import replace
+from contextlib import nullcontext
 from uuid import uuid4
 
 import pytest
 from pyspark.sql import SparkSession
 
 from sparkkit import sources
-from sparkkit.errors import InfrastructureError, LockedError
 from sparkkit.storage import journal
 from sparkkit.storage.hadoop import Hadoop
 from sparkkit.storage.hadoop_store import HadoopStore
-from sparkkit.storage.journal import Staged, running
-from sparkkit.storage.lock import Patience
 from sparkkit.storage.seam import walk
 from tests.e2e import cluster
-from tests.storage.faults import Crash, Faulty
-from tests.storage.scenarios import Writer, bare, read
+from tests.storage import real
 
 pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -62,19 +57,7 @@ def test_a_run_that_dies_at_any_fifth_call_is_finished_or_undone(
     store: HadoopStore, root: str, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal, "Heart", lambda *_: nullcontext())
-    for at in range(1, 60, 5):
-        target = f"{root}/{mode}/{at}/t"
-        first, second = Writer("a", ("a",), (target,), slice="1"), Writer("b", ("b",), (target,), mode, slice="2")
-        assert first(store) == 1
-        faulty, then = Faulty(store, at, "crash"), second.after(("a",), ())
-        with suppress(Crash):
-            second(faulty)
-        assert read(store, target) in {("a",), then}
-        assert replace(second, run_id="c", logical="b")(store) in {1, "already_done"}
-        assert (read(store, target), bare(store, target)) == (then, then)
-        if not faulty.fired:
-            break
-    assert 15 < at < 59
+    assert 15 < real.finished_or_undone(store, root, mode, range(1, 60, 5)) < 59
 
 
 def test_what_a_run_that_died_has_moved_in_part_is_not_read(
@@ -82,42 +65,8 @@ def test_what_a_run_that_died_has_moved_in_part_is_not_read(
 ) -> None:
     monkeypatch.setattr(journal, "Heart", lambda *_: nullcontext())
     monkeypatch.setattr(sources, "PAUSE", 0)
-    seen = set[object]()
-    for at in range(1, 60):
-        target = f"{root}/half/{at}/t"
-        first, second = Writer("a", ("a", "b"), (target,)), Writer("c", ("c", "d"), (target,))
-        assert first(store) == 1
-        faulty = Faulty(store, at, "crash")
-        with suppress(Crash):
-            second(faulty)
-        try:
-            found, _ = sources.listing(Hadoop.of(spark), "data", (target,))
-            seen.add("".join(file.path[-1] for file in found if not file.hidden))
-        except InfrastructureError as error:
-            seen.add(error.reason)
-            assert replace(second, run_id="e", logical="c")(store) in {1, 2, "already_done"}
-            assert [file.path[-1] for file in sources.listing(Hadoop.of(spark), "data", (target,))[0]] == ["c", "d"]
-        if not faulty.fired:
-            break
-    assert seen == {"ab", "busy", "cd"}
+    assert real.seen_of_a_half(store, spark, root, range(1, 60)) == {"ab", "busy", "cd"}
 
 
 def test_two_writers_at_once_lose_nothing(store: HadoopStore, root: str) -> None:
-    target = f"{root}/two/t"
-
-    def write(run_id: str) -> None:
-        with running(store, run_id, {target: run_id}, Patience(interval=0.02, missed=500)) as run:
-            store.put_if_absent(f"{run.workspace(target)}/out/{run_id}", b"")
-            run.publish(run_id, [Staged(target, f"{run.workspace(target)}/out", "append")])
-
-    def writer(name: str) -> None:
-        for number in range(5):
-            while True:
-                with suppress(LockedError):
-                    write(f"{name}{number}")
-                    break
-
-    with ThreadPoolExecutor(2) as pool:
-        for done in [pool.submit(writer, name) for name in "ab"]:
-            done.result()
-    assert bare(store, target) == tuple(f"{name}{number}" for name in "ab" for number in range(5))
+    assert real.left_by_two(store, root) == real.OF_TWO

@@ -2,6 +2,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,7 +129,9 @@ def test_what_the_project_and_sparkkit_hold_reaches_executors_that_have_neither(
 
 
 @pytest.mark.long
-def test_packages_that_the_nodes_lack_come_along_as_an_archive(found: dict[str, str], hdfs: Hdfs, tmp_path: Path) -> None:
+def test_packages_that_the_nodes_lack_come_along_as_an_archive(
+    found: dict[str, str], hdfs: Hdfs, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     job = JOB.replace("from helpers.words import greeting", NEEDS_A_PACKAGE)
     profile = f'[submit]\ntarget = "yarn"\nenvironment = "environment.tar.gz"\ncode = "{hdfs.root}/code"\n'
     for name, text in (("jobs/greet.py", job), ("conf/env/yarn.toml", profile), ("requirements.txt", "tomli-w==1.2.0\n")):
@@ -136,6 +141,9 @@ def test_packages_that_the_nodes_lack_come_along_as_an_archive(found: dict[str, 
     (tmp_path / "schemas" / "names.yaml").write_bytes((ROOT / "schemas" / "names.yaml").read_bytes())
     paths = ("--input", f"{hdfs.root}/in/names", "--output", f"{hdfs.root}{hdfs.out}/packed", "--output-format", "json")
     asked = ("greet", "--target", "yarn", "--deploy-mode", "cluster", "--wait", "--", *paths)
+    own = str(tmp_path_factory.mktemp("own"))  # who submits has the package, the nodes have not
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--target", own, "-r", "requirements.txt"], cwd=tmp_path, check=True)
+    found = {**found, "PYTHONPATH": os.pathsep.join([str(ROOT), own])}
     packed = cluster.sparkkit(found, "package", "--requirements", "requirements.txt", "environment.tar.gz", cwd=tmp_path)
     assert packed.returncode == 0, packed.stderr
     done = cluster.submit(found, *asked, cwd=tmp_path)
