@@ -13,7 +13,7 @@ from typing import Any
 from sparkkit import redaction
 from sparkkit.errors import InfrastructureError, UsageError
 from sparkkit.interrupts import Interrupted, Stopper
-from sparkkit.submission import stores
+from sparkkit.submission import asking, stores
 from sparkkit.submission.livy_client import Batch, begin, kill, log, look, patiently
 from sparkkit.submission.livy_http import Client, RefusedError, connect
 from sparkkit.submission.order import HttpCall, Order
@@ -130,21 +130,13 @@ def code_of(lines: Iterable[str]) -> int:
 
 def _left(client: Client, batch: Batch, number: int) -> None:
     """After Ctrl-C: on a terminal asks whether to kill the batch; else leaves it running, and says how to kill it."""
-    if number == signal.SIGINT and sys.stdin.isatty() and sys.stderr.isatty() and _asked(batch):
+    if number == signal.SIGINT and asking.yes(f"kill batch {batch.id}?"):
         kill(client, batch)
         _tell(f"batch {batch.id}: killed")
         return
     login = " with the credentials" if "Authorization" in client.headers else ""
     command = shlex.join(["curl", "-X", "DELETE", "-H", "X-Requested-By: sparkkit", _page(client, batch)])
     _tell(f"batch {batch.id} goes on; to kill it, send{login}: {command}")
-
-
-def _asked(batch: Batch) -> bool:
-    print(f"\nsparkkit: kill batch {batch.id}? It goes on otherwise. [y/N] ", end="", file=sys.stderr, flush=True)
-    try:
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
-    except KeyboardInterrupt:
-        return False
 
 
 def _page(client: Client, batch: Batch) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sparkkit import redaction
 from sparkkit.errors import UsageError
-from sparkkit.submission import aws, local, spark, stores, yarn
+from sparkkit.submission import asking, aws, local, spark, stores, yarn
 from sparkkit.submission.order import AwsCall, Command, HttpCall, Order, Sent
 
 
@@ -72,7 +72,7 @@ def _heard(process: subprocess.Popen[str], application: yarn.Application, keep: 
 def _left(process: subprocess.Popen[str], application: yarn.Application) -> int:
     """Ctrl-C: the application is killed if a person says so, else it goes on."""
     name = application.id
-    if name and sys.stdin.isatty() and input(f"\nkill {name}, too? [y/N] ").strip().lower() in ("y", "yes"):
+    if name and asking.yes(f"kill {name}, too?"):
         yarn.kill(name)
         print(f"sparkkit: {name} was killed", file=sys.stderr)
     elif name:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sparkkit.errors import InfrastructureError, SparkkitError
 from sparkkit.redaction import printable
-from sparkkit.submission import aws
+from sparkkit.submission import asking, aws
 from sparkkit.submission.order import Order
 
 PAUSES = (3.0, 5.0, 10.0, 15.0)
@@ -180,10 +180,7 @@ def _log(uri: str, order: Order) -> Iterator[str]:
 
 def _asked(client: Any, started: aws.Started) -> None:
     """Asks whether a job is to end too; it goes on where nobody answers."""
-    answer = ""
-    with suppress(KeyboardInterrupt, EOFError):
-        answer = input(f"stop {started} too? [y/N] ") if sys.stdin.isatty() else ""
-    if answer.strip().lower() not in ("y", "yes"):
+    if not asking.yes(f"stop {started} too?"):
         print(f"it goes on: {started}", file=sys.stderr)
         return
     with aws.explained(started.service, f"{started} was not stopped"):

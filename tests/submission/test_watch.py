@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sparkkit.errors import InfrastructureError, UsageError
-from sparkkit.submission import aws, watch
+from sparkkit.submission import asking, aws, watch
 from tests.submission.model import WHY
 from tests.submission.moto_server import KEYS
 from tests.submission.test_emr import ORDER
@@ -143,9 +143,7 @@ def test_ctrl_c_asks_before_the_job_is_ended(ends: Callable[..., int], monkeypat
         raise KeyboardInterrupt
 
     monkeypatch.setattr(watch, "look", interrupted)
-    monkeypatch.setattr("sys.stdin", io.StringIO())
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("builtins.input", lambda prompt: answer)
+    monkeypatch.setattr(asking, "yes", lambda question: answer == "y" and "step s-1" in question)
     assert ends(STEP, [("cancel_steps", {"CancelStepsInfoList": []})] if asked else []) == 130
 
 
