@@ -267,11 +267,11 @@ def listing(hadoop: Hadoop, name: str, paths: tuple[str, ...]) -> tuple[tuple[Fi
 def _at(hadoop: Hadoop, name: str, path: str) -> dict[str, File]:
     statuses = hadoop.glob(path)
     if not statuses:
-        raise NotReadyError(
-            f"input {name!r}: nothing is at {path}",
-            reason="input_missing",
-            hint="check the path, or wait until it is delivered",
-        )
+        whole = hadoop.qualified(path)
+        here = ":/" in path or whole.startswith("file:")
+        there = "" if here else f"it was looked for at {whole}, for HADOOP_CONF_DIR names that store (file:///… is a path of this machine); "
+        raise NotReadyError(f"input {name!r}: nothing is at {path}", reason="input_missing",
+                            hint=f"{there}check the path, or wait until it is delivered")
     root = _root_of(hadoop, path) if any(c in path for c in "*?[{") else None
     found: dict[str, File] = {}
     for status in statuses:

@@ -8,6 +8,8 @@ import zlib
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -141,6 +143,14 @@ def test_missing_inputs_are_to_be_waited_for(spark: SparkSession, tmp_path: Path
     (tmp_path / "veiled" / "_a.csv").write_text("a\n1\n")
     with pytest.raises(NotReadyError, match=message):
         read(spark, tmp_path / name)
+
+
+def test_where_a_path_without_a_scheme_was_looked_for_is_told() -> None:
+    cluster: Any = SimpleNamespace(glob=lambda path: [], qualified=lambda path: f"hdfs://n/user/me/{path}")
+    with pytest.raises(NotReadyError) as found:
+        sources._at(cluster, "data", "in.csv")
+    assert "nothing is at in.csv" in str(found.value)
+    assert (found.value.hint or "").startswith("it was looked for at hdfs://n/user/me/in.csv")
 
 
 @pytest.mark.parametrize(
