@@ -269,7 +269,7 @@ def _at(hadoop: Hadoop, name: str, path: str) -> dict[str, File]:
     if not statuses:
         whole = hadoop.qualified(path)
         here = ":/" in path or whole.startswith("file:")
-        there = "" if here else f"it was looked for at {whole}, for HADOOP_CONF_DIR names that store (file:///… is a path of this machine); "
+        there = "" if here else f"it was looked for at {whole}, as HADOOP_CONF_DIR says (file:///… is this machine); "
         raise NotReadyError(f"input {name!r}: nothing is at {path}", reason="input_missing",
                             hint=f"{there}check the path, or wait until it is delivered")
     root = _root_of(hadoop, path) if any(c in path for c in "*?[{") else None
