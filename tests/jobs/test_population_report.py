@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.population_report import build
+from sparkkit.submission.local import load_job
 
 if TYPE_CHECKING:
     from sparkkit.testing import RunJob
@@ -41,7 +41,8 @@ def test_growth_rank_and_share_are_those_of_the_table(spark: SparkSession) -> No
         (4, "Afghanistan", 2010, MEASURE, Decimal(30), "Estimate."), (4, "Afghanistan", 2015, MEASURE, Decimal(45), None),
         (8, "Albania", 2015, MEASURE, Decimal(60), None), (8, "Albania", 2015, "Population density", Decimal(105), None),
     ], "area_code int, area_name string, year int, series string, value decimal(18,2), footnotes string")
-    rows = {r.area_code: (float(r.value), r.value_growth, r.rank, r.share, r.kind) for r in build(population, since=2015).collect()}
+    report = load_job("population_report").build(population, since=2015)
+    rows = {r.area_code: (float(r.value), r.value_growth, r.rank, r.share, r.kind) for r in report.collect()}
     assert rows == {1: (7500.0, 0.25, 1, 1.0, "world"), 2: (2250.0, 0.5, 1, 0.3, "region"), 4: (45.0, 0.5, 2, 0.006, "country"),
                     8: (60.0, None, 1, 0.008, "country")}
 
