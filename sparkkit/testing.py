@@ -102,19 +102,34 @@ def made_up(spark: SparkSession, contract: Contract, n: int = 20, seed: int = 0)
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The plugin's settings."""
     parser.addini("sparkkit_needs", "what the session of the tests needs, such as delta and s3", type="args", default=[])
+    parser.addini("sparkkit_settings", "more settings of Spark for the session of the tests, a line each", type="linelist", default=[])
+
+
+def _settings(lines: Iterable[str]) -> dict[str, str]:
+    from sparkkit.errors import UsageError
+
+    pairs = [[part.strip() for part in line.partition("=")] for line in lines]
+    for key, equals, _ in pairs:
+        if not (equals and key.startswith("spark.")):
+            raise UsageError(f"sparkkit_settings: {key!r} is no setting of Spark", reason="wrong_conf", hint="a line each: spark.key=value")
+    return {key: value for key, _, value in pairs}
 
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[SparkSession]:
     """One session for all tests, started quickly: the C1 compiler, few shuffle partitions, correct settings; with Delta
-    and S3 where `sparkkit_needs = delta s3` stands in pytest's settings."""
+    and S3 where `sparkkit_needs = delta s3` stands in pytest's settings, and what `sparkkit_settings` says there.
+
+    C1 compiles soon, and badly: a suite of many minutes is faster with `spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=4`.
+
+    Raises:
+        UsageError: a line of `sparkkit_settings` is no setting, or one that loses data in silence.
+    """
     from sparkkit import session
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    found = session.start(
-        {"spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse"))}, app_name="tests", profile="test",
-        needs=pytestconfig.getini("sparkkit_needs"),
-    )
+    own = {"spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse"))} | _settings(pytestconfig.getini("sparkkit_settings"))
+    found = session.start(own, app_name="tests", profile="test", needs=pytestconfig.getini("sparkkit_needs"))
     yield found
     session.stop(found)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from sparkkit import testing
+from sparkkit.errors import UsageError
 from sparkkit.job import Job
 from sparkkit.schema.contract import Column, Contract
 from sparkkit.testing import RunJob, frame, made_up
@@ -65,3 +68,15 @@ def test_a_job_is_found_by_its_name_from_any_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert run_job(name, {"text": "/nowhere/at/all"}).exit_code == 3
+
+
+def test_the_suite_s_own_settings_are_lines_of_pytest_s() -> None:
+    assert testing._settings(["spark.a=b=c", " spark.d = e "]) == {"spark.a": "b=c", "spark.d": "e"}
+    with pytest.raises(UsageError, match="'sparks' is no setting"):
+        testing._settings(["sparks"])
+
+
+def test_they_reach_the_session(spark: SparkSession) -> None:
+    jvm: Any = spark._jvm
+    given = [word for word in jvm.java.lang.management.ManagementFactory.getRuntimeMXBean().getInputArguments() if "TieredStop" in word]
+    assert given[-1] == "-XX:TieredStopAtLevel=4", "the last one counts"
