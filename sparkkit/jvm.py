@@ -59,8 +59,9 @@ PROFILES: Mapping[str, tuple[str, ...]] = {
         "-XX:Tier4CompileThreshold=150000",
         "-XX:Tier4BackEdgeThreshold=400000",
     ),
-    # C1 alone compiles sooner and worse: good for seconds, bad for minutes. One collector thread: small heaps
-    "test": ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"),
+    # C1 alone compiles sooner and worse: good for seconds, bad for minutes. One collector thread: small heaps. With C1 alone the
+    # JVM keeps 48 MB for what it compiled, which is full after some two minutes, and compiles nothing more from then on
+    "test": ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:ReservedCodeCacheSize=240m"),
 }
 LOG4J = """\
 rootLogger.level = {level}

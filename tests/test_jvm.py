@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,15 @@ def test_the_driver_s_own_class_path_comes_first() -> None:
 def test_the_tests_profile_compiles_by_c1_alone() -> None:
     option = "-XX:TieredStopAtLevel=1"
     assert [option in _plan(profile=name).options for name in ("default", "test")] == [False, True]
+
+
+def test_each_profile_keeps_as_much_compiled_code_as_the_jvm_by_itself() -> None:
+    def kept(*options: str) -> str:
+        told = subprocess.run(["java", *options, "-XX:+PrintFlagsFinal", "-version"], capture_output=True, text=True, check=True).stdout
+        return next(line.split()[3] for line in told.splitlines() if "ReservedCodeCacheSize" in line)
+
+    only_c1 = kept("-XX:TieredStopAtLevel=1")
+    assert [kept(*jvm.PROFILES[name]) for name in ("default", "test")] == [kept()] * 2 != [only_c1] * 2
 
 
 def test_the_heap_is_half_of_the_machine_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
