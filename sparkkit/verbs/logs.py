@@ -15,25 +15,29 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     logs.add_argument("run", help="a run's id, the beginning of it, its last six digits, `last`; an application's id; a Livy batch's URL;"
                                     " a step of EMR as j-…/s-…; a job run of EMR Serverless as APPLICATION/RUN")
     logs.add_argument("--ledger", metavar="PATH", help="default: conf, SPARKKIT_LEDGER, or .sparkkit/ledger")
-    logs.add_argument("--env", metavar="NAME", help="the environment whose conf names the ledger, has Livy's credentials or"
-                                                    " says where AWS is"
-                                                    " (default for those: livy, emr, emr-serverless)")
+    logs.add_argument("--env", metavar="NAME", help="the environment whose conf names the ledger, has Livy's credentials or says"
+                                                    " where AWS is (default for those: livy, emr, emr-serverless)")
 
 
 def _logs(args: argparse.Namespace) -> int:
     from sparkkit import redaction
-    from sparkkit.submission import aws_logs
 
     if args.run.startswith(("http://", "https://")):
         return _of_livy(args)
-    known = args.run.startswith("application_") or aws_logs.named(args.run)
     with tempfile.TemporaryDirectory(prefix="sparkkit-") as folder:
-        for path in far(args.run if known else _of_run(args), args.env, Path(folder)):
+        for path in far(args.run if is_far(args.run) else _of_run(args), args.env, Path(folder)):
             print(f"==> {path.relative_to(folder)} <==")
             with path.open(encoding="utf-8", errors="replace") as lines:
                 for line in lines:
                     sys.stdout.write(redaction.printable_lines(line))
     return 0
+
+
+def is_far(run: str) -> bool:
+    """Whether a text names what a cluster knows, and no run of the ledger: an application on YARN, a step, a job run."""
+    from sparkkit.submission import aws_logs
+
+    return run.startswith("application_") or aws_logs.named(run) is not None
 
 
 def far(asked: str, env: str | None, into: Path) -> list[Path]:

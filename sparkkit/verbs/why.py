@@ -24,34 +24,28 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _why(args: argparse.Namespace) -> int:
     from sparkkit import redaction
     from sparkkit.history import find
+    from sparkkit.verbs import logs
     from sparkkit.why import answer
 
     with tempfile.TemporaryDirectory(prefix="sparkkit-") as folder:
         path = Path(args.run)
         here = path.exists() and args.run != "last"
-        far = not here and _is_far(args.run)
-        logs = args.log + _containers(args.run if far else args.application, args.env, Path(folder), needed=far)
+        far = not here and logs.is_far(args.run)
+        said = args.log + _containers(args.run if far else args.application, args.env, Path(folder), needed=far)
         if here:
-            facts = answer.of_path(path, logs)
+            facts = answer.of_path(path, said)
         elif far:
-            facts = answer.of_path(logs[0], logs[1:])
+            facts = answer.of_path(said[0], said[1:])
         else:
             with find.ledger(args.ledger, find.job_of(args.run), args.env) as book:
                 record = find.run(book, args.run)
-            facts = answer.of_record(record, logs)
+            facts = answer.of_record(record, said)
     found = answer.findings(facts)
     if args.json:
         print(json.dumps(redaction.clean(answer.body(facts, found)), ensure_ascii=False))
     else:
         print(redaction.printable_lines(answer.text(facts, found)))
     return 0
-
-
-def _is_far(run: str) -> bool:
-    """Whether a text names what a cluster knows: an application on YARN, a step, a job run."""
-    from sparkkit.submission import aws_logs
-
-    return run.startswith("application_") or aws_logs.named(run) is not None
 
 
 def _containers(asked: str | None, env: str | None, folder: Path, *, needed: bool) -> list[Path]:
