@@ -58,7 +58,18 @@ def _norm(p: float) -> Callable[[list[float]], float]:
         return lambda values: math.sqrt(sum([v * v for v in values], 0.0))
     if math.isinf(p):
         return lambda values: max(map(abs, values), default=0.0)
-    return lambda values: float(sum([abs(v) ** p for v in values], 0.0) ** (1 / p))
+    return lambda values: _power_norm(values, p)
+
+
+def _power_norm(values: list[float], p: float) -> float:
+    return _power(sum([_power(abs(value), p) for value in values], 0.0), 1 / p)
+
+
+def _power(value: float, p: float) -> float:
+    try:
+        return float(value**p)
+    except OverflowError:
+        return math.inf
 
 
 def _export_scaler(stage: Any, shift: Any, scale: Any, constant: float) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from functools import lru_cache
+from importlib import import_module
 
 from sparkkit.errors import UsageError
 
@@ -55,15 +56,13 @@ def units(text: str) -> int:
 
 
 def split(pattern: re.Pattern[str], text: str) -> list[str]:
-    """`Pattern.split`: no empty text at the end, nor at the beginning for a match of no width; the text itself where nothing matches.
+    """`Pattern.split`: no empty text at the end; the text itself where nothing matches.
 
-    >>> split(re.compile(r"\\s"), " a  b "), split(re.compile("x*"), "axb"), split(re.compile(","), "")
-    (['', 'a', '', 'b'], ['a', '', 'b'], [''])
+    >>> split(re.compile(r"\\s"), " a  b "), split(re.compile(","), ""), split(re.compile(","), ",")
+    (['', 'a', '', 'b'], [''], [])
     """
     found, at = [], 0
     for match in pattern.finditer(text):
-        if match.end() == 0:
-            continue
         found.append(text[at:match.start()])
         at = match.end()
     if at == 0:
@@ -89,9 +88,13 @@ def regex(pattern: str) -> re.Pattern[str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", FutureWarning)
-            return re.compile("".join(_translated(pattern)), re.ASCII)
+            found = re.compile("".join(_translated(pattern)), re.ASCII)
+            least, _ = import_module("re._parser").parse(found.pattern).getwidth()
     except (re.error, FutureWarning) as error:
         raise _other(pattern, f"Python can't read it ({error})") from None
+    if least == 0:
+        raise _other(pattern, "it can match nothing, and then Java cuts an emoji in halves")
+    return found
 
 
 def _other(pattern: str, why: str) -> UsageError:

@@ -6,6 +6,7 @@ import json
 import math
 
 from pyspark.ml import Pipeline, PipelineModel
+from pyspark.ml.linalg import DenseVector, SparseVector
 
 from sparkkit.portable.export import export
 from sparkkit.portable.scorer import Scorer
@@ -29,7 +30,7 @@ def compare(model: PipelineModel, frame, *columns):
     """What Spark gives of the columns and what the export gives, of each row, made alike: dense lists, texts, floats."""
     scorer = portable(model, frame)
     theirs = [[_plain(row[c]) for c in columns] for row in model.transform(frame).select(*columns).collect()]
-    rows = [scorer.columns(row.asDict()) for row in frame.collect()]
+    rows = [scorer.columns({name: _vector(value) for name, value in row.asDict().items()}) for row in frame.collect()]
     ours = [[_plain(row[c]) for c in columns] for row in rows if row is not None]
     return ours, theirs
 
@@ -38,7 +39,9 @@ def equal(model, frame, *columns):
     """Whether every value of the columns is equal: texts exactly, numbers to 1e-9, NaN as NaN."""
     ours, theirs = compare(model, frame, *columns)
     assert theirs
-    return len(ours) == len(theirs) and all(_same(a, b) for a, b in zip(ours, theirs, strict=True))
+    different = [(a, b) for a, b in zip(ours, theirs, strict=True) if not _same(a, b)]
+    assert not different, f"ours and Spark's: {ascii(different[0])}"
+    return True
 
 
 def outcome(model, frame, row):
@@ -48,6 +51,12 @@ def outcome(model, frame, row):
     except NotScorableError:
         return FAILS
     return LEFT_OUT if found is None else list(found.values())[-1]
+
+
+def _vector(value):
+    if isinstance(value, SparseVector):
+        return Sparse(value.size, dict(zip(value.indices.tolist(), value.values.tolist(), strict=True)))
+    return value.toArray().tolist() if isinstance(value, DenseVector) else value
 
 
 def _plain(value):

@@ -84,7 +84,9 @@ def prepared(train):
 )
 def test_predictions_are_sparks(train, sample, prepared, predictor, label, options):
     features = "g" if hasattr(predictor, "maxDepth") else "f"
-    model = fitted(prepared, predictor(featuresCol=features, labelCol=label, **options), on=train)
+    limits = options.get("thresholds")
+    stage = predictor(featuresCol=features, labelCol=label, **{name: value for name, value in options.items() if name != "thresholds"})
+    model = fitted(prepared, stage.setThresholds(limits) if limits else stage, on=train)
     assert verify(model, portable(model, train), sample) == 43
 
 
