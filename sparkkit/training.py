@@ -79,7 +79,7 @@ class Training(Job):
     features: tuple[str, ...] = ()
     positive: Any = 1
     model: str = ""
-    split: Split = Split()
+    split: Split = field(default_factory=Split)
     entity: tuple[str, ...] = ()
     at: str = ""
     stamps: Mapping[str, str] = field(default_factory=dict)

@@ -75,7 +75,7 @@ def fit(job: Training, fitted: Any, train: DataFrame) -> PipelineModel:
     if not isinstance(model, Model):
         raise UsageError(f"fit of training {job.name!r} returned {type(fitted).__name__}", reason="wrong_fit",
                          hint="return a Pipeline of spark.ml, or a fitted one")
-    whole: PipelineModel = model if isinstance(model, PipelineModel) else PipelineModel([model])  # type: ignore[list-item]
+    whole: PipelineModel = model if isinstance(model, PipelineModel) else PipelineModel([model])
     if not ours:
         refuse(job, _others(whole, train))
     return whole

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import re
 import tempfile
@@ -16,12 +17,12 @@ from pyspark.sql import SparkSession
 from sparkkit.errors import UsageError
 from sparkkit.learning.learn import Learned
 from sparkkit.ledger import Record, utc_now
-from sparkkit.ml.splits import SPLIT
 from sparkkit.models.bundle import PORTABLE, SPARK, Bundle, seal, stages
 from sparkkit.redaction import HIDDEN
 from sparkkit.schema.contract import Column, Contract
 from sparkkit.storage.hadoop import Hadoop
-from sparkkit.training import TARGET, Training
+from sparkkit.training import Training
+from sparkkit.transforms.names import cols
 
 SAMPLE = 1000
 """Test rows on which the portable form is compared with Spark."""
@@ -67,7 +68,7 @@ def keep(
         card = {
             "name": job.model, "version": None, "run": record.run_id, "logical_id": record.logical_id, "created": utc_now(),
             "task": "binary", "label": job.label, "classes": [None, job.positive], "features": list(job.features), "threshold": job.cut,
-            "contract": _plain(contract), "split": job.split.describe(), "seed": params["seed"],
+            "contract": json.loads(contract.to_json()), "split": job.split.describe(), "seed": params["seed"],
             "params": {o.parameter: HIDDEN if o.secret else params[o.parameter] for o in job.options}, "rows": learned.rows,
             "metrics": learned.overall, "figures": learned.figures, "checks": list(job.checks), "allowed": learned.findings,
             "data": dict(data), "code": record.code_version, "contracts": record.contracts, "stages": stages(path / SPARK),
@@ -94,21 +95,18 @@ def promised(job: Training, learned: Learned, contracts: Mapping[str, Contract])
     return Contract(job.model, columns, rules=rules, description=f"What the model {job.model!r} reads")
 
 
-def _plain(contract: Contract) -> Any:
-    import json
-
-    return json.loads(contract.to_json())
-
-
 def _portable(path: Path, job: Training, learned: Learned, contract: Contract) -> str | None:
     """Writes the portable form; why there is none, where there is none."""
-    from sparkkit import portable
+    from sparkkit.portable.export import export
+    from sparkkit.portable.scorer import Scorer
+    from sparkkit.portable.verify import verify
 
-    sample = learned.test.drop(SPLIT, TARGET, job.label).select(*job.features).limit(SAMPLE)
     try:
-        portable.write(learned.model, path / PORTABLE, {c.name: c.type for c in contract.columns}, sample)
+        exported = export(learned.model, {c.name: c.type for c in contract.columns})
+        verify(learned.model, Scorer(exported), learned.test.select(*cols(job.features)).limit(SAMPLE))
     except UsageError as error:
         return str(error)
+    (path / PORTABLE).write_text(json.dumps(exported, separators=(",", ":")), encoding="utf-8")
     return None
 
 

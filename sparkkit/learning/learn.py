@@ -34,7 +34,12 @@ class Learned:
     rows: dict[str, int]
     train: DataFrame
     test: DataFrame
+    parts: DataFrame
     findings: list[dict[str, str]] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Lets go of the examples, which were kept in memory and on disk."""
+        self.parts.unpersist()
 
     @property
     def overall(self) -> dict[str, float | None]:
@@ -69,7 +74,7 @@ def learn(spark: SparkSession, job: Training, examples: DataFrame, params: Mappi
         parts.unpersist()
         raise
     outputs = {HOLDOUT: predicted, METRICS: spark.createDataFrame([tuple(f.values()) for f in figures], evaluate.METRICS)}
-    return Learned(model, outputs, figures, rows, train, test, findings)
+    return Learned(model, outputs, figures, rows, train, test, parts, findings)
 
 
 def divided(job: Training, examples: DataFrame, seed: int) -> DataFrame:

@@ -99,7 +99,8 @@ class Registry:
         """
         self.version(f"{name}@{CHAMPION}")
         with self._asking():
-            *before, last = [*self._before(name)] or [None]
+            before = self._before(name)
+            last = before.pop() if before else None
             now = self._aliases(name)[CHAMPION]
             if last is None:
                 raise UsageError(f"model {name!r} had no champion before version {now}", reason="no_rollback")
