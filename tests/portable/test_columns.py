@@ -96,7 +96,8 @@ def test_buckets_at_their_bounds_at_both_zeros_and_at_infinity(spark, train):
     assert equal(fitted(Bucketizer(inputCol="x", outputCol="b", splits=splits, handleInvalid="keep"), on=train), odd, "b")
     assert equal(fitted(Bucketizer(inputCol="x", outputCol="b", splits=splits, handleInvalid="skip"), on=train), odd, "b")
     quantiles = QuantileDiscretizer(inputCols=["x", "n"], outputCols=["xb", "nb"], numBuckets=3, handleInvalid="keep")
-    assert equal(fitted(quantiles, on=train.selectExpr("x", "cast(n as double) n")), train.selectExpr("x", "cast(n as double) n"), "xb", "nb")
+    doubles = train.selectExpr("x", "cast(n as double) n")
+    assert equal(fitted(quantiles, on=doubles), doubles, "xb", "nb")
 
 
 def test_a_value_out_of_the_buckets_fails_even_where_invalid_ones_are_kept(train):

@@ -13,7 +13,17 @@ from pyspark.ml.classification import (
     NaiveBayes,
     RandomForestClassifier,
 )
-from pyspark.ml.feature import IDF, Bucketizer, HashingTF, OneHotEncoder, StandardScaler, StringIndexer, Tokenizer, VectorAssembler, Word2Vec
+from pyspark.ml.feature import (
+    IDF,
+    Bucketizer,
+    HashingTF,
+    OneHotEncoder,
+    StandardScaler,
+    StringIndexer,
+    Tokenizer,
+    VectorAssembler,
+    Word2Vec,
+)
 from pyspark.ml.regression import (
     DecisionTreeRegressor,
     GBTRegressor,
@@ -91,7 +101,8 @@ def test_predictions_are_sparks(train, sample, prepared, predictor, label, optio
 
 
 def test_naive_bayes_is_sparks_and_takes_nothing_below_zero(train, sample):
-    stages = [Bucketizer(inputCol="y", outputCol="yb", splits=[-math.inf, 0.0, 1.0, math.inf]), VectorAssembler(inputCols=["yb"], outputCol="v")]
+    buckets = Bucketizer(inputCol="y", outputCol="yb", splits=[-math.inf, 0.0, 1.0, math.inf])
+    stages = [buckets, VectorAssembler(inputCols=["yb"], outputCol="v")]
     model = fitted(*stages, NaiveBayes(featuresCol="v", labelCol="three", thresholds=[0.5, 0.3, 0.2]), on=train)
     scorer = portable(model, train)
     assert verify(model, scorer, sample) == 43
@@ -101,8 +112,8 @@ def test_naive_bayes_is_sparks_and_takes_nothing_below_zero(train, sample):
 
 
 def test_a_category_on_neither_side_of_a_split_goes_where_spark_sends_it(spark, train):
-    splits = [-math.inf, -1.0, 0.0, 1.0, math.inf]
-    stages = [Bucketizer(inputCol="y", outputCol="yb", splits=splits, handleInvalid="keep"), VectorAssembler(inputCols=["yb"], outputCol="g")]
+    buckets = Bucketizer(inputCol="y", outputCol="yb", splits=[-math.inf, -1.0, 0.0, 1.0, math.inf], handleInvalid="keep")
+    stages = [buckets, VectorAssembler(inputCols=["yb"], outputCol="g")]
     for label in ("two", "three", "value"):
         tree = DecisionTreeRegressor(featuresCol="g", labelCol=label, maxDepth=2)
         model = fitted(*stages, tree, on=train)
