@@ -239,10 +239,6 @@ def _errors(made: Flask, service: Service) -> None:
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods))  # type: ignore[attr-defined]
         return response
 
-    @made.errorhandler(OSError)
-    def broken(error: OSError) -> Response:
-        return said(408 if isinstance(error, TimeoutError) else 400, "the request's body did not come to its end")
-
     @made.errorhandler(Exception)
     def failed(error: Exception) -> Response:
         frames = "".join(traceback.format_tb(error.__traceback__))
@@ -266,20 +262,34 @@ def _kind(allowed: Sequence[str]) -> str:
     return kind
 
 
+def _body() -> bytes:
+    """The whole body of the request."""
+    from flask import request
+    from werkzeug.exceptions import RequestEntityTooLarge
+
+    try:
+        return request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise
+    except Exception as error:  # of a client that is silent or gone, or whose chunks are none: werkzeug's, gunicorn's, the socket's own
+        silent = isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError)
+        raise Refused(408 if silent else 400, "the body did not come to its end") from None
+
+
 def _predictions(made: Flask, service: Service) -> None:
     from flask import g, request
 
     @made.post("/predict")
     def predict() -> Response:
         kind = _kind((bodies.JSON,))
-        answers, single = service.predict(g.model, kind, request.get_data(cache=False), g.request_id, why=request.args.get("why") == "1")
+        answers, single = service.predict(g.model, kind, _body(), g.request_id, why=request.args.get("why") == "1")
         about = {**g.model.about, "request_id": g.request_id}
         return _json(made, {**about, **answers[0]} if single else {**about, "predictions": answers})
 
     @made.post("/invocations")
     def invocations() -> Response:
         kind = _kind((bodies.JSON, bodies.LINES, bodies.CSV))
-        answers, _ = service.predict(g.model, kind, request.get_data(cache=False), g.request_id)
+        answers, _ = service.predict(g.model, kind, _body(), g.request_id)
         wanted = next((bodies.TYPES[found] for found in request.accept_mimetypes.values() if found in bodies.TYPES), kind)
         return made.response_class(bodies.written(wanted, answers, {**g.model.about, "request_id": g.request_id}), mimetype=wanted)
 

@@ -118,7 +118,7 @@ class Current:
     def __init__(self, model: Model, name: str, *, spark: bool = False) -> None:
         self.model, self.problem, self.reloads = model, "", 0
         self._name, self._spark, self._lock = name, spark, threading.Lock()
-        self._seen = _mark(name)
+        self._seen: tuple[Any, ...] | None = None  # the name may be another version's since the model was opened
         self._awake, self._wake = os.pipe()
         os.set_blocking(self._wake, False)
 
@@ -134,9 +134,9 @@ class Current:
                 self.problem, self._seen = "", seen
             except Exception as error:
                 said = str(error) if isinstance(error, SparkkitError) else f"{type(error).__name__}: {error}"
-                if said != self.problem:
+                known, self.problem = self.problem, said
+                if said != known:
                     log.error("%s: the new version is not served, the old one (%s) is: %s", self._name, self.model.about["version"], said)
-                self.problem = said
                 return False
         return self.model.bundle is bundle
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -57,7 +59,7 @@ def run(bundle: Bundle, settings: Settings, listen: Listen) -> None:
         def load_config(self) -> None:
             """Takes our settings for gunicorn's."""
             for name, value in configuration(settings, listen).items():
-                if name in self.cfg.settings:  # not every version has each
+                if name in self.cfg.settings and value is not None:  # not every version has each
                     self.cfg.set(name, value)
 
         def load(self) -> Any:
@@ -112,12 +114,22 @@ def worker(timeout: float) -> Any:
     from gunicorn.workers.gthread import ThreadWorker
 
     class Worker(ThreadWorker):  # type: ignore[misc]
-        """A worker whose sockets have a time-out."""
+        """A worker whose sockets have a time-out, and whose main loop waits for no client."""
+
+        def init_process(self) -> None:
+            """Starts the threads that close connections."""
+            self.closers = ThreadPoolExecutor(4, "close")
+            super().init_process()
 
         def enqueue_req(self, conn: Any) -> None:
             """Sets the time-out each time that a thread takes up a connection."""
             conn.init = partial(_limited, conn, type(conn).init, timeout)
+            conn.close = partial(_closed, conn, type(conn).close, self.closers)
             super().enqueue_req(conn)
+
+        def _keepalive_after(self, conn: Any, keepalive: bool) -> bool:
+            """Reads what a refused request has left unread, for no longer than that time."""
+            return bool(keepalive and conn.parser.finish_body(deadline=time.monotonic() + timeout))
 
         def init_signals(self) -> None:
             """SIGHUP does nothing until the application is there."""
@@ -132,6 +144,14 @@ def _limited(conn: Any, init: Any, timeout: float) -> None:
     conn.sock.settimeout(timeout)
 
 
+def _closed(conn: Any, close: Any, closers: ThreadPoolExecutor, graceful: bool = False) -> None:
+    """gunicorn waits up to two seconds for the client to close, in the loop that accepts all others: do that in a thread."""
+    if graceful:
+        closers.submit(close, conn, graceful=True)
+    else:
+        close(conn)
+
+
 def _ready(worker: Any, *, every: float) -> None:
     """After the fork, when the application is there: threads and signals."""
     service = worker.wsgi.extensions["sparkkit"]
@@ -139,6 +159,7 @@ def _ready(worker: Any, *, every: float) -> None:
     service.wake = partial(os.kill, worker.ppid, signal.SIGHUP)  # the master asks all workers
     signal.signal(signal.SIGHUP, service.current.wake)
     signal.siginterrupt(signal.SIGHUP, False)
+    service.current.refresh()  # a worker that starts late, or again, serves what the others do
 
 
 def _close(_: Any, worker: Any) -> None:

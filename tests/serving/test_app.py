@@ -102,7 +102,7 @@ def test_a_batch_that_takes_too_long_is_ended(client):
     [
         ("application/json", b'{"instances": [{"text": "great"}]}', '"prediction": "positive"'),
         ("application/jsonlines", b'{"text": "bad"}\n\n{"text": "good"}\n', '"version": "1", "run"'),
-        ("text/csv", b'"awful, ""really"""\ngood\n', "negative,0.0600866501740"),
+        ("text/csv", b'"awful ""really"""\ngood\n', "negative,0.0600866501740"),
         ("text/csv", b"text\ngreat\n", "positive,0.962673112655"),
     ],
 )
@@ -219,7 +219,8 @@ def test_what_the_interface_promises_a_json_schema_validator_says_too(client):
     validator = pytest.importorskip("jsonschema").Draft202012Validator
     asked = client(fraud)
     check = validator(asked.get("/openapi.json").json["components"]["schemas"]["Record"])
-    changes = ({}, {"amount": "1"}, {"country": "LU"}, {"items": 1.5}, {"items": None}, {"card": "x"}, {"more": 1}, {"items": 2**31}, {"saved": 1})
+    changes = ({}, {"amount": "1"}, {"country": "LU"}, {"items": 1.5}, {"items": None}, {"items": 2**31}, {"card": "x"}, {"more": 1},
+               {"saved": 1})
     for record in ({}, 7, [PAYMENT], *({**PAYMENT, **change} for change in changes)):
         assert (asked.post("/predict", json=record).status_code == 200) == check.is_valid(record), record
 
