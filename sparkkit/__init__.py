@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from sparkkit.job import Job
     from sparkkit.options import Secret
     from sparkkit.schema.contract import Contract
+    from sparkkit.training import Training
 
 _WHERE = {
     "Job": "sparkkit.job:Job", "main": "sparkkit.command:main", "Contract": "sparkkit.schema.contract:Contract",
     "SparkkitError": "sparkkit.errors:SparkkitError", "DataFrame": "pyspark.sql:DataFrame", "Column": "pyspark.sql:Column",
     "SparkSession": "pyspark.sql:SparkSession", "F": "pyspark.sql.functions", "Secret": "sparkkit.options:Secret",
+    "Training": "sparkkit.training:Training",
 }
-__all__ = ["Column", "Contract", "DataFrame", "F", "Job", "Secret", "SparkSession", "SparkkitError", "main"]
+__all__ = ["Column", "Contract", "DataFrame", "F", "Job", "Secret", "SparkSession", "SparkkitError", "Training", "main"]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -25,6 +25,10 @@ from sparkkit.schema.contract import Contract
 from sparkkit.settings import meaning
 from sparkkit.sinks import Place, Staged
 from sparkkit.staging import Files, Target
+from sparkkit.training import Training
+
+if TYPE_CHECKING:
+    from sparkkit.learning.road import Road as Learning
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,8 @@ def _locked(
         sinks.refuse_existing(place, target)
     guards.again(place, targets, who.names)
     with record.step("build"):
-        built = build(job, {n: t.passed for n, t in taken.items()}, request.params)
+        learned = _learned(spark, request, record, contracts, taken, closed)
+        built = learned.outputs if learned else build(job, {n: t.passed for n, t in taken.items()}, request.params)
         judged = {n: intake.judge(f, contracts.get(n), checks.get(n, ()), others) for n, f in built.items()}
         for n in [n for n in judged if n in checks]:
             verdicts.refuse_slips(judged[n], checks[n])
@@ -102,17 +107,32 @@ def _locked(
     with record.step("checks"), naming(taken):
         plans = cache(lambda: [plan_of(frame) for frame in judged.values()])
         counts = _settle(quarantine, record, taken, staged, plans)
-        record.checks = verdicts.all_of(place, checks, taken, counts, staged, others)
+        record.checks = verdicts.all_of(place, checks, taken, counts, staged, others) + (learned.results() if learned else [])
         refuse(job.name, record.checks)
         guards.verdict(place, staged, who.slices)
         new.verdict(place, staged, record)
     with record.step("publish"):
+        if learned:
+            learned.keep(next(iter(targets.values())).staging, {n: t.source.fingerprint for n, t in taken.items()})
         generations = sinks.publish(place, staged, who, quarantine.ready(who.shelf), new.states(who.logical_id))
         for name, done in staged.items():
             record.outputs[name] |= {"files": done.files, "bytes": done.bytes, "partitions": done.published or None,
                                      "generation": generations.get(name)}
             record.outputs[name] |= done.committed.figures if done.committed else {}
     return staged
+
+
+def _learned(
+    spark: SparkSession, request: Request, record: Record, contracts: Mapping[str, Contract], taken: Mapping[str, Intake], closed: ExitStack,
+) -> Learning | None:
+    """What a training learns of its inputs; None for any other job."""
+    if not isinstance(request.job, Training):
+        return None
+    from sparkkit.learning import road  # here, so that other jobs do not pay for it
+    from sparkkit.models import registry
+
+    there = registry.where(request.project)
+    return road.begin(spark, request.job, request.params, record, there, contracts, taken, closed)
 
 
 def build(job: Job, frames: Mapping[str, DataFrame], params: Mapping[str, Any]) -> dict[str, DataFrame]:
