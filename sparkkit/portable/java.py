@@ -76,6 +76,15 @@ def split(pattern: re.Pattern[str], text: str) -> list[str]:
     return found
 
 
+def halves(text: str) -> list[str]:
+    """`Pattern.split` by the empty pattern, as Spark keeps it: a text for each UTF-16 unit, and `?` for each half of a pair.
+
+    >>> halves("né🙂")
+    ['n', 'é', '?', '?']
+    """
+    return [half for sign in text for half in (sign if sign <= "\uffff" else "??")] or [""]
+
+
 def regex(pattern: str, *, empty: bool = False) -> re.Pattern[str]:
     r"""A pattern of Java's as one of Python's that matches the same; `empty` says whether it may match nothing.
 

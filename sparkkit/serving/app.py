@@ -19,7 +19,7 @@ from sparkkit.serving import bodies, openapi, page, tokens
 from sparkkit.serving.fields import Fault
 from sparkkit.serving.limits import Rate
 from sparkkit.serving.metrics import Metrics
-from sparkkit.serving.model import Current, Model
+from sparkkit.serving.model import Current, Model, labels
 from sparkkit.serving.predictions import Log, line
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _unscored(model: Model, records: Sequence[Mapping[str, Any]], start: int) ->
 
 def _reasons(model: Model, record: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
     parts = model.scorer.explain(record)
-    classes = model.bundle.card.get("classes") or []
+    classes = labels(model.bundle.card)
     towards = classes[1] if len(classes) == 2 else answer["prediction"] if classes else "a greater value"
     why = None if parts is None else [{"feature": name, "contribution": part} for name, part in parts]
     return {"why": why, "towards": towards}

@@ -9,9 +9,8 @@ import os
 import select
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -43,10 +42,13 @@ def find(name: str) -> Bundle:
     """
     if (Path(name) / CARD).is_file():
         return Bundle.open(Path(name).resolve())
-    look_up: Callable[[str], Bundle] | None = getattr(import_module("sparkkit.models"), "find", None)
-    if look_up is None or os.sep in name:
+    if os.sep in name:
         raise UsageError(f"no model in {name}: it holds no {CARD}", reason="unknown_model")
-    return look_up(name)
+    from sparkkit import project
+    from sparkkit.models import registry
+
+    bundle, version = registry.find(name, project.find())
+    return replace(bundle, card={**bundle.card, "version": str(version.number)}) if version else bundle
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Model:
         two, else of the class predicted), `probabilities` by label, and `score`, the one number of all tasks that is logged."""
         if score is None:
             return {"prediction": None, "score": None, "left_out": True}
-        classes, threshold = self.bundle.card.get("classes") or [], self.bundle.card.get("threshold")
+        classes, threshold = labels(self.bundle.card), self.bundle.card.get("threshold")
         if self.bundle.card.get("task") == "regression" or not classes:
             return {"prediction": _finite(score.prediction), "score": _finite(score.prediction)}
         if not score.probability:
@@ -89,6 +91,19 @@ class Model:
         number = _finite(score.probability[1 if two else at])
         shares = {str(label): _finite(p) for label, p in zip(classes, score.probability, strict=True)}
         return {"prediction": classes[at], "probability": number, "probabilities": shares, "score": number}
+
+
+def labels(card: Mapping[str, Any]) -> list[Any]:
+    """The labels of a card's classes by index; none for a regression. Where the negative of two has no name of its own it is 0 or false,
+    where the positive is 1 or true, else `not` the positive.
+
+    >>> labels({"classes": [None, 1]}), labels({"classes": [None, "fraud"]}), labels({"classes": ["a", "b"]}), labels({})
+    ([0, 1], ['not fraud', 'fraud'], ['a', 'b'], [])
+    """
+    classes = list(card.get("classes") or [])
+    if classes[:1] == [None] and len(classes) == 2:
+        classes[0] = type(classes[1])(0) if classes[1] in (1, True) else f"not {classes[1]}"
+    return classes
 
 
 def _finite(value: float) -> float | None:
@@ -125,20 +140,24 @@ class Current:
     def refresh(self) -> bool:
         """Looks the name up again; whether another version was put in the place of the old one."""
         with self._lock:
-            seen = _mark(self._name)
-            if seen and seen == self._seen:
-                return False
             try:
+                seen = _mark(self._name)
+                if seen == self._seen:
+                    return False
                 bundle = find(self._name)
                 self._exchange(bundle)
                 self.problem, self._seen = "", seen
+            except FileNotFoundError:
+                return self._failed(f"no model in {self._name}")
             except Exception as error:
-                said = str(error) if isinstance(error, SparkkitError) else f"{type(error).__name__}: {error}"
-                known, self.problem = self.problem, said
-                if said != known:
-                    log.error("%s: the new version is not served, the old one (%s) is: %s", self._name, self.model.about["version"], said)
-                return False
+                return self._failed(str(error) if isinstance(error, SparkkitError) else f"{type(error).__name__}: {error}")
         return self.model.bundle is bundle
+
+    def _failed(self, said: str) -> bool:
+        known, self.problem = self.problem, said
+        if said != known:
+            log.error("%s: the new version is not served, the old one (%s) is: %s", self._name, self.model.about["version"], said)
+        return False
 
     def _exchange(self, bundle: Bundle) -> None:
         if bundle.card == self.model.bundle.card:
@@ -168,13 +187,17 @@ class Current:
             os.write(self._wake, b"\0")
 
 
-def _mark(name: str) -> tuple[Any, ...] | None:
-    """What tells at little cost that a folder, or the link that names it, is another; None for a name of the registry."""
+def _mark(name: str) -> tuple[Any, ...]:
+    """What tells at little cost that a folder, the link that names it, or an alias of the registry is another version."""
     card = Path(name) / CARD
-    with contextlib.suppress(OSError):
+    if card.is_file() or os.sep in name:
         found = card.stat()
         return str(Path(name).resolve()), found.st_ino, found.st_mtime_ns, found.st_size
-    return None
+    from sparkkit import project
+    from sparkkit.models import registry
+
+    version = registry.where(project.find()).version(name)
+    return version.name, version.number, version.source
 
 
 def _refuse_other_fields(old: Fields, new: Fields) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sparkkit.schema.contract import Column
 from sparkkit.serving.fields import WHOLE, Field
-from sparkkit.serving.model import Model
+from sparkkit.serving.model import Model, labels
 
 _TYPES: dict[str, dict[str, Any]] = {
     "string": {"type": "string"}, "boolean": {"type": "boolean"}, "float": {"type": "number", "format": "float"},
@@ -69,7 +69,7 @@ def _batch() -> dict[str, Any]:
 
 
 def _prediction(model: Model) -> dict[str, Any]:
-    classes = model.bundle.card.get("classes")
+    classes = labels(model.bundle.card)
     return {"type": "object", "properties": {
         **_ABOUT, "prediction": {"enum": [*classes, None]} if classes else {"type": ["number", "null"]},
         "probability": {"type": ["number", "null"], "minimum": 0, "maximum": 1}, "probabilities": {"type": "object"},

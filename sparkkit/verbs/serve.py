@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def _serve(args: argparse.Namespace) -> int:
     if not args.model:
         raise UsageError("serve needs a MODEL", reason="wrong_option", hint="`sparkkit models list` shows those of the registry")
     refuse_open(args)
+    os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")  # a connection to SQLite must not live through a fork
     from sparkkit.serving import model, server
     from sparkkit.serving.app import Settings
 
