@@ -65,10 +65,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(model: Path, *options: str, tls: ssl.SSLContext | None = None, workers: int = 2) -> Iterator[Server]:
+def serving(
+    model: Path, *options: str, tls: ssl.SSLContext | None = None, workers: int = 2, python: str = sys.executable,
+) -> Iterator[Server]:
     """A server with two workers, up when both are; ended at the end."""
     port = free_port()
-    argv = [sys.executable, "-m", "sparkkit", "serve", str(model), "--port", str(port), "--workers", str(workers), *options]
+    argv = [python, "-m", "sparkkit", "serve", str(model), "--port", str(port), "--workers", str(workers), *options]
     process = subprocess.Popen(argv, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True,
                                start_new_session=True)
     server = Server(process, port, tls=tls)

@@ -16,12 +16,34 @@ from pathlib import Path
 import pytest
 
 from sparkkit.serving import tokens
+from tests.e2e import environments
 from tests.e2e.serving import JSON, ROOT, Browser, Server, chromium, malformed, serving
 from tests.serving.bundles import sentiment
 from tests.submission.test_livy_client import certificate
 
 __all__ = ("certificate",)
 pytestmark = pytest.mark.e2e
+UNPORTABLE = """
+import json, sys
+from pathlib import Path
+from pyspark.ml import Pipeline
+from pyspark.ml.classification import LogisticRegression
+from pyspark.ml.feature import Tokenizer, Word2Vec
+from sparkkit import session
+from sparkkit.models.bundle import seal
+from tests.serving.bundles import TEXT
+
+spark, path = session.start({}, app_name="t", profile="test", needs=[]), Path(sys.argv[1])
+frame = spark.createDataFrame([("good food", 1.0), ("bad food", 0.0), ("good day", 1.0), ("bad day", 0.0)], "text string, label double")
+stages = [Tokenizer(inputCol="text", outputCol="w"), Word2Vec(inputCol="w", outputCol="features", vectorSize=3, minCount=0, seed=1),
+          LogisticRegression(maxIter=5)]
+model = Pipeline(stages=stages).fit(frame)
+model.save((path / "spark").as_uri())
+seal(path, {"name": "vectors", "version": "1", "run": "r", "task": "binary", "label": "label", "classes": ["negative", "positive"],
+            "threshold": None, "contract": json.loads(TEXT.to_json()), "portable": "Word2VecModel is not portable",
+            "packages": {"pyspark": spark.version}, "metrics": {}})
+print(model.transform(frame.limit(1)).head().probability[1])
+"""
 GOOD = json.dumps({"text": "good food"}).encode()
 
 
@@ -152,6 +174,22 @@ def test_tls_and_tokens_guard_a_server_and_both_workers_are_counted(champion: Pa
             server.ask("/ping")
     lines = [json.loads(line) for file in (tmp_path / "log").iterdir() for line in file.read_text(encoding="utf-8").splitlines()]
     assert len(lines) == len({line["request_id"] for line in lines}) == 20
+
+
+def test_a_server_needs_neither_pyspark_nor_java(champion: Path, tmp_path: Path) -> None:
+    names = "flask gunicorn werkzeug jinja2 markupsafe click itsdangerous blinker prometheus_client numpy packaging".split()
+    python = environments.make(tmp_path / "venv", lambda name: name.split(".")[0] in names)
+    with serving(champion, workers=1, python=str(python)) as server:
+        assert json.loads(server.ask("/predict", GOOD)[1])["prediction"] == "positive"
+
+
+def test_a_pipeline_that_is_not_portable_is_served_by_a_warm_session(tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", UNPORTABLE, str(tmp_path / "model")]
+    made = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    with serving(tmp_path / "model", "--spark", workers=1) as server:
+        answer = json.loads(server.ask("/predict?why=1", GOOD)[1])
+    assert (answer["why"], answer["prediction"], answer["probability"]) == (None, "positive", pytest.approx(float(made.stdout.split()[-1])))
 
 
 @pytest.mark.parametrize(
