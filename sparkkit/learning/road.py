@@ -82,7 +82,7 @@ def begin(
     examples = job.examples(tuple(frames.values()), params)
     inputs = {n: contracts[n] for n in job.inputs if n in contracts}
     tags = guard.refuse(job, by_contract(job, inputs))
-    learned = learn(spark, job, examples, params, _again(job, frames, params, inputs))
+    learned = learn(spark, job, examples, params, without_test(job, frames, params, inputs))
     learned.findings += tags
     closed.callback(learned.close)
     judged = contest.against(*contest.champion(spark, registry, job), learned.predicted, job, int(params["seed"]))
@@ -105,7 +105,7 @@ def by_contract(job: Training, inputs: Mapping[str, Contract]) -> list[dict[str,
     return found
 
 
-def _again(job: Training, frames: Mapping[str, DataFrame], params: Mapping[str, Any], inputs: Mapping[str, Contract]) -> guard.Again | None:
+def without_test(job: Training, frames: Mapping[str, DataFrame], params: Mapping[str, Any], inputs: Mapping[str, Contract]) -> guard.Again | None:
     """How the examples are made without the test part's rows: these are known in an input by its key, or by the features themselves."""
     keys = next(((n, c.keys) for n, c in inputs.items() if c.keys and n in frames), None)
     if keys is None:

@@ -20,6 +20,9 @@ _ASCII_CLASSES = {
 """Java's POSIX classes, which are of ASCII only (java.util.regex.Pattern), as the inside of a class of Python's."""
 
 _DOT = r"[^\n\r\u0085\u2028\u2029]"
+_END = r"(?=(?:\r\n|(?!(?<=\r)\n)[\n\r\u0085\u2028\u2029])?\Z)"
+"""Java's `$`: at the end, or before a last line end of any kind, but not within one."""
+
 _GROUPS = ("?:", "?=", "?!", "?<=", "?<!", "?>")
 _WORD = re.compile(r"[\w'’.·\-\u00ad\u0300-\u036f]+")
 
@@ -73,8 +76,17 @@ def split(pattern: re.Pattern[str], text: str) -> list[str]:
     return found
 
 
-def regex(pattern: str) -> re.Pattern[str]:
-    r"""A pattern of Java's as one of Python's that matches the same.
+def halves(text: str) -> list[str]:
+    """`Pattern.split` by the empty pattern, as Spark keeps it: a text for each UTF-16 unit, and `?` for each half of a pair.
+
+    >>> halves("né🙂")
+    ['n', 'é', '?', '?']
+    """
+    return [half for sign in text for half in (sign if sign <= "\uffff" else "??")] or [""]
+
+
+def regex(pattern: str, *, empty: bool = False) -> re.Pattern[str]:
+    r"""A pattern of Java's as one of Python's that matches the same; `empty` says whether it may match nothing.
 
     Raises:
         UsageError: it has something that differs between the two, or between versions of Java (`not_portable`).
@@ -92,7 +104,7 @@ def regex(pattern: str) -> re.Pattern[str]:
             least, _ = import_module("re._parser").parse(found.pattern).getwidth()
     except (re.error, FutureWarning) as error:
         raise _other(pattern, f"Python can't read it ({error})") from None
-    if least == 0:
+    if least == 0 and not empty:
         raise _other(pattern, "it can match nothing, and then Java cuts an emoji in halves")
     return found
 
@@ -112,11 +124,9 @@ def _translated(pattern: str) -> Iterator[str]:
             continue
         if inside and (sign == "[" or pattern.startswith("&&", at)):
             raise _other(pattern, "a class within a class")
-        if not inside and sign == "$":
-            raise _other(pattern, "$ matches before other line ends in Java")
         if not inside and pattern.startswith("(?", at) and not pattern.startswith(_GROUPS, at + 1):
             raise _other(pattern, "a group that is named, or sets flags")
-        yield _DOT if sign == "." and not inside else sign
+        yield sign if inside else {".": _DOT, "$": _END}.get(sign, sign)
         if sign in "[]":
             inside = sign == "["
         at += 1

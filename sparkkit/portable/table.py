@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sparkkit.portable import columns, features, linear, texts, trees
+from sparkkit.portable import columns, features, linear, own, texts, trees
 from sparkkit.portable.stage import Kind
 
-KINDS: Mapping[str, Kind] = {**texts.KINDS, **columns.KINDS, **features.KINDS, **linear.KINDS, **trees.KINDS}
+KINDS: Mapping[str, Kind] = {**texts.KINDS, **columns.KINDS, **features.KINDS, **linear.KINDS, **trees.KINDS, **own.KINDS}
 """Class name to how it is exported and evaluated; a nested `PipelineModel` is taken apart by `export`."""
 
 HOMES = ("pyspark.ml.", "sparkkit.ml.")

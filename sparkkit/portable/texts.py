@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from sparkkit.portable import java
@@ -26,23 +28,31 @@ def _tokenize(params: Params) -> Step:
 
 
 def _export_regex(stage: Any) -> dict[str, Any]:
-    java.regex(stage.getPattern())
+    if stage.getPattern() or not stage.getGaps():  # the empty pattern cuts at each sign
+        java.regex(stage.getPattern())
     return one(stage, "pattern", "gaps", "minTokenLength", "toLowercase")
 
 
 def _tokenize_by_regex(params: Params) -> Step:
     source, target, least = params["input"], params["output"], params["minTokenLength"]
-    pattern, gaps, to_lower = java.regex(params["pattern"]), params["gaps"], params["toLowercase"]
+    cut, to_lower = _cutter(params["pattern"], params["gaps"]), params["toLowercase"]
 
     def step(row: Row) -> None:
         text = row[source]
         if text is None:
             raise bad(source, "is null, and is to be split into words")
-        text = java.lower(text) if to_lower else text
-        tokens = java.split(pattern, text) if gaps else [match.group() for match in pattern.finditer(text)]
-        row[target] = [token for token in tokens if java.units(token) >= least]
+        tokens = cut(java.lower(text) if to_lower else text)
+        row[target] = tokens if least == 0 else [token for token in tokens if token and java.units(token) >= least]
 
     return step
+
+
+def _cutter(pattern: str, gaps: bool) -> Callable[[str], list[str]]:
+    """From a text to its tokens: what lies between matches, or the matches."""
+    if gaps and not pattern:
+        return java.halves
+    found = java.regex(pattern)
+    return partial(java.split, found) if gaps else lambda text: [match.group() for match in found.finditer(text)]
 
 
 def _export_stop_words(stage: Any) -> dict[str, Any]:

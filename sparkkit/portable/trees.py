@@ -16,8 +16,24 @@ Walk = Callable[[Callable[[int], float]], Any]
 """From a vector's values by place to the value of the leaf."""
 
 
-def _export(stage: Any, *, classes: bool) -> dict[str, Any]:
-    """Every tree of a model as lists by node; a leaf's value is its share of each class, or its mean."""
+Leaf = Callable[[dict[str, Any]], Any]
+"""From a leaf as Spark saves it to its value."""
+
+
+def _mean(leaf: dict[str, Any]) -> Any:
+    return plain(leaf["prediction"])
+
+
+def _counts(leaf: dict[str, Any]) -> Any:
+    return leaf["impurityStats"]
+
+
+def _shares(leaf: dict[str, Any]) -> Any:
+    return share(leaf["impurityStats"])
+
+
+def _export(stage: Any, value: Leaf) -> dict[str, Any]:
+    """Every tree of a model as lists by node."""
     nodes: dict[int, list[dict[str, Any]]] = {}
     for row in saved.rows(stage):
         nodes.setdefault(row.get("treeID", 0), []).append(row.get("nodeData") or row)
@@ -25,10 +41,10 @@ def _export(stage: Any, *, classes: bool) -> dict[str, Any]:
     if sum(map(len, nodes.values())) != count:
         raise UsageError(f"stage {type(stage).__name__}: {sum(map(len, nodes.values()))} of its {count} nodes could be read back",
                          reason="not_portable", hint="export it in a session on this machine")
-    return columns(stage) | {"width": stage.numFeatures, "trees": [_tree(nodes[at], classes) for at in sorted(nodes)]}
+    return columns(stage) | {"width": stage.numFeatures, "trees": [_tree(nodes[at], value) for at in sorted(nodes)]}
 
 
-def _tree(nodes: list[dict[str, Any]], classes: bool) -> dict[str, Any]:
+def _tree(nodes: list[dict[str, Any]], value: Leaf) -> dict[str, Any]:
     nodes = sorted(nodes, key=lambda node: node["id"])
     splits = [node["split"] for node in nodes]
     leaf = [node["leftChild"] < 0 for node in nodes]
@@ -39,8 +55,7 @@ def _tree(nodes: list[dict[str, Any]], classes: bool) -> dict[str, Any]:
         "left": [node["leftChild"] for node in nodes], "right": [node["rightChild"] for node in nodes],
         "categories": {str(node["id"]): [node["split"]["numCategories"], *node["split"]["leftCategoriesOrThreshold"]]
                        for node in nodes if node["leftChild"] >= 0 and node["split"]["numCategories"] >= 0},
-        "value": [(share(node["impurityStats"]) if classes else plain(node["prediction"])) if end else 0
-                  for node, end in zip(nodes, leaf, strict=True)],
+        "value": [value(node) if end else 0 for node, end in zip(nodes, leaf, strict=True)],
     }
 
 
@@ -121,23 +136,27 @@ def _regress(params: Params) -> Step:
     return step
 
 
-def _classifier(stage: Any) -> dict[str, Any]:
-    return _export(stage, classes=True) | thresholds(stage)
+def _tree_of_classes(stage: Any) -> dict[str, Any]:
+    return _export(stage, _counts) | thresholds(stage)
+
+
+def _forest_of_classes(stage: Any) -> dict[str, Any]:
+    return _export(stage, _shares) | thresholds(stage)  # each tree has one vote
 
 
 def _boosted(stage: Any) -> dict[str, Any]:
     more = thresholds(stage) if stage.hasParam("thresholds") else {}
-    return _export(stage, classes=False) | more | {"weights": [float(weight) for weight in stage.treeWeights]}
+    return _export(stage, _mean) | more | {"weights": [float(weight) for weight in stage.treeWeights]}
 
 
 def _averaged(stage: Any) -> dict[str, Any]:
-    found = _export(stage, classes=False)
+    found = _export(stage, _mean)
     return found | {"weights": [1.0 / len(found["trees"])] * len(found["trees"])}
 
 
 KINDS = {
-    "DecisionTreeClassificationModel": Kind(_classifier, _classify),
-    "RandomForestClassificationModel": Kind(_classifier, _classify),
+    "DecisionTreeClassificationModel": Kind(_tree_of_classes, _classify),
+    "RandomForestClassificationModel": Kind(_forest_of_classes, _classify),
     "GBTClassificationModel": Kind(_boosted, _boost),
     "DecisionTreeRegressionModel": Kind(_averaged, _regress),
     "RandomForestRegressionModel": Kind(_averaged, _regress),

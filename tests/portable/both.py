@@ -40,7 +40,7 @@ def equal(model, frame, *columns):
     ours, theirs = compare(model, frame, *columns)
     assert theirs
     different = [(a, b) for a, b in zip(ours, theirs, strict=True) if not _same(a, b)]
-    assert not different, f"ours and Spark's: {ascii(different[0])}"
+    assert not different, f"ours and Spark's: {different[0]!a}"
     return True
 
 

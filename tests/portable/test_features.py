@@ -33,15 +33,13 @@ def vectors(spark):
     return made(ROWS), made(ROWS + ODD)
 
 
-@pytest.mark.parametrize(
-    ("stage", "options"),
-    [(MaxAbsScaler, {}), (MinMaxScaler, {"min": -1.0, "max": 3.0}), (StandardScaler, {"withMean": True}), (StandardScaler, {}),
-     (StandardScaler, {"withStd": False}), (RobustScaler, {"withCentering": True}),
-     (RobustScaler, {"withScaling": False, "withCentering": True}), (Normalizer, {"p": 1.0}), (Normalizer, {"p": 2.5})],
-)
-def test_scales_are_sparks_on_dense_sparse_constant_and_huge_values(vectors, stage, options):
+def test_scales_are_sparks_on_dense_sparse_constant_and_huge_values(vectors):
     train, odd = vectors
-    assert equal(fitted(stage(inputCol="v", outputCol="f", **options), on=train.limit(3)), odd, "f")
+    kinds = [(MaxAbsScaler, {}), (MinMaxScaler, {"min": -1.0, "max": 3.0}), (StandardScaler, {"withMean": True}), (StandardScaler, {}),
+             (StandardScaler, {"withStd": False}), (RobustScaler, {"withCentering": True}),
+             (RobustScaler, {"withScaling": False, "withCentering": True}), (Normalizer, {"p": 1.0}), (Normalizer, {"p": 2.5})]  # fmt: skip
+    stages = [kind(inputCol="v", outputCol=f"f{number}", **options) for number, (kind, options) in enumerate(kinds)]
+    assert equal(fitted(*stages, on=train.limit(3)), odd, *(f"f{number}" for number in range(len(kinds))))
 
 
 def test_selections_and_slices_are_sparks_and_name_what_was_chosen(vectors):

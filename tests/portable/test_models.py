@@ -4,7 +4,7 @@ import math
 import random
 
 import pytest
-from pyspark.ml import Pipeline
+from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.classification import (
     DecisionTreeClassifier,
     GBTClassifier,
@@ -13,7 +13,17 @@ from pyspark.ml.classification import (
     NaiveBayes,
     RandomForestClassifier,
 )
-from pyspark.ml.feature import IDF, Bucketizer, HashingTF, OneHotEncoder, StandardScaler, StringIndexer, Tokenizer, VectorAssembler, Word2Vec
+from pyspark.ml.feature import (
+    IDF,
+    Bucketizer,
+    HashingTF,
+    OneHotEncoder,
+    StandardScaler,
+    StringIndexer,
+    Tokenizer,
+    VectorAssembler,
+    Word2Vec,
+)
 from pyspark.ml.regression import (
     DecisionTreeRegressor,
     GBTRegressor,
@@ -26,7 +36,7 @@ from sparkkit.errors import UsageError
 from sparkkit.portable.scorer import Score, Scorer
 from sparkkit.portable.stage import NotScorableError
 from sparkkit.portable.verify import verify
-from tests.portable.both import fitted, portable
+from tests.portable.both import equal, fitted, portable
 
 DDL = "city string, x double, y double, two double, three double, value double"
 
@@ -62,36 +72,47 @@ def prepared(train):
     return Pipeline(stages=stages).fit(train)
 
 
-@pytest.mark.parametrize(
-    ("predictor", "label", "options"),
-    [
-        (LogisticRegression, "two", {"maxIter": 5, "threshold": 0.3}),
-        (LogisticRegression, "two", {"maxIter": 5, "thresholds": [0.8, 0.2]}),
-        (LogisticRegression, "two", {"maxIter": 5, "family": "multinomial"}),
-        (LogisticRegression, "three", {"maxIter": 5, "thresholds": [0.2, 0.9, 0.0]}),
-        (LinearSVC, "two", {"maxIter": 5, "threshold": 0.1}),
-        (LinearRegression, "value", {"maxIter": 5}),
-        (GeneralizedLinearRegression, "value", {"family": "poisson", "maxIter": 3, "linkPredictionCol": "eta"}),
-        (GeneralizedLinearRegression, "value", {"family": "gaussian", "link": "log", "maxIter": 3}),
-        (GeneralizedLinearRegression, "two", {"family": "binomial", "link": "cloglog", "maxIter": 3, "regParam": 0.1}),
-        (DecisionTreeClassifier, "three", {"maxDepth": 4, "thresholds": [0.5, 0.3, 0.2]}),
-        (RandomForestClassifier, "three", {"maxDepth": 3, "numTrees": 4, "seed": 1}),
-        (GBTClassifier, "two", {"maxDepth": 2, "maxIter": 3, "seed": 1}),
-        (DecisionTreeRegressor, "value", {"maxDepth": 3}),
-        (RandomForestRegressor, "value", {"maxDepth": 3, "numTrees": 3, "seed": 1}),
-        (GBTRegressor, "value", {"maxDepth": 2, "maxIter": 3, "seed": 1}),
-    ],
-)
-def test_predictions_are_sparks(train, sample, prepared, predictor, label, options):
-    features = "g" if hasattr(predictor, "maxDepth") else "f"
-    limits = options.get("thresholds")
-    stage = predictor(featuresCol=features, labelCol=label, **{name: value for name, value in options.items() if name != "thresholds"})
-    model = fitted(prepared, stage.setThresholds(limits) if limits else stage, on=train)
-    assert verify(model, portable(model, train), sample) == 43
+LINEAR = [
+    (LogisticRegression, "two", {"maxIter": 5, "threshold": 0.3}),
+    (LogisticRegression, "two", {"maxIter": 5, "thresholds": [0.8, 0.2]}),
+    (LogisticRegression, "two", {"maxIter": 5, "family": "multinomial"}),
+    (LogisticRegression, "three", {"maxIter": 5, "thresholds": [0.2, 0.9, 0.0]}),
+    (LinearSVC, "two", {"maxIter": 5, "threshold": 0.1}),
+    (LinearRegression, "value", {"maxIter": 5}),
+    (GeneralizedLinearRegression, "value", {"family": "poisson", "maxIter": 3, "linkPredictionCol": "eta"}),
+    (GeneralizedLinearRegression, "value", {"family": "gaussian", "link": "log", "maxIter": 3}),
+    (GeneralizedLinearRegression, "two", {"family": "binomial", "link": "cloglog", "maxIter": 3, "regParam": 0.1}),
+]
+TREES = [
+    (DecisionTreeClassifier, "three", {"maxDepth": 4, "thresholds": [0.5, 0.3, 0.2]}),
+    (RandomForestClassifier, "three", {"maxDepth": 3, "numTrees": 4, "seed": 1}),
+    (GBTClassifier, "two", {"maxDepth": 2, "maxIter": 2, "seed": 1}),
+    (DecisionTreeRegressor, "value", {"maxDepth": 3}),
+    (RandomForestRegressor, "value", {"maxDepth": 3, "numTrees": 3, "seed": 1}),
+    (GBTRegressor, "value", {"maxDepth": 2, "maxIter": 2, "seed": 1}),
+]
+
+
+@pytest.mark.parametrize(("features", "predictors"), [("f", LINEAR), ("g", TREES)], ids=["linear", "trees"])
+def test_predictions_are_sparks(train, sample, prepared, features, predictors):
+    ready = prepared.transform(train).cache()
+    fits, columns = [], []
+    for number, (predictor, label, options) in enumerate(predictors):
+        stage = predictor(featuresCol=features, labelCol=label, predictionCol=f"prediction{number}")
+        for name in ("raw", "probability"):
+            if stage.hasParam("rawPredictionCol" if name == "raw" else "probabilityCol"):
+                stage._set(**{"rawPredictionCol" if name == "raw" else "probabilityCol": f"{name}{number}"})
+                columns.append(f"{name}{number}")
+        columns += [f"prediction{number}", *([options["linkPredictionCol"]] if "linkPredictionCol" in options else [])]
+        limits = options.get("thresholds")
+        stage._set(**{name: value for name, value in options.items() if name != "thresholds"})
+        fits.append((stage.setThresholds(limits) if limits else stage).fit(ready))
+    assert equal(PipelineModel([prepared, *fits]), sample, *columns)
 
 
 def test_naive_bayes_is_sparks_and_takes_nothing_below_zero(train, sample):
-    stages = [Bucketizer(inputCol="y", outputCol="yb", splits=[-math.inf, 0.0, 1.0, math.inf]), VectorAssembler(inputCols=["yb"], outputCol="v")]
+    buckets = Bucketizer(inputCol="y", outputCol="yb", splits=[-math.inf, 0.0, 1.0, math.inf])
+    stages = [buckets, VectorAssembler(inputCols=["yb"], outputCol="v")]
     model = fitted(*stages, NaiveBayes(featuresCol="v", labelCol="three", thresholds=[0.5, 0.3, 0.2]), on=train)
     scorer = portable(model, train)
     assert verify(model, scorer, sample) == 43
@@ -101,13 +122,11 @@ def test_naive_bayes_is_sparks_and_takes_nothing_below_zero(train, sample):
 
 
 def test_a_category_on_neither_side_of_a_split_goes_where_spark_sends_it(spark, train):
-    splits = [-math.inf, -1.0, 0.0, 1.0, math.inf]
-    stages = [Bucketizer(inputCol="y", outputCol="yb", splits=splits, handleInvalid="keep"), VectorAssembler(inputCols=["yb"], outputCol="g")]
-    for label in ("two", "three", "value"):
-        tree = DecisionTreeRegressor(featuresCol="g", labelCol=label, maxDepth=2)
-        model = fitted(*stages, tree, on=train)
-        odd = spark.createDataFrame([(math.nan,), (0.5,), (-3.0,), (2.0,), (-0.5,)], "y double")
-        assert verify(model, portable(model, train), odd) == 5
+    buckets = Bucketizer(inputCol="y", outputCol="yb", splits=[-math.inf, -1.0, 0.0, 1.0, math.inf], handleInvalid="keep")
+    stages = [buckets, VectorAssembler(inputCols=["yb"], outputCol="g")]
+    trees = [DecisionTreeRegressor(featuresCol="g", labelCol=label, maxDepth=2, predictionCol=label[:2]) for label in ("two", "three")]
+    odd = spark.createDataFrame([(math.nan,), (0.5,), (-3.0,), (2.0,), (-0.5,)], "y double")
+    assert equal(fitted(*stages, *trees, on=train), odd, "tw", "th")
 
 
 @pytest.fixture(scope="module")
