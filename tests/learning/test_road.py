@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from sparkkit.job import Job
 from sparkkit.ledger import Record
 from sparkkit.ml import steps
 from sparkkit.ml.splits import Split
+from sparkkit.models.bundle import Bundle
 from sparkkit.models.model import load
 from sparkkit.models.registry import Registry, where
 from sparkkit.portable.linear import weights
@@ -63,6 +65,16 @@ def home(tmp_path_factory) -> Project:
 @pytest.fixture
 def go(spark, tmp_path: Path, home: Project, stored: Path) -> Go:
     """One run of a training, or of another job, into `tmp_path`."""
+    return runner(spark, tmp_path, home, stored)
+
+
+@pytest.fixture(scope="module")
+def trained(spark, tmp_path_factory, home: Project, stored: Path) -> Record:
+    """The run that made the champion of the model `toy`."""
+    return runner(spark, tmp_path_factory.mktemp("trained"), home, stored)(training(), promote=True)
+
+
+def runner(spark, tmp_path: Path, home: Project, stored: Path) -> Go:
     numbers = iter(range(99))
 
     def call(job: Job, again: bool = False, **params: Any) -> Record:
@@ -80,8 +92,8 @@ def go(spark, tmp_path: Path, home: Project, stored: Path) -> Go:
     return call
 
 
-def test_a_training_publishes_its_test_part_and_figures_and_registers_its_model(go, home):
-    record = go(training())
+def test_a_training_publishes_its_test_part_and_figures_and_registers_its_model(trained, home):
+    record = trained
     holdout, metrics = record.frames["holdout"], record.frames["metrics"]
     rows = record.model["rows"]
     assert rows["examples"] == 300 == rows["train"] + rows["test"] + rows["unlabelled"] and rows["unlabelled"] == 10
@@ -93,17 +105,16 @@ def test_a_training_publishes_its_test_part_and_figures_and_registers_its_model(
     assert [c["success"] for c in record.checks] == [True]
 
 
-def test_the_card_tells_what_the_model_is(go, home):
-    record = go(training(), regularisation=0.02)
+def test_the_card_tells_what_the_model_is(trained, home):
     there = where(home)
-    card = there.bundle(there.version(f"toy:{record.model['version']}")).card
-    assert (card["label"], card["seed"], card["params"]["regularisation"], card["code"]) == ("y", 17, 0.02, "c1")
+    card = there.bundle(there.version(f"toy:{trained.model['version']}")).card
+    assert (card["label"], card["seed"], card["params"]["regularisation"], card["code"]) == ("y", 17, 0.01, "c1")
     assert [(c["name"], c["type"]) for c in card["contract"]["columns"]] == [("x", "double"), ("kind", "string")]
     assert card["portable"] is None
     assert card["packages"]["pyspark"][:2] in ("3.", "4.")
 
 
-def test_a_check_that_is_not_met_keeps_and_publishes_nothing(go, home, tmp_path):
+def test_a_check_that_is_not_met_keeps_and_publishes_nothing(trained, go, home, tmp_path):
     before = _versions(home)
     with pytest.raises(ContractError, match=r"accuracy >= 0.999' is not met: 0\.\d+ found"):
         go(training(checks=("accuracy >= 0.999",)), regularisation=0.03)
@@ -111,17 +122,16 @@ def test_a_check_that_is_not_met_keeps_and_publishes_nothing(go, home, tmp_path)
 
 
 def test_the_same_training_again_does_nothing(go, home):
-    job = training()
-    first = go(job, regularisation=0.04)
-    before = _versions(home)
-    assert go(job, regularisation=0.04).status == "already_done"
-    assert _versions(home) == before and first.model["version"] in before
+    job = training(model="twice")
+    first = go(job)
+    assert go(job).status == "already_done"
+    assert [v.number for v in where(home).versions("twice")] == [first.model["version"]]
 
 
 def test_the_same_seed_gives_the_same_model(go, home):
-    one, other = (go(training(), again=True, regularisation=0.05) for _ in range(2))
+    one, other = (go(training(model="same"), again=True) for _ in range(2))
     assert one.model["metrics"] == pytest.approx(other.model["metrics"], abs=1e-12)
-    models = [_weights(home, r.model["version"]) for r in (one, other)]
+    models = [_weights(home, f"same:{r.model['version']}") for r in (one, other)]
     assert models[0] == pytest.approx(models[1], abs=1e-9) and one.model["version"] != other.model["version"]
 
 
@@ -154,47 +164,46 @@ def test_what_was_won_is_promoted_by_the_retry_of_a_run_that_was_killed_before_i
     assert where(home).version("late").number == 1
 
 
-def test_scores_name_the_model_that_gave_them(go, spark, home, stored):
-    trained = go(training(model="scorer"), promote=True)
-    model = load(spark, "scorer", home)
+def test_scores_name_the_model_that_gave_them(trained, go, spark, home):
+    model = load(spark, f"toy:{trained.model['version']}", home)
     scored = go(Job(lambda data, *, model: model.score(data), name="score"), model=model)
     rows = scored.frames["output"]
     assert rows.count() == 300 == rows.where("score between 0 and 1").count()
-    assert rows.select("model", "model_version", "model_run").distinct().collect() == [("scorer", 1, trained.run_id)]
+    assert rows.select("model", "model_version", "model_run").distinct().collect() == [("toy", trained.model["version"], trained.run_id)]
     assert go(Job(lambda data, *, model: model.score(data), name="score"), model=model).status == "already_done"
 
 
-def test_another_contract_is_refused_by_name(go, spark, home):
-    go(training(model="strict"), promote=True)
-    model = load(spark, "strict", home)
+def test_another_contract_is_refused_by_name(trained, spark, home):
+    model = load(spark, "toy", home)
     with pytest.raises(ContractError, match="reads another contract: x is string, not double; kind is missing, not string"):
         model.score(spark.createDataFrame([("1",)], "x string"))
 
 
-def test_another_major_version_of_spark_is_refused(go, spark, home):
-    go(training(model="old"), promote=True)
+def test_another_major_version_of_spark_is_refused(trained, spark, home):
     there = where(home)
-    bundle = there.bundle(there.version("old"))
+    bundle = there.bundle(there.version("toy"))
     old = type(bundle)(bundle.path, {**bundle.card, "packages": {"pyspark": "2.4.8"}})
     with pytest.raises(ContractError, match=r"was fitted on Spark 2\.4\.8, and this is Spark"):
         old.load(spark)
 
 
-def test_a_file_that_was_changed_is_refused(go, home):
-    go(training(model="tampered"), promote=True)
+@pytest.fixture
+def copy(trained, home, tmp_path) -> Path:
+    """A copy of the champion's folder, to be harmed, and the metadata of its pipeline."""
     there = where(home)
-    version = there.version("tampered")
-    part = next((there.bundle(version).path / "spark" / "metadata").glob("part-*"))
+    return Path(shutil.copytree(there.bundle(there.version("toy")).path, tmp_path / "copy"))
+
+
+def test_a_file_that_was_changed_is_refused(copy):
+    part = next((copy / "spark" / "metadata").glob("part-*"))
     part.write_text(part.read_text(encoding="utf-8").replace("PipelineModel", "os.system"), encoding="utf-8")
     with pytest.raises(ContractError, match="is not what was saved: spark/metadata/part-00000.* was changed"):
-        there.bundle(version)
+        Bundle.open(copy)
 
 
-def test_a_stage_of_foreign_code_is_not_loaded(go, spark, home):
-    go(training(model="foreign"), promote=True)
-    there = where(home)
-    bundle = there.bundle(there.version("foreign"))
-    part = next((bundle.path / "spark" / "metadata").glob("part-*"))
+def test_a_stage_of_foreign_code_is_not_loaded(copy, spark):
+    bundle = Bundle.open(copy)
+    part = next((copy / "spark" / "metadata").glob("part-*"))
     told = json.loads(part.read_text(encoding="utf-8"))
     part.write_text(json.dumps({**told, "class": "antigravity.Model"}), encoding="utf-8")
     with pytest.raises(ContractError, match=r"holds a stage 'antigravity\.Model', which is neither Spark's nor sparkkit's"):
@@ -214,7 +223,7 @@ def _versions(home: Project) -> list[int]:
     return [v.number for v in where(home).versions("toy")]
 
 
-def _weights(home: Project, number: int) -> list[float]:
+def _weights(home: Project, spec: str) -> list[float]:
     there = where(home)
-    portable = json.loads((there.bundle(there.version(f"toy:{number}")).path / "portable.json").read_text(encoding="utf-8"))
+    portable = json.loads((there.bundle(there.version(spec)).path / "portable.json").read_text(encoding="utf-8"))
     return [weight for row in weights(portable["stages"][-1]) for weight in row]
