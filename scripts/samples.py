@@ -1,7 +1,8 @@
 """Makes the samples of data/ that models are trained on: reviews and payments that nobody wrote or made, the same every time.
 
-    python scripts/samples.py
+python scripts/samples.py
 """
+
 from __future__ import annotations
 
 import csv
@@ -17,10 +18,26 @@ THINGS = {
     "film": ("plot", "acting", "ending", "music", "camera work", "dialogue", "cast", "first hour", "script", "cutting"),
     "shop": ("battery", "screen", "case", "charger", "packaging", "sound", "keyboard", "delivery", "manual", "cable"),
 }
-GOOD = ("excellent", "lovely", "a real pleasure", "worth every cent", "great", "better than I had hoped", "perfect", "charming", "very good")
+GOOD = (
+    "excellent",
+    "lovely",
+    "a real pleasure",
+    "worth every cent",
+    "great",
+    "better than I had hoped",
+    "perfect",
+    "charming",
+    "very good",
+)
 BAD = ("awful", "a disappointment", "a waste of money", "poor", "worse than I had feared", "broken", "boring", "far too slow", "very bad")
-FRAMES = ("The {thing} was {word}.", "{word}, that {thing}!", "I must say the {thing} is {word}", "My friends found the {thing} {word}, too.",
-          "What can I say: the {thing} was {word}...", "Came for the {thing}; it was {word}.")
+FRAMES = (
+    "The {thing} was {word}.",
+    "{word}, that {thing}!",
+    "I must say the {thing} is {word}",
+    "My friends found the {thing} {word}, too.",
+    "What can I say: the {thing} was {word}...",
+    "Came for the {thing}; it was {word}.",
+)
 TURNED = ("The {thing} was not {word}.", "I would never call the {thing} {word}", "The {thing}? Not {word} at all!")
 ENDS = ("", "", " Will come back.", " Never again.", " So it goes.", " Ask me tomorrow.", " 10/10", " Half a star.")
 

@@ -125,7 +125,8 @@ def _locked(
 
 
 def _learned(
-    spark: SparkSession, request: Request, record: Record, contracts: Mapping[str, Contract], taken: Mapping[str, Intake], closed: ExitStack,
+    spark: SparkSession, request: Request, record: Record, contracts: Mapping[str, Contract], taken: Mapping[str, Intake],
+    closed: ExitStack,
 ) -> Learning | None:
     """What a training learns of its inputs; None for any other job."""
     if not isinstance(request.job, Training):

@@ -5,6 +5,7 @@
 Trained on the first 24,000 payments, judged on the last 6,000, without `order_final_status`, which is known only after the outcome. The
 guards of the training run, too. The interval is a paired bootstrap over the test rows.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -23,13 +24,27 @@ sys.path.insert(0, str(ROOT))
 RESULTS = ROOT / "benchmarks" / "results"
 
 LABEL = "is_actual_chargeback"
-CATEGORIES = ("global_entity_id", "vendor_vertical", "has_discount", "customer_source_type", "is_saved_card", "issuer_country_group", "card_type",
-              "is_3ds_eligible", "rule_name", "rule_action", "payment_switch")
+CATEGORIES = (
+    "global_entity_id",
+    "vendor_vertical",
+    "has_discount",
+    "customer_source_type",
+    "is_saved_card",
+    "issuer_country_group",
+    "card_type",
+    "is_3ds_eligible",
+    "rule_name",
+    "rule_action",
+    "payment_switch",
+)
 NUMBERS = ("amount_eur", "risk_score")
-SCHEMA = ("transaction_id bigint, order_date timestamp_ntz, global_entity_id string, amount_eur double, vendor_vertical string, has_discount string,"
-          " customer_source_type string, is_saved_card string, issuer_country_group string, card_type string, is_3ds_eligible string,"
-          " rule_name string, rule_action string, risk_score double, payment_switch string, order_final_status string,"
-          " is_actual_chargeback int")
+SCHEMA = (
+    "transaction_id bigint, order_date timestamp_ntz, global_entity_id string, amount_eur double, vendor_vertical string,"
+    " has_discount string,"
+    " customer_source_type string, is_saved_card string, issuer_country_group string, card_type string, is_3ds_eligible string,"
+    " rule_name string, rule_action string, risk_score double, payment_switch string, order_final_status string,"
+    " is_actual_chargeback int"
+)
 
 
 def training() -> Any:
@@ -37,9 +52,17 @@ def training() -> Any:
     from sparkkit.ml.splits import Split
     from sparkkit.training import Training
 
-    return Training(lambda payments: payments, name="train_fraud", fit=fit, label=LABEL, features=("order_date", *NUMBERS, *CATEGORIES),
-                    at="order_date", split=Split(at="order_date", test=0.2), slices=("global_entity_id", "issuer_country_group"),
-                    costs=(1.0, 5.0))
+    return Training(
+        lambda payments: payments,
+        name="train_fraud",
+        fit=fit,
+        label=LABEL,
+        features=("order_date", *NUMBERS, *CATEGORIES),
+        at="order_date",
+        split=Split(at="order_date", test=0.2),
+        slices=("global_entity_id", "issuer_country_group"),
+        costs=(1.0, 5.0),
+    )
 
 
 def fit(train: Any, *, kind: str, seed: int) -> Any:
@@ -52,8 +75,13 @@ def fit(train: Any, *, kind: str, seed: int) -> Any:
     if kind == "trees":
         model = GBTClassifier(maxDepth=3, maxIter=80, stepSize=0.1, subsamplingRate=0.7, seed=seed)
     amount = steps.logarithm(["amount_eur"])
-    return steps.pipeline(amount, steps.categories(CATEGORIES), steps.dates("order_date", parts=("hour",), categorical=True),
-                          steps.numbers([*amount.outputs, *NUMBERS]), model=model)
+    return steps.pipeline(
+        amount,
+        steps.categories(CATEGORIES),
+        steps.dates("order_date", parts=("hour",), categorical=True),
+        steps.numbers([*amount.outputs, *NUMBERS]),
+        model=model,
+    )
 
 
 def peers(data: Path) -> dict[str, np.ndarray]:
@@ -71,13 +99,16 @@ def peers(data: Path) -> dict[str, np.ndarray]:
     cats, nums = list(CATEGORIES), [*NUMBERS, "hour"]
     rows[cats] = rows[cats].astype(str)
     train, test = rows[:24_000], rows[24_000:]
-    linear = make_pipeline(make_column_transformer((OneHotEncoder(handle_unknown="ignore"), cats), (StandardScaler(), nums)),
-                           LogisticRegression(max_iter=2000))
+    linear = make_pipeline(
+        make_column_transformer((OneHotEncoder(handle_unknown="ignore"), cats), (StandardScaler(), nums)), LogisticRegression(max_iter=2000)
+    )
 
     def trees(rate: float, leaves: int, rounds: int) -> Any:
         encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
-        return make_pipeline(make_column_transformer((encoder, cats), ("passthrough", nums)),
-                             HistGradientBoostingClassifier(learning_rate=rate, max_leaf_nodes=leaves, max_iter=rounds, random_state=0))
+        return make_pipeline(
+            make_column_transformer((encoder, cats), ("passthrough", nums)),
+            HistGradientBoostingClassifier(learning_rate=rate, max_leaf_nodes=leaves, max_iter=rounds, random_state=0),
+        )
 
     grid = [(rate, leaves, rounds) for rate in (0.03, 0.05, 0.1) for leaves in (3, 4, 7, 15) for rounds in (100, 200, 400)]
     early, late = train[:19_200], train[19_200:]
@@ -93,7 +124,9 @@ def peers(data: Path) -> dict[str, np.ndarray]:
 
 def main() -> None:
     options = argparse.ArgumentParser()
-    options.add_argument("--data", type=Path, default=Path(os.environ.get("SPARKKIT_REAL_DATA", ROOT.parent / "shared" / "data")) / "fraud_data.csv")
+    options.add_argument(
+        "--data", type=Path, default=Path(os.environ.get("SPARKKIT_REAL_DATA", ROOT.parent / "shared" / "data")) / "fraud_data.csv"
+    )
     args = options.parse_args()
     from sklearn.metrics import roc_auc_score
 
@@ -109,24 +142,45 @@ def main() -> None:
         learned = learn(spark, training(), payments, {"seed": 17, "kind": kind})
         rows = learned.predicted.orderBy("transaction_id").select("score", LABEL).collect()
         scores[kind] = np.array([row.score for row in rows])
-        ours[kind] = {"seconds": round(time.monotonic() - began, 1), "rows": learned.rows, "figures": {
-            f["metric"]: [round(f[end], 4) for end in ("value", "low", "high")] for f in learned.figures if f["slice"] == "all"}}
-        told[kind] = {"slices": {f["slice"]: round(f["value"], 4) for f in learned.figures if f["metric"] == "roc_auc"},
-                      "calibration": [[round(v, 4) for v in row] for row in evaluate.calibration(learned.predicted, label=LABEL).collect()],
-                      "cost_curve": [[round(v, 4) for v in row] for row in evaluate.cost_curve(
-                          learned.predicted, label=LABEL, costs=(1.0, 5.0), steps=20).collect()]}
+        ours[kind] = {
+            "seconds": round(time.monotonic() - began, 1),
+            "rows": learned.rows,
+            "figures": {
+                f["metric"]: [round(f[end], 4) for end in ("value", "low", "high")] for f in learned.figures if f["slice"] == "all"
+            },
+        }
+        told[kind] = {
+            "slices": {f["slice"]: round(f["value"], 4) for f in learned.figures if f["metric"] == "roc_auc"},
+            "calibration": [[round(v, 4) for v in row] for row in evaluate.calibration(learned.predicted, label=LABEL).collect()],
+            "cost_curve": [
+                [round(v, 4) for v in row]
+                for row in evaluate.cost_curve(learned.predicted, label=LABEL, costs=(1.0, 5.0), steps=20).collect()
+            ],
+        }
         y = np.array([row[LABEL] for row in rows])
         learned.close()
     session.stop(spark)
     others = peers(args.data)
-    auc = {**{f"sparkkit {k}": roc_auc_score(y, s) for k, s in scores.items()}, **{f"scikit-learn {k}": roc_auc_score(y, s) for k, s in others.items()}}
+    auc = {
+        **{f"sparkkit {k}": roc_auc_score(y, s) for k, s in scores.items()},
+        **{f"scikit-learn {k}": roc_auc_score(y, s) for k, s in others.items()},
+    }
     mine = "logistic"  # as the job has it: the test part chooses nothing
     best = max(others, key=lambda k: roc_auc_score(y, others[k]))
     random = np.random.default_rng(17)
-    draws = [roc_auc_score(y[i], scores[mine][i]) - roc_auc_score(y[i], others[best][i]) for i in (random.integers(0, len(y), len(y)) for _ in range(1000))]
-    found = {"roc_auc": {k: round(float(v), 4) for k, v in auc.items()}, "compared": [mine, best],
-             "difference": round(float(roc_auc_score(y, scores[mine]) - roc_auc_score(y, others[best])), 4),
-             "interval": [round(float(v), 4) for v in np.percentile(draws, [2.5, 97.5])], "sparkkit": ours, "told": told[mine], "cores": os.cpu_count()}
+    draws = [
+        roc_auc_score(y[i], scores[mine][i]) - roc_auc_score(y[i], others[best][i])
+        for i in (random.integers(0, len(y), len(y)) for _ in range(1000))
+    ]
+    found = {
+        "roc_auc": {k: round(float(v), 4) for k, v in auc.items()},
+        "compared": [mine, best],
+        "difference": round(float(roc_auc_score(y, scores[mine]) - roc_auc_score(y, others[best])), 4),
+        "interval": [round(float(v), 4) for v in np.percentile(draws, [2.5, 97.5])],
+        "sparkkit": ours,
+        "told": told[mine],
+        "cores": os.cpu_count(),
+    }
     (RESULTS / "fraud.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps({**found, "told": "see benchmarks/results/fraud.json"}, indent=1))
 

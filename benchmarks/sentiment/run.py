@@ -4,6 +4,7 @@
 
 The folds (stratified, seed 17) are made once, in benchmarks/results/sentiment_folds.csv. The interval is a paired bootstrap over the rows.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -74,8 +75,10 @@ def theirs(rows: list[tuple[int, str, int]], fold: list[int], **settings: Any) -
     said = np.zeros(len(rows))
     for k in range(5):
         train, test = np.flatnonzero(at != k), np.flatnonzero(at == k)
-        made = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=bool(settings.get("sublinear"))),
-                             LogisticRegression(C=settings.get("C", 1.0), max_iter=1000))
+        made = make_pipeline(
+            TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=bool(settings.get("sublinear"))),
+            LogisticRegression(C=settings.get("C", 1.0), max_iter=1000),
+        )
         made.fit([text[i] for i in train], y[train])
         said[test] = made.predict([text[i] for i in test])
     return said
@@ -83,7 +86,9 @@ def theirs(rows: list[tuple[int, str, int]], fold: list[int], **settings: Any) -
 
 def main() -> None:
     options = argparse.ArgumentParser()
-    options.add_argument("--data", type=Path, default=Path(os.environ.get("SPARKKIT_REAL_DATA", ROOT.parent / "shared" / "data")) / "sentiments.csv")
+    options.add_argument(
+        "--data", type=Path, default=Path(os.environ.get("SPARKKIT_REAL_DATA", ROOT.parent / "shared" / "data")) / "sentiments.csv"
+    )
     args = options.parse_args()
     from sparkkit import session
 
@@ -101,10 +106,15 @@ def main() -> None:
     draws = [(mine[i].mean() - peers[best][i].mean()) for i in (random.integers(0, len(y), len(y)) for _ in range(2000))]
     by_fold = [round(float(mine[np.array(fold) == k].mean()), 4) for k in range(5)]
     found = {
-        "rows": len(rows), "sparkkit": round(float(mine.mean()), 4), "sparkkit_by_fold": by_fold,
+        "rows": len(rows),
+        "sparkkit": round(float(mine.mean()), 4),
+        "sparkkit_by_fold": by_fold,
         "scikit_learn": {name: round(float(value.mean()), 4) for name, value in peers.items()},
-        "difference": round(float(mine.mean() - peers[best].mean()), 4), "interval": [round(float(v), 4) for v in np.percentile(draws, [2.5, 97.5])],
-        "fit_seconds": seconds, "five_folds_seconds": round(whole, 1), "cores": os.cpu_count(),
+        "difference": round(float(mine.mean() - peers[best].mean()), 4),
+        "interval": [round(float(v), 4) for v in np.percentile(draws, [2.5, 97.5])],
+        "fit_seconds": seconds,
+        "five_folds_seconds": round(whole, 1),
+        "cores": os.cpu_count(),
     }
     (RESULTS / "sentiment.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))

@@ -68,5 +68,6 @@ def verdict(job: Training, version: int, figures: Sequence[Mapping[str, Any]]) -
     if one is None or one["low"] is None:
         return Verdict(False, f"{job.better} can't be compared with the champion's, version {version}", tuple(figures))
     least = -one["high"] if job.better in LESS else one["low"]
-    said = f"{job.better} {one['value']:+.4f} against version {version} (interval {one['low']:+.4f} to {one['high']:+.4f}, margin {job.margin:g})"
+    interval = f"interval {one['low']:+.4f} to {one['high']:+.4f}, margin {job.margin:g}"
+    said = f"{job.better} {one['value']:+.4f} against version {version} ({interval})"
     return Verdict(least > job.margin, said, tuple(figures))

@@ -73,8 +73,11 @@ def fit(job: Training, fitted: Any, train: DataFrame) -> PipelineModel:
     model = fitted.fit(train) if ours else fitted
     model = getattr(model, "bestModel", model)
     if not isinstance(model, Model):
-        raise UsageError(f"fit of training {job.name!r} returned {type(fitted).__name__}", reason="wrong_fit",
-                         hint="return a Pipeline of spark.ml, or a fitted one")
+        raise UsageError(
+            f"fit of training {job.name!r} returned {type(fitted).__name__}",
+            reason="wrong_fit",
+            hint="return a Pipeline of spark.ml, or a fitted one",
+        )
     whole: PipelineModel = model if isinstance(model, PipelineModel) else PipelineModel([model])
     if not ours:
         refuse(job, _others(whole, train))
@@ -86,8 +89,11 @@ def refuse(job: Training, found: list[Finding]) -> list[Finding]:
     worst = [one["finding"] for one in found if one["guard"] not in job.allow]
     if worst:
         names = sorted({one["guard"] for one in found} - set(job.allow))
-        raise ContractError(f"training {job.name!r} leaks: {'; '.join(worst)}", reason="leak",
-                            hint=f"nothing was kept; mend it, or let it pass with the reason: allow={{{names[0]!r}: 'why'}}")
+        raise ContractError(
+            f"training {job.name!r} leaks: {'; '.join(worst)}",
+            reason="leak",
+            hint=f"nothing was kept; mend it, or let it pass with the reason: allow={{{names[0]!r}: 'why'}}",
+        )
     return found
 
 
@@ -97,8 +103,12 @@ def _others(model: PipelineModel, train: DataFrame) -> list[Finding]:
     for stage in model.stages:
         anew = _estimator(stage)
         if anew is not None and _differ(stage, anew.fit(rows), rows):
-            found.append({"guard": "saw_others", "finding": f"stage {type(stage).__name__} is not what the train part alone gives: it was "
-                                                           "fitted on other rows"})
+            found.append(
+                {
+                    "guard": "saw_others",
+                    "finding": f"stage {type(stage).__name__} is not what the train part alone gives: it was fitted on other rows",
+                }
+            )
         rows = stage.transform(rows)
     return found
 

@@ -43,8 +43,14 @@ class Kept:
 
 
 def keep(
-    spark: SparkSession, job: Training, learned: Learned, record: Record, contracts: Mapping[str, Contract], params: Mapping[str, Any],
-    staging: str, data: Mapping[str, Any],
+    spark: SparkSession,
+    job: Training,
+    learned: Learned,
+    record: Record,
+    contracts: Mapping[str, Contract],
+    params: Mapping[str, Any],
+    staging: str,
+    data: Mapping[str, Any],
 ) -> Kept:
     """Saves a model beside what its run stages, fetches it, and seals it with its card.
 
@@ -66,13 +72,31 @@ def keep(
         Hadoop.of(spark).fetch(at, path / SPARK)
         contract = promised(job, learned, contracts)
         card = {
-            "name": job.model, "version": None, "run": record.run_id, "logical_id": record.logical_id, "created": utc_now(),
-            "task": "binary", "label": job.label, "classes": [None, job.positive], "features": list(job.features), "threshold": job.cut,
-            "contract": json.loads(contract.to_json()), "split": job.split.describe(), "seed": params["seed"],
-            "params": {o.parameter: HIDDEN if o.secret else params[o.parameter] for o in job.options}, "rows": learned.rows,
-            "metrics": learned.overall, "figures": learned.figures, "checks": list(job.checks), "allowed": learned.findings,
-            "data": dict(data), "code": record.code_version, "contracts": record.contracts, "stages": stages(path / SPARK),
-            "packages": {"python": platform.python_version(), **_packages()}, "portable": _portable(path, job, learned, contract),
+            "name": job.model,
+            "version": None,
+            "run": record.run_id,
+            "logical_id": record.logical_id,
+            "created": utc_now(),
+            "task": "binary",
+            "label": job.label,
+            "classes": [None, job.positive],
+            "features": list(job.features),
+            "threshold": job.cut,
+            "contract": json.loads(contract.to_json()),
+            "split": job.split.describe(),
+            "seed": params["seed"],
+            "params": {o.parameter: HIDDEN if o.secret else params[o.parameter] for o in job.options},
+            "rows": learned.rows,
+            "metrics": learned.overall,
+            "figures": learned.figures,
+            "checks": list(job.checks),
+            "allowed": learned.findings,
+            "data": dict(data),
+            "code": record.code_version,
+            "contracts": record.contracts,
+            "stages": stages(path / SPARK),
+            "packages": {"python": platform.python_version(), **_packages()},
+            "portable": _portable(path, job, learned, contract),
         }
         return Kept(seal(path, card), folder)
     except BaseException:
@@ -87,11 +111,17 @@ def promised(job: Training, learned: Learned, contracts: Mapping[str, Contract])
     """
     types = {f.name: f.dataType.simpleString() for f in learned.train.schema.fields}
     known = {c.name: c for contract in contracts.values() for c in contract.columns}
-    columns = tuple(replace(known[n], key=0, unique=False, reader={}) if n in known and known[n].type == types[n] else Column(n, types[n])
-                    for n in job.features)
+    columns = tuple(
+        replace(known[n], key=0, unique=False, reader={}) if n in known and known[n].type == types[n] else Column(n, types[n])
+        for n in job.features
+    )
     others = set(known) - set(job.features)
-    rules = tuple(rule for contract in contracts.values() for rule in contract.rules
-                  if set(re.findall(r"\w+", rule.predicate)) & set(job.features) and not set(re.findall(r"\w+", rule.predicate)) & others)
+    rules = tuple(
+        rule
+        for contract in contracts.values()
+        for rule in contract.rules
+        if set(re.findall(r"\w+", rule.predicate)) & set(job.features) and not set(re.findall(r"\w+", rule.predicate)) & others
+    )
     return Contract(job.model, columns, rules=rules, description=f"What the model {job.model!r} reads")
 
 
@@ -121,5 +151,3 @@ def _packages() -> dict[str, str]:
             if name == "sparkkit":
                 found[name] = __version__
     return found
-
-

@@ -94,17 +94,25 @@ def _orderable(frame: DataFrame) -> list[str]:
 
 
 def _counted(job: Training, parts: DataFrame) -> dict[str, int]:
-    found = {row[SPLIT]: row for row in parts.groupBy(SPLIT).agg(F.count(F.lit(1)).alias("rows"), F.sum(TARGET).alias("positives")).collect()}
+    found = {
+        row[SPLIT]: row for row in parts.groupBy(SPLIT).agg(F.count(F.lit(1)).alias("rows"), F.sum(TARGET).alias("positives")).collect()
+    }
     rows = {"examples": sum(r.rows for r in found.values()), "unlabelled": found[None].rows if None in found else 0}
     for side in (TRAIN, TEST):
         some, positives = (found[side].rows, int(found[side].positives)) if side in found else (0, 0)
         if not some:
-            raise ContractError(f"training {job.name!r}: of {rows['examples']:,} examples none is in the {side} part ({job.split.describe()})",
-                                reason="no_examples", hint="look at what build returns, and at the split")
+            raise ContractError(
+                f"training {job.name!r}: of {rows['examples']:,} examples none is in the {side} part ({job.split.describe()})",
+                reason="no_examples",
+                hint="look at what build returns, and at the split",
+            )
         if positives in (0, some):
             what = "every" if positives else "no"
-            raise ContractError(f"training {job.name!r}: {what} one of the {some:,} examples of the {side} part has {job.label} = {job.positive!r}",
-                                reason="one_class", hint="look at the label and its positive value, or split by=(label,)")
+            raise ContractError(
+                f"training {job.name!r}: {what} one of the {some:,} examples of the {side} part has {job.label} = {job.positive!r}",
+                reason="one_class",
+                hint="look at the label and its positive value, or split by=(label,)",
+            )
         rows |= {side: some, f"{side}_positives": positives}
     return rows
 
@@ -119,5 +127,7 @@ def _figures(job: Training, predicted: DataFrame, seed: int) -> list[dict[str, A
         raise JobError(f"evaluate returned the columns {', '.join(made.columns)}, not {', '.join(names)}", reason="wrong_outputs")
     rows: Sequence[Any] = made.select(*names).limit(MOST_FIGURES + 1).collect()
     if len(rows) > MOST_FIGURES:
-        raise UsageError(f"training {job.name!r}: more than {MOST_FIGURES:,} figures", reason="too_many_slices", hint="slice by fewer values")
+        raise UsageError(
+            f"training {job.name!r}: more than {MOST_FIGURES:,} figures", reason="too_many_slices", hint="slice by fewer values"
+        )
     return sorted((row.asDict() for row in rows), key=lambda f: (f["slice"] != "all", f["slice"]))

@@ -59,8 +59,15 @@ class Road:
         self.kept = keep(self.spark, self.job, self.learned, self.record, self.contracts, self.params, staging, data)
         wins = bool(self.params["promote"]) and self.verdict.better
         version = self.registry.register(self.kept.bundle, run=self.record.run_id, logical_id=str(self.record.logical_id), wins=wins)
-        self.record.model = {"name": version.name, "version": version.number, "champion": wins, "why": self.verdict.why,
-                             "registry": self.registry.uri, "rows": self.learned.rows, "metrics": self.learned.overall}
+        self.record.model = {
+            "name": version.name,
+            "version": version.number,
+            "champion": wins,
+            "why": self.verdict.why,
+            "registry": self.registry.uri,
+            "rows": self.learned.rows,
+            "metrics": self.learned.overall,
+        }
 
     def close(self) -> None:
         """Lets go of the examples and of the bundle's folder."""
@@ -70,8 +77,14 @@ class Road:
 
 
 def begin(
-    spark: SparkSession, job: Training, params: Mapping[str, Any], record: Record, registry: Registry, contracts: Mapping[str, Contract],
-    taken: Mapping[str, Intake], closed: ExitStack,
+    spark: SparkSession,
+    job: Training,
+    params: Mapping[str, Any],
+    record: Record,
+    registry: Registry,
+    contracts: Mapping[str, Contract],
+    taken: Mapping[str, Intake],
+    closed: ExitStack,
 ) -> Road:
     """Makes the examples, looks for leaks, fits and judges.
 
@@ -98,14 +111,22 @@ def by_contract(job: Training, inputs: Mapping[str, Contract]) -> list[dict[str,
     for name, contract in inputs.items():
         for column in contract.columns:
             if column.name in job.features and AFTER in column.tags:
-                found.append({"guard": "after_the_outcome", "finding": f"feature {column.name} of {name} is known only after the outcome "
-                                                                        f"(its contract's tag {AFTER})"})
+                found.append(
+                    {
+                        "guard": "after_the_outcome",
+                        "finding": f"feature {column.name} of {name} is known only after the outcome (its contract's tag {AFTER})",
+                    }
+                )
             if column.name in job.features and column.key:
-                found.append({"guard": "identifier", "finding": f"feature {column.name} is a key of {name}: it tells rows apart, and means nothing"})
+                found.append(
+                    {"guard": "identifier", "finding": f"feature {column.name} is a key of {name}: it tells rows apart, and means nothing"}
+                )
     return found
 
 
-def without_test(job: Training, frames: Mapping[str, DataFrame], params: Mapping[str, Any], inputs: Mapping[str, Contract]) -> guard.Again | None:
+def without_test(
+    job: Training, frames: Mapping[str, DataFrame], params: Mapping[str, Any], inputs: Mapping[str, Contract]
+) -> guard.Again | None:
     """How the examples are made without the test part's rows: these are known in an input by its key, or by the features themselves."""
     keys = next(((n, c.keys) for n, c in inputs.items() if c.keys and n in frames), None)
     if keys is None:

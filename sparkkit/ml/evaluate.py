@@ -32,8 +32,17 @@ _MOST = 20_000
 
 
 def binary(
-    predictions: DataFrame, *, label: str, score: str = "score", positive: Any = 1, threshold: float = 0.5,
-    costs: tuple[float, float] | None = None, slices: Sequence[str] = (), rounds: int = 1000, level: float = 0.95, seed: int,
+    predictions: DataFrame,
+    *,
+    label: str,
+    score: str = "score",
+    positive: Any = 1,
+    threshold: float = 0.5,
+    costs: tuple[float, float] | None = None,
+    slices: Sequence[str] = (),
+    rounds: int = 1000,
+    level: float = 0.95,
+    seed: int,
 ) -> DataFrame:
     """The figures of a binary classifier (`metrics.BINARY`) with intervals by bootstrap, for all rows and for each value of `slices`.
 
@@ -61,8 +70,16 @@ def binary(
 
 
 def paired(
-    predictions: DataFrame, *, label: str, ours: str, theirs: str, positive: Any = 1, threshold: float = 0.5, rounds: int = 1000,
-    level: float = 0.95, seed: int,
+    predictions: DataFrame,
+    *,
+    label: str,
+    ours: str,
+    theirs: str,
+    positive: Any = 1,
+    threshold: float = 0.5,
+    rounds: int = 1000,
+    level: float = 0.95,
+    seed: int,
 ) -> DataFrame:
     """How much better one score is than another on the same rows: figure of `ours` less that of `theirs`, with the paired interval.
 
@@ -86,15 +103,27 @@ def calibration(predictions: DataFrame, *, label: str, score: str = "score", pos
     value = col(score).cast("double")
     place = F.least(F.floor(value * bins), F.lit(bins - 1)) / bins
     known = predictions.where(col(label).isNotNull())
-    return known.groupBy(place.alias("bin")).agg(
-        F.count(F.lit(1)).alias("rows"), F.avg(value).alias("mean_score"),
-        F.avg((col(label) == F.lit(positive)).cast("double")).alias("observed")).orderBy("bin")
+    return (
+        known.groupBy(place.alias("bin"))
+        .agg(
+            F.count(F.lit(1)).alias("rows"),
+            F.avg(value).alias("mean_score"),
+            F.avg((col(label) == F.lit(positive)).cast("double")).alias("observed"),
+        )
+        .orderBy("bin")
+    )
 
 
 def cost_curve(
-    predictions: DataFrame, *, label: str, score: str = "score", positive: Any = 1, costs: tuple[float, float], steps: int = 100,
+    predictions: DataFrame,
+    *,
+    label: str,
+    score: str = "score",
+    positive: Any = 1,
+    costs: tuple[float, float],
+    steps: int = 100,
 ) -> DataFrame:
-    """The mean cost a row at each threshold: `threshold`, `cost`, `false_positives`, `false_negatives`; the lowest is the threshold to take.
+    """The mean cost a row at each threshold: `threshold`, `cost`, `false_positives`, `false_negatives`; take that of the lowest.
 
     `costs` are those of a false positive and a false negative. Choose a threshold on rows that the model was not fitted on, and that are
     not the test part either; with calibrated scores it is near false positive / (false positive + false negative) (Elkan 2001).
@@ -105,11 +134,15 @@ def cost_curve(
     thresholds = F.explode(F.sequence(F.lit(0), F.lit(steps + 1)))
     each = placed.select("*", thresholds.alias("_step"))
     called = F.col("_at") >= F.col("_step")
-    wrong = each.groupBy("_step").agg(F.sum(F.when(called & ~F.col("yes"), F.col("n")).otherwise(0)).alias("false_positives"),
-                                      F.sum(F.when(~called & F.col("yes"), F.col("n")).otherwise(0)).alias("false_negatives"),
-                                      F.sum("n").alias("_rows"))
+    wrong = each.groupBy("_step").agg(
+        F.sum(F.when(called & ~F.col("yes"), F.col("n")).otherwise(0)).alias("false_positives"),
+        F.sum(F.when(~called & F.col("yes"), F.col("n")).otherwise(0)).alias("false_negatives"),
+        F.sum("n").alias("_rows"),
+    )
     cost = (costs[0] * F.col("false_positives") + costs[1] * F.col("false_negatives")) / F.col("_rows")
-    return wrong.select((F.col("_step") / steps).alias("threshold"), cost.alias("cost"), "false_positives", "false_negatives").orderBy("threshold")
+    return wrong.select((F.col("_step") / steps).alias("threshold"), cost.alias("cost"), "false_positives", "false_negatives").orderBy(
+        "threshold"
+    )
 
 
 def _yes(label: str, positive: Any) -> Column:
@@ -118,11 +151,19 @@ def _yes(label: str, positive: Any) -> Column:
 
 def _counts(predictions: DataFrame, label: str, score: str, positive: Any, slices: Sequence[str]) -> DataFrame:
     need(predictions, (label, score), where="evaluate.binary")
-    names = [F.concat(F.lit(f"{n}="), F.coalesce(col(n).cast("string"), F.lit("null"))) for n in need(predictions, slices, where="evaluate slices")]
+    names = [
+        F.concat(F.lit(f"{n}="), F.coalesce(col(n).cast("string"), F.lit("null")))
+        for n in need(predictions, slices, where="evaluate slices")
+    ]
     rounded = F.round(col(score).cast("double"), DIGITS).alias("score")
-    counted = predictions.where(col(label).isNotNull()).groupBy(
-        *[name.alias(f"_{i}") for i, name in enumerate(names)], rounded, _yes(label, positive)).agg(F.count(F.lit(1)).alias("n"))
-    each = counted.select(F.explode(F.array(F.lit("all"), *(F.col(f"_{i}") for i in range(len(names))))).alias("slice"), "score", "yes", "n")
+    counted = (
+        predictions.where(col(label).isNotNull())
+        .groupBy(*[name.alias(f"_{i}") for i, name in enumerate(names)], rounded, _yes(label, positive))
+        .agg(F.count(F.lit(1)).alias("n"))
+    )
+    each = counted.select(
+        F.explode(F.array(F.lit("all"), *(F.col(f"_{i}") for i in range(len(names))))).alias("slice"), "score", "yes", "n"
+    )
     return each.groupBy("slice", "score", "yes").agg(F.sum("n").alias("n"))
 
 
@@ -142,7 +183,9 @@ def _figures(threshold: float, costs: Any, rounds: int, level: float, seed: int,
 def _differences(threshold: float, rounds: int, level: float, seed: int, rows: Any) -> Any:
     import numpy as np
 
-    wide = rows.pivot_table(index=["_0", "_1"], columns="yes", values="n", aggfunc="sum", fill_value=0).reindex(columns=[True, False], fill_value=0)
+    wide = rows.pivot_table(index=["_0", "_1"], columns="yes", values="n", aggfunc="sum", fill_value=0).reindex(
+        columns=[True, False], fill_value=0
+    )
     sides = [np.unique(wide.index.get_level_values(i), return_inverse=True) for i in (0, 1)]
 
     def difference(p: Any, n: Any) -> dict[str, float]:
@@ -154,7 +197,9 @@ def _differences(threshold: float, rounds: int, level: float, seed: int, rows: A
 
 
 def _table(rows: Any) -> Any:
-    wide = rows.pivot_table(index="score", columns="yes", values="n", aggfunc="sum", fill_value=0).reindex(columns=[True, False], fill_value=0)
+    wide = rows.pivot_table(index="score", columns="yes", values="n", aggfunc="sum", fill_value=0).reindex(
+        columns=[True, False], fill_value=0
+    )
     return wide.index.to_numpy(), (wide[True].to_numpy(), wide[False].to_numpy())
 
 

@@ -59,7 +59,9 @@ def out_of_time(parts: DataFrame, at: str) -> DataFrame:
     test, time = F.col(SPLIT) == TEST, col(at)
     first = _labelled(parts).agg(F.min(F.when(test, time)).alias("_first"))
     late = (F.col(SPLIT) == TRAIN) & (time.isNull() | (time >= F.col("_first")))
-    found = _labelled(parts).crossJoin(F.broadcast(first)).agg(F.count(F.when(late, 1)).alias("n"), F.first("_first").cast("string").alias("t"))
+    found = (
+        _labelled(parts).crossJoin(F.broadcast(first)).agg(F.count(F.when(late, 1)).alias("n"), F.first("_first").cast("string").alias("t"))
+    )
     said = F.format_string(f"%d train rows are not before the test part, which begins at %s of {at}", "n", "t")
     return _found(found, "out_of_time", F.col("n") > 0, said)
 
@@ -68,8 +70,14 @@ def from_the_future(parts: DataFrame, at: str, stamps: Mapping[str, str]) -> Dat
     """Rows with a feature that was known only after their time."""
     named = list(stamps.items())
     late = [F.count(F.when(col(stamp) > col(at), 1)).alias(f"_{i}") for i, (_, stamp) in enumerate(named)]
-    each = F.explode(F.array(*(F.struct(F.lit(feature).alias("feature"), F.lit(stamp).alias("stamp"), F.col(f"_{i}").alias("n"))
-                               for i, (feature, stamp) in enumerate(named))))
+    each = F.explode(
+        F.array(
+            *(
+                F.struct(F.lit(feature).alias("feature"), F.lit(stamp).alias("stamp"), F.col(f"_{i}").alias("n"))
+                for i, (feature, stamp) in enumerate(named)
+            )
+        )
+    )
     found = _labelled(parts).agg(*late).select(each.alias("_")).select("_.*")
     said = F.format_string(f"feature %s was known only after {at} in %d rows (by %s)", "feature", "n", "stamp")
     return _found(found, "from_the_future", F.col("n") > 0, said)
@@ -88,19 +96,27 @@ def tells_the_label(parts: DataFrame, features: Sequence[str], target: str, *, m
     known = _labelled(parts)
     numeric = [n for n in some if isinstance(type_of(parts, n), T.NumericType | T.DateType | T.TimestampType | T.TimestampNTZType)]
     train = F.col(SPLIT) == TRAIN
-    cuts = [F.percentile_approx(F.when(train, _number(known, n)), [i / BINS for i in range(1, BINS)], 1000).alias(f"_c{some.index(n)}")
-            for n in numeric]
+    cuts = [
+        F.percentile_approx(F.when(train, _number(known, n)), [i / BINS for i in range(1, BINS)], 1000).alias(f"_c{some.index(n)}")
+        for n in numeric
+    ]
     placed = known.crossJoin(F.broadcast(known.agg(*cuts))) if cuts else known
     places = [F.struct(F.lit(i).alias("f"), _bin(known, n, f"_c{i}") if n in numeric else _bucket(n)) for i, n in enumerate(some)]
     each = placed.select((F.col(SPLIT) == TEST).alias("test"), col(target).alias("y"), F.explode(F.array(*places)).alias("_"))
-    counts = each.groupBy("_.f", "_.p").agg(*(F.count(F.when((F.col("test") == side) & (F.col("y") == y), 1)).alias(f"{name}{y}")
-                                            for name, side in (("train", False), ("test", True)) for y in (0, 1)))
+    counts = each.groupBy("_.f", "_.p").agg(
+        *(
+            F.count(F.when((F.col("test") == side) & (F.col("y") == y), 1)).alias(f"{name}{y}")
+            for name, side in (("train", False), ("test", True))
+            for y in (0, 1)
+        )
+    )
     whole = Window.partitionBy("f")
     totalled = counts.select("*", *(F.sum(n).over(whole).alias(f"all_{n}") for n in ("train0", "train1", "test0", "test1")))
     means_one = F.col("train1") * F.col("all_train0") > F.col("train0") * F.col("all_train1")
     recalls = totalled.groupBy("f").agg(
         (F.sum(F.when(means_one, F.col("test1")).otherwise(0)) / F.first("all_test1")).alias("r1"),
-        (F.sum(F.when(~means_one, F.col("test0")).otherwise(0)) / F.first("all_test0")).alias("r0"))
+        (F.sum(F.when(~means_one, F.col("test0")).otherwise(0)) / F.first("all_test0")).alias("r0"),
+    )
     names = F.element_at(F.array(*(F.lit(n) for n in some)), F.col("f") + 1)
     said = F.format_string("feature %s alone tells the label in %.1f %% of both classes", names, 50 * (F.col("r1") + F.col("r0")))
     return _found(recalls, "tells_the_label", (F.col("r1") + F.col("r0")) / 2 >= most, said)
@@ -108,6 +124,7 @@ def tells_the_label(parts: DataFrame, features: Sequence[str], target: str, *, m
 
 def changed(parts: DataFrame, without: DataFrame, features: Sequence[str]) -> DataFrame:
     """Train rows whose features are others when `build` is given no test rows: `without` are the examples made so."""
+
     def hashed(rows: DataFrame, sign: int) -> DataFrame:
         return rows.select(F.xxhash64(*(_steady(rows, n) for n in features)).alias("_key"), F.lit(sign).alias("_sign"))
 

@@ -11,13 +11,29 @@ from typing import Any
 
 __all__ = ["BINARY", "binary", "intervals"]
 
-BINARY = ("roc_auc", "average_precision", "log_loss", "brier", "calibration_error", "accuracy", "precision", "recall", "f1", "positive_rate",
-          "cost")
+BINARY = (
+    "roc_auc",
+    "average_precision",
+    "log_loss",
+    "brier",
+    "calibration_error",
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "positive_rate",
+    "cost",
+)
 """The figures, in the order in which they are told; `cost` where the costs are given."""
 
 
 def binary(
-    score: Any, positives: Any, negatives: Any, *, threshold: float = 0.5, costs: tuple[float, float] | None = None,
+    score: Any,
+    positives: Any,
+    negatives: Any,
+    *,
+    threshold: float = 0.5,
+    costs: tuple[float, float] | None = None,
 ) -> dict[str, float]:
     """The figures of `BINARY`; NaN where one is not defined (no positives, or no negatives).
 
@@ -47,15 +63,25 @@ def binary(
         called = np.asarray(score) >= threshold
         tp, fp = p[called].sum(), n[called].sum()
         fn, tn = all_p - tp, all_n - fp
-        found |= {"accuracy": (tp + tn) / total, "precision": tp / (tp + fp), "recall": tp / all_p, "f1": 2 * tp / (2 * tp + fp + fn),
-                  "positive_rate": all_p / total}
+        found |= {
+            "accuracy": (tp + tn) / total,
+            "precision": tp / (tp + fp),
+            "recall": tp / all_p,
+            "f1": 2 * tp / (2 * tp + fp + fn),
+            "positive_rate": all_p / total,
+        }
         if costs:
             found["cost"] = (costs[0] * fp + costs[1] * fn) / total
     return {name: float(value) for name, value in found.items()}
 
 
 def intervals(
-    figures: Callable[..., Mapping[str, float]], counts: tuple[Any, ...], *, rounds: int, level: float, seed: int,
+    figures: Callable[..., Mapping[str, float]],
+    counts: tuple[Any, ...],
+    *,
+    rounds: int,
+    level: float,
+    seed: int,
 ) -> dict[str, tuple[float, float]]:
     """The percentile interval of each figure over resamples of the rows (Efron 1979), by drawing their counts anew.
 
@@ -80,8 +106,10 @@ def intervals(
         for name, value in figures(*np.split(generator.multinomial(rows, share), cuts)).items():
             drawn.setdefault(name, []).append(value)
     tail = 100 * (1 - level) / 2
-    return {name: tuple(np.nanpercentile(values, [tail, 100 - tail])) if np.isfinite(values).any() else (float("nan"),) * 2
-            for name, values in drawn.items()}
+    return {
+        name: tuple(np.nanpercentile(values, [tail, 100 - tail])) if np.isfinite(values).any() else (float("nan"),) * 2
+        for name, values in drawn.items()
+    }
 
 
 def _ranking(p: Any, n: Any, all_p: float, all_n: float) -> dict[str, Any]:
@@ -100,5 +128,8 @@ def _probabilities(score: Any, p: Any, n: Any, total: float) -> dict[str, Any]:
     inside = np.clip(score, least, 1 - least)
     bins = np.minimum((score * 10).astype(int), 9)
     gap = np.bincount(bins, weights=(p + n) * score, minlength=10) - np.bincount(bins, weights=p, minlength=10)
-    return {"log_loss": -(p * np.log(inside) + n * np.log1p(-inside)).sum() / total,
-            "brier": (p * (1 - score) ** 2 + n * score ** 2).sum() / total, "calibration_error": np.abs(gap).sum() / total}
+    return {
+        "log_loss": -(p * np.log(inside) + n * np.log1p(-inside)).sum() / total,
+        "brier": (p * (1 - score) ** 2 + n * score**2).sum() / total,
+        "calibration_error": np.abs(gap).sum() / total,
+    }

@@ -28,7 +28,10 @@ def scored(rows: DataFrame, model: PipelineModel, threshold: float) -> DataFrame
 
     made = model.transform(rows)
     if "probability" not in made.columns:
-        raise UsageError("the model gives no probability", reason="no_probability",
-                         hint="end the pipeline with a classifier of spark.ml that has one, such as LogisticRegression")
+        raise UsageError(
+            "the model gives no probability",
+            reason="no_probability",
+            hint="end the pipeline with a classifier of spark.ml that has one, such as LogisticRegression",
+        )
     score = vector_to_array(F.col("probability"))[1]
     return made.select(*cols(rows.columns), score.alias(SCORE)).withColumn(PREDICTION, (F.col(SCORE) >= threshold).cast("double"))

@@ -65,7 +65,11 @@ class Split:
     def describe(self) -> str:
         """The split in a line, for a card or a report."""
         if self.at:
-            return f"by time: test from {self.cut!r} of {self.at} on" if self.cut else f"by time: the last {self.test:.3g} of {self.at} as test"
+            return (
+                f"by time: test from {self.cut!r} of {self.at} on"
+                if self.cut
+                else f"by time: the last {self.test:.3g} of {self.at} as test"
+            )
         within = f", in each {', '.join(self.by)}" if self.by else ""
         return f"{100 * self.test:.3g} % test by hash of {', '.join(self.keys) or 'the normalised features'}{within}"
 
@@ -110,7 +114,7 @@ def folds(examples: DataFrame, *, k: int, keys: str | Sequence[str], by: str | S
 
 
 def normalised(examples: DataFrame, names: Sequence[str]) -> list[Column]:
-    """The columns in the form in which two of them are the same example: text in lower case, with single blanks, without those at the ends."""
+    """The columns in the form in which two of them are the same example: text in lower case, with single blanks, trimmed."""
     found = []
     for name in names:
         value = col(name)
@@ -145,13 +149,25 @@ def as_of(df: DataFrame, table: DataFrame, *, on: str | Sequence[str], at: str, 
     need(table, [*keys, stamp], where="splits.as_of table")
     wanted = need(table, columns, where="splits.as_of columns", some=True)
     free(df, wanted, where="splits.as_of")
-    ours = df.select(*[col(n).alias(f"_k{i}") for i, n in enumerate(keys)], col(at).alias("_t"), F.lit(1).alias("_mine"),
-                     F.struct(*(col(n) for n in df.columns)).alias("_row"), F.lit(None).cast(_struct(table, wanted)).alias("_known"))
+    ours = df.select(
+        *[col(n).alias(f"_k{i}") for i, n in enumerate(keys)],
+        col(at).alias("_t"),
+        F.lit(1).alias("_mine"),
+        F.struct(*(col(n) for n in df.columns)).alias("_row"),
+        F.lit(None).cast(_struct(table, wanted)).alias("_known"),
+    )
     theirs = table.where(col(stamp).isNotNull()).select(
-        *[col(n).alias(f"_k{i}") for i, n in enumerate(keys)], col(stamp).alias("_t"), F.lit(0).alias("_mine"),
-        F.lit(None).cast(ours.schema["_row"].dataType).alias("_row"), F.struct(*(col(n) for n in wanted)).alias("_known"))
-    order = Window.partitionBy(*(f"_k{i}" for i in range(len(keys)))).orderBy("_t", "_mine", "_known").rowsBetween(
-        Window.unboundedPreceding, Window.currentRow)
+        *[col(n).alias(f"_k{i}") for i, n in enumerate(keys)],
+        col(stamp).alias("_t"),
+        F.lit(0).alias("_mine"),
+        F.lit(None).cast(ours.schema["_row"].dataType).alias("_row"),
+        F.struct(*(col(n) for n in wanted)).alias("_known"),
+    )
+    order = (
+        Window.partitionBy(*(f"_k{i}" for i in range(len(keys))))
+        .orderBy("_t", "_mine", "_known")
+        .rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    )
     seen = ours.unionByName(theirs).withColumn("_last", F.last("_known", ignorenulls=True).over(order)).where(F.col("_mine") == 1)
     some = F.lit(True)
     for i in range(len(keys)):
@@ -195,7 +211,11 @@ def _timed(examples: DataFrame, at: str, cut: str, test: float) -> DataFrame:
     kind = type_of(examples, at)
     if cut:
         return examples.withColumn(SPLIT, _side(F.coalesce(col(at) >= F.lit(cut).cast(kind), F.lit(False))))
-    number = col(at).cast("timestamp").cast("double") if isinstance(kind, T.DateType | T.TimestampType | T.TimestampNTZType) else col(at).cast("double")
+    number = (
+        col(at).cast("timestamp").cast("double")
+        if isinstance(kind, T.DateType | T.TimestampType | T.TimestampNTZType)
+        else col(at).cast("double")
+    )
     ends = examples.agg(F.min(number).alias("_min"), F.max(number).alias("_max"))
     width = F.greatest((F.col("_max") - F.col("_min")) / (_PLACES - 1), F.lit(1e-9))
     placed = examples.withColumn("_number", number).crossJoin(F.broadcast(ends))

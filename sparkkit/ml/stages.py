@@ -74,8 +74,13 @@ class Clip(Estimator[ClipModel], HasInputCols, HasOutputCols, DefaultParamsReada
     low = Param(Params._dummy(), "low", "the lower quantile, 0 to 1", TypeConverters.toFloat)
     high = Param(Params._dummy(), "high", "the upper quantile, 0 to 1", TypeConverters.toFloat)
 
-    def __init__(self, inputCols: Sequence[str] = (), outputCols: Sequence[str] = (),  # noqa: N803, as Spark's own
-                 low: float = 0.01, high: float = 0.99) -> None:
+    def __init__(
+        self,
+        inputCols: Sequence[str] = (),  # noqa: N803, as Spark's own
+        outputCols: Sequence[str] = (),  # noqa: N803, as Spark's own
+        low: float = 0.01,
+        high: float = 0.99,
+    ) -> None:
         super().__init__()
         if not 0 <= low < high <= 1:
             raise UsageError(f"Clip: the quantiles are {low} and {high}", hint="give two of 0 to 1, the lower one first")
@@ -113,6 +118,13 @@ class DateParts(Transformer, HasInputCols, HasOutputCols, DefaultParamsReadable[
 
 
 def _part(time: Column, part: str) -> Column:
-    known: dict[str, Any] = {"year": F.year, "month": F.month, "day": F.dayofmonth, "hour": F.hour, "minute": F.minute,
-                             "day_of_year": F.dayofyear, "weekday": F.weekday}
+    known: dict[str, Any] = {
+        "year": F.year,
+        "month": F.month,
+        "day": F.dayofmonth,
+        "hour": F.hour,
+        "minute": F.minute,
+        "day_of_year": F.dayofyear,
+        "weekday": F.weekday,
+    }
     return known[part](time) if part in known else time.cast("timestamp").cast("double")

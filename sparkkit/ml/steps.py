@@ -27,8 +27,16 @@ class Step:
 
 
 def text(
-    column: str, *, words: Sequence[int] = (1, 2), characters: Sequence[int] = (), pattern: str = r"[a-z']+|[!?]+|\d+",
-    stop_words: Sequence[str] = (), least: int = 1, least_characters: int = 2, binary: bool = True, most: int = 1 << 18,
+    column: str,
+    *,
+    words: Sequence[int] = (1, 2),
+    characters: Sequence[int] = (),
+    pattern: str = r"[a-z']+|[!?]+|\d+",
+    stop_words: Sequence[str] = (),
+    least: int = 1,
+    least_characters: int = 2,
+    binary: bool = True,
+    most: int = 1 << 18,
 ) -> Step:
     """TF-IDF of n-grams of words, and of characters if asked for, each normed to length one.
 
@@ -57,7 +65,7 @@ def text(
 
 
 def categories(columns: Sequence[str], *, unseen: str = "keep", drop_last: bool = False) -> Step:
-    """One-hot columns of categories, the most frequent first; a category that was not seen, or null, is one of its own (`keep`), or fails."""
+    """One-hot columns of categories, the most frequent first; one that was not seen, or null, is a category of its own (`keep`), or fails."""
     from pyspark.ml.feature import OneHotEncoder, StringIndexer
 
     _some(columns, "steps.categories")
@@ -93,8 +101,14 @@ def dates(column: str, *, parts: Sequence[str], categorical: bool = False) -> St
     return Step((made, OneHotEncoder(inputCols=names, outputCols=hot, dropLast=False, handleInvalid="keep")), tuple(hot))
 
 
-def numbers(columns: Sequence[str], *, missing: str = "median", indicator: bool = False, clip: tuple[float, float] | None = None,
-            scale: str = "standard") -> Step:
+def numbers(
+    columns: Sequence[str],
+    *,
+    missing: str = "median",
+    indicator: bool = False,
+    clip: tuple[float, float] | None = None,
+    scale: str = "standard",
+) -> Step:
     """Numeric columns, filled, clipped and scaled, in one vector.
 
     Args:
@@ -154,8 +168,11 @@ def _grams(source: str, name: str, lengths: Sequence[int], least: int, binary: b
         tokens, counts = source if n == 1 else f"{name}{n}", f"{name}{n}_counts"
         stages.append(CountVectorizer(inputCol=tokens, outputCol=counts, minDF=float(least), binary=binary, vocabSize=most))
         counted.append(counts)
-    stages += [VectorAssembler(inputCols=counted, outputCol=f"{name}_all"), IDF(inputCol=f"{name}_all", outputCol=f"{name}_idf"),
-               Normalizer(inputCol=f"{name}_idf", outputCol=f"{name}_normed")]
+    stages += [
+        VectorAssembler(inputCols=counted, outputCol=f"{name}_all"),
+        IDF(inputCol=f"{name}_all", outputCol=f"{name}_idf"),
+        Normalizer(inputCol=f"{name}_idf", outputCol=f"{name}_normed"),
+    ]
     return Step(tuple(stages), (f"{name}_normed",))
 
 

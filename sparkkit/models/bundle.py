@@ -48,8 +48,11 @@ class Bundle:
         except ValueError as error:
             raise UsageError(f"{path / CARD} is not JSON: {error}", reason="wrong_model") from error
         if not isinstance(card, dict) or card.get("format") != FORMAT:
-            raise UsageError(f"{path / CARD} is not a model card of format {FORMAT}", reason="wrong_model",
-                             hint="save the model with this version of sparkkit")
+            raise UsageError(
+                f"{path / CARD} is not a model card of format {FORMAT}",
+                reason="wrong_model",
+                hint="save the model with this version of sparkkit",
+            )
         _compare(path, card["files"])
         return cls(path, card)
 
@@ -67,12 +70,18 @@ class Bundle:
         """
         fitted, here = str(self.card["packages"]["pyspark"]), spark.version
         if fitted.split(".")[0] != here.split(".")[0]:
-            raise ContractError(f"model {self.card['name']!r} was fitted on Spark {fitted}, and this is Spark {here}", reason="other_spark",
-                                hint="train it again on this Spark")
+            raise ContractError(
+                f"model {self.card['name']!r} was fitted on Spark {fitted}, and this is Spark {here}",
+                reason="other_spark",
+                hint="train it again on this Spark",
+            )
         for stage in stages(self.path / SPARK):
             if not stage.startswith(STAGES):
-                raise ContractError(f"model {self.card['name']!r} holds a stage {stage!r}, which is neither Spark's nor sparkkit's; "
-                                    "loading it would run that code", reason="foreign_stage")
+                raise ContractError(
+                    f"model {self.card['name']!r} holds a stage {stage!r}, which is neither Spark's nor sparkkit's; "
+                    "loading it would run that code",
+                    reason="foreign_stage",
+                )
         from pyspark.ml import PipelineModel
 
         return PipelineModel.load(f"file://{(self.path / SPARK).resolve()}")
@@ -88,8 +97,11 @@ def seal(path: Path, card: Mapping[str, Any]) -> Bundle:
 def hashes(path: Path) -> dict[str, str]:
     """The SHA-256 of each file below a folder by its relative path, but for the card and Hadoop's checksum files."""
     files = (file for file in sorted(path.rglob("*")) if file.is_file())
-    return {str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files
-            if file.name != CARD and not file.name.endswith(".crc") and file.name != "MLmodel"}
+    return {
+        str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in files
+        if file.name != CARD and not file.name.endswith(".crc") and file.name != "MLmodel"
+    }
 
 
 def stages(path: Path) -> list[str]:
@@ -100,8 +112,14 @@ def stages(path: Path) -> list[str]:
 
 def _compare(path: Path, promised: Mapping[str, str]) -> None:
     found = hashes(path)
-    for what, names in (("is missing", set(promised) - set(found)), ("was added", set(found) - set(promised)),
-                        ("was changed", {n for n in found if n in promised and found[n] != promised[n]})):
+    for what, names in (
+        ("is missing", set(promised) - set(found)),
+        ("was added", set(found) - set(promised)),
+        ("was changed", {n for n in found if n in promised and found[n] != promised[n]}),
+    ):
         if names:
-            raise ContractError(f"the model in {path} is not what was saved: {min(names)} {what}", reason="changed_model",
-                                hint="take another version, or train it again")
+            raise ContractError(
+                f"the model in {path} is not what was saved: {min(names)} {what}",
+                reason="changed_model",
+                hint="take another version, or train it again",
+            )

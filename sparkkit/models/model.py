@@ -53,7 +53,8 @@ class Model:
         free(df, ADDED, where=f"model {self.name!r}")
         version = F.lit(self.version).cast("int").alias("model_version")
         return scored(df, self.fitted, float(self.bundle.card["threshold"])).select(
-            "*", F.lit(self.name).alias("model"), version, F.lit(str(self.bundle.card["run"])).alias("model_run"))
+            "*", F.lit(self.name).alias("model"), version, F.lit(str(self.bundle.card["run"])).alias("model_run")
+        )
 
 
 def refuse_other(model: Model, df: DataFrame) -> None:
@@ -63,10 +64,15 @@ def refuse_other(model: Model, df: DataFrame) -> None:
         ContractError: with each column that is missing or of another type.
     """
     have = {f.name: f.dataType.simpleString() for f in df.schema.fields}
-    wrong = [f"{c.name} is {have.get(c.name, 'missing')}, not {c.type}" for c in model.bundle.contract.columns if have.get(c.name) != c.type]
+    wrong = [
+        f"{c.name} is {have.get(c.name, 'missing')}, not {c.type}" for c in model.bundle.contract.columns if have.get(c.name) != c.type
+    ]
     if wrong:
-        raise ContractError(f"model {model.name!r} reads another contract: {'; '.join(wrong)}", reason="other_contract",
-                            hint="give the input a contract with these columns, or train the model on this one")
+        raise ContractError(
+            f"model {model.name!r} reads another contract: {'; '.join(wrong)}",
+            reason="other_contract",
+            hint="give the input a contract with these columns, or train the model on this one",
+        )
 
 
 def load(spark: SparkSession, spec: str, home: Project, registry: str | None = None) -> Model:
@@ -83,7 +89,11 @@ def load(spark: SparkSession, spec: str, home: Project, registry: str | None = N
 
 
 def resolved(
-    spark: SparkSession, job: Job, params: Mapping[str, Any], home: Project, registry: str | None = None,
+    spark: SparkSession,
+    job: Job,
+    params: Mapping[str, Any],
+    home: Project,
+    registry: str | None = None,
 ) -> dict[str, Any]:
     """The parameters of a job, those that name a model with the model itself."""
     named = {o.parameter for o in job.options if o.kind == Model.option_kind}

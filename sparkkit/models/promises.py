@@ -37,9 +37,15 @@ class Promise:
         value = found[0] if found else None
         return {
             "success": value is not None and bool(_SIGNS[self.sign](value, self.bound)),
-            "expectation_config": {"type": "model_figure", "kwargs": {"metric": self.metric, "slice": self.slice, "of": self.end},
-                                   "meta": {"name": self.text, "severity": "fail"}, "severity": SEVERITY["fail"]},
-            "result": {"observed_value": value}, "meta": {"engine": "model", "of": "output metrics"}, "exception_info": dict(NO_ERROR),
+            "expectation_config": {
+                "type": "model_figure",
+                "kwargs": {"metric": self.metric, "slice": self.slice, "of": self.end},
+                "meta": {"name": self.text, "severity": "fail"},
+                "severity": SEVERITY["fail"],
+            },
+            "result": {"observed_value": value},
+            "meta": {"engine": "model", "of": "output metrics"},
+            "exception_info": dict(NO_ERROR),
         }
 
 
@@ -59,5 +65,8 @@ def promise(text: str) -> Promise:
         end, metric, piece, sign, bound = found.groups()
         return Promise(text.strip(), metric, piece or "all", end or "value", sign, float(bound))
     except ValueError:
-        raise UsageError(f"check {text!r} is not FIGURE >= NUMBER", reason="wrong_job",
-                         hint="write such as `roc_auc >= 0.75`, `low(roc_auc) >= 0.7` or `accuracy[source=yelp] >= 0.7`") from None
+        raise UsageError(
+            f"check {text!r} is not FIGURE >= NUMBER",
+            reason="wrong_job",
+            hint="write such as `roc_auc >= 0.75`, `low(roc_auc) >= 0.7` or `accuracy[source=yelp] >= 0.7`",
+        ) from None

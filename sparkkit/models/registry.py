@@ -67,8 +67,9 @@ class Registry:
                 with _alone(self.uri):
                     return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
         except ImportError as error:
-            raise UsageError(f"models are kept by MLflow, which is not installed ({error})", reason="no_mlflow",
-                             hint="pip install 'sparkkit[ml]'") from error
+            raise UsageError(
+                f"models are kept by MLflow, which is not installed ({error})", reason="no_mlflow", hint="pip install 'sparkkit[ml]'"
+            ) from error
 
     def register(self, bundle: Bundle, *, run: str, logical_id: str, wins: bool = False) -> Version:
         """A new version of a bundle, named `challenger`; the same version again for the same attempt.
@@ -81,8 +82,14 @@ class Registry:
         """
         name = str(bundle.card["name"])
         with self._asking():
-            known = [v for v in self._versions(name) if v.tags.get("sparkkit.logical_id") == logical_id and v.tags.get("sparkkit.run") == run]
-            return known[0] if known else self._new(bundle, name, {"sparkkit.run": run, "sparkkit.logical_id": logical_id, _WINS: str(wins).lower()})
+            known = [
+                v for v in self._versions(name) if v.tags.get("sparkkit.logical_id") == logical_id and v.tags.get("sparkkit.run") == run
+            ]
+            return (
+                known[0]
+                if known
+                else self._new(bundle, name, {"sparkkit.run": run, "sparkkit.logical_id": logical_id, _WINS: str(wins).lower()})
+            )
 
     def promote_winner(self, name: str, logical_id: str) -> Version | None:
         """Makes the version of that attempt the champion, if it won and was not made so yet; None where there is none."""
@@ -138,8 +145,11 @@ class Registry:
         if not found:
             names = self.names()
             close = nearest(name, names)
-            raise UsageError(f"no model {name!r} in {self.uri}", reason="unknown_model",
-                             hint=f"did you mean {close!r}?" if close else f"there {'are ' + ', '.join(names) if names else 'is none yet'}")
+            raise UsageError(
+                f"no model {name!r} in {self.uri}",
+                reason="unknown_model",
+                hint=f"did you mean {close!r}?" if close else f"there {'are ' + ', '.join(names) if names else 'is none yet'}",
+            )
         return found
 
     def version(self, spec: str) -> Version:
@@ -156,8 +166,11 @@ class Registry:
             if one.number == int(said["version"]) if said["version"] else alias in one.aliases:
                 return one
         what = f"version {said['version']}" if said["version"] else alias
-        raise UsageError(f"model {name!r} has no {what}", reason="unknown_model",
-                         hint=f"`sparkkit models show {name}` lists its versions; `sparkkit models promote` makes a champion")
+        raise UsageError(
+            f"model {name!r} has no {what}",
+            reason="unknown_model",
+            hint=f"`sparkkit models show {name}` lists its versions; `sparkkit models promote` makes a champion",
+        )
 
     def champion_or_newest(self, spec: str) -> Version:
         """As `version`, but a name alone is the newest version where there is no champion."""
@@ -189,8 +202,9 @@ class Registry:
         client.set_terminated(run.info.run_id)
         if name not in self.names():
             client.create_registered_model(name)
-        made = client.create_model_version(name, f"{run.info.artifact_uri}/model", run.info.run_id,
-                                           tags={**tags, "sparkkit.figures": json.dumps(card["metrics"])})
+        made = client.create_model_version(
+            name, f"{run.info.artifact_uri}/model", run.info.run_id, tags={**tags, "sparkkit.figures": json.dumps(card["metrics"])}
+        )
         client.set_registered_model_alias(name, CHALLENGER, made.version)
         return _version(made, self._aliases(name))
 
@@ -220,8 +234,11 @@ class Registry:
         except SparkkitError:
             raise
         except Exception as error:
-            raise InfrastructureError(f"the registry of models at {self.uri} failed: {str(error).strip().splitlines()[0][:300]}",
-                                      reason="registry_failed", hint="look whether it is there and can be written, then run again") from error
+            raise InfrastructureError(
+                f"the registry of models at {self.uri} failed: {str(error).strip().splitlines()[0][:300]}",
+                reason="registry_failed",
+                hint="look whether it is there and can be written, then run again",
+            ) from error
 
 
 def where(home: Project, said: str | None = None) -> Registry:

@@ -19,10 +19,17 @@ from sparkkit.training import Training
 np = pytest.importorskip("numpy")
 
 FEATURES = ("amount", "night", "risk")
-CONTRACT = Contract("payments", (
-    Column("id", "bigint", key=1), Column("paid_at", "timestamp"), Column("amount", "double"), Column("night", "int"),
-    Column("state", "string", tags=("after_outcome",)), Column("back", "int"),
-))
+CONTRACT = Contract(
+    "payments",
+    (
+        Column("id", "bigint", key=1),
+        Column("paid_at", "timestamp"),
+        Column("amount", "double"),
+        Column("night", "int"),
+        Column("state", "string", tags=("after_outcome",)),
+        Column("back", "int"),
+    ),
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +37,13 @@ def payments(spark):
     """600 payments, an hour apart: the likelier taken back the greater the amount and the risk; 60 customers, each for some days."""
     chance = F.lit(0.08) + F.col("amount") / 200 + F.col("night") * 0.2 + F.col("risk") * 0.2
     rows = spark.range(600).select(
-        "id", F.floor(F.col("id") / 10).alias("customer"), F.timestamp_seconds(1_767_225_600 + F.col("id") * 3600).alias("paid_at"),
-        F.round(F.rand(1) * 100, 2).alias("amount"), (F.col("id") % 24 < 6).cast("int").alias("night"), F.round(F.rand(2), 3).alias("risk"))
+        "id",
+        F.floor(F.col("id") / 10).alias("customer"),
+        F.timestamp_seconds(1_767_225_600 + F.col("id") * 3600).alias("paid_at"),
+        F.round(F.rand(1) * 100, 2).alias("amount"),
+        (F.col("id") % 24 < 6).cast("int").alias("night"),
+        F.round(F.rand(2), 3).alias("risk"),
+    )
     known = rows.withColumn("risk_at", F.col("paid_at") - F.expr("interval 1 day"))
     labelled = known.withColumn("back", (F.rand(3) < chance).cast("int"))
     return labelled.withColumn("state", F.when(F.col("back") == 1, "returned").otherwise("delivered")).persist()
@@ -56,8 +68,16 @@ def pipeline(features, *before):
 
 
 def training(**more: Any) -> Training:
-    right: Mapping[str, Any] = {"build": build, "fit": fit, "label": "back", "features": FEATURES, "at": "paid_at",
-                                "split": Split(at="paid_at"), "stamps": {"risk": "risk_at"}, "entity": ("customer",)}
+    right: Mapping[str, Any] = {
+        "build": build,
+        "fit": fit,
+        "label": "back",
+        "features": FEATURES,
+        "at": "paid_at",
+        "split": Split(at="paid_at"),
+        "stamps": {"risk": "risk_at"},
+        "entity": ("customer",),
+    }
     return Training(**{**right, **more}, name="train_fraud")
 
 
@@ -72,8 +92,14 @@ def train(spark, job: Training, payments):
 
 def test_the_right_training_passes(spark, payments):
     learned = train(spark, training(), payments)
-    assert learned.rows == {"examples": 600, "unlabelled": 0, "train": 480, "test": 120,
-                            "train_positives": learned.rows["train_positives"], "test_positives": learned.rows["test_positives"]}
+    assert learned.rows == {
+        "examples": 600,
+        "unlabelled": 0,
+        "train": 480,
+        "test": 120,
+        "train_positives": learned.rows["train_positives"],
+        "test_positives": learned.rows["test_positives"],
+    }
     assert 0.55 < learned.overall["roc_auc"] < 0.95
     assert not learned.findings
 
@@ -122,24 +148,43 @@ def reads_the_label(train, *, seed: int):
 
 LEAKS = {
     "a noisy copy of the label is a feature": (
-        {"build": noisy, "features": (*FEATURES, "noisy")}, "feature noisy alone tells the label in"),
+        {"build": noisy, "features": (*FEATURES, "noisy")},
+        "feature noisy alone tells the label in",
+    ),
     "a feature is missing where the label is 1": (
-        {"build": null_where_back, "features": (*FEATURES, "told")}, "feature told alone tells the label in 100.0 %"),
+        {"build": null_where_back, "features": (*FEATURES, "told")},
+        "feature told alone tells the label in 100.0 %",
+    ),
     "a feature is known only after the outcome": (
-        {"features": (*FEATURES, "state")}, "feature state of payments is known only after the outcome"),
+        {"features": (*FEATURES, "state")},
+        "feature state of payments is known only after the outcome",
+    ),
     "a key is a feature": ({"features": (*FEATURES, "id")}, "feature id is a key of payments"),
     "rows were doubled before the split": (
-        {"build": oversampled, "at": "", "stamps": {}, "entity": (), "split": Split(keys=("paid_at", "amount"), by=("back",)),
-         "features": ("amount",)}, "examples of the test part stand in the train part, too"),
-    "customers are on both sides": (
-        {"at": "", "stamps": {}, "split": Split(by=("back",))}, "values of customer are on both sides"),
+        {
+            "build": oversampled,
+            "at": "",
+            "stamps": {},
+            "entity": (),
+            "split": Split(keys=("paid_at", "amount"), by=("back",)),
+            "features": ("amount",),
+        },
+        "examples of the test part stand in the train part, too",
+    ),
+    "customers are on both sides": ({"at": "", "stamps": {}, "split": Split(by=("back",))}, "values of customer are on both sides"),
     "a split at random where time matters": ({"split": Split(by=("back",)), "entity": ()}, "train rows are not before the test part"),
     "a feature is stamped later than its row": (
         {"build": lambda payments: payments.withColumn("risk_at", F.col("paid_at") + F.expr("interval 1 hour"))},
-        "feature risk was known only after paid_at in 600 rows"),
-    "a mean over all rows is in the features": ({"build": mean_over_all}, "train rows have other features when the test rows are not there"),
+        "feature risk was known only after paid_at in 600 rows",
+    ),
+    "a mean over all rows is in the features": (
+        {"build": mean_over_all},
+        "train rows have other features when the test rows are not there",
+    ),
     "the label's rate over all rows is in the features": (
-        {"build": rate_of_customer, "features": (*FEATURES, "rate")}, "train rows have other features when the test rows are not there"),
+        {"build": rate_of_customer, "features": (*FEATURES, "rate")},
+        "train rows have other features when the test rows are not there",
+    ),
     "a stage was fitted before": ({"fit": fitted_by_hand}, "stage StringIndexerModel of the pipeline was fitted before"),
     "the label is read by a stage": ({"fit": reads_the_label}, "stage VectorAssembler reads back as a feature"),
 }

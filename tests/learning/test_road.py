@@ -37,21 +37,34 @@ def build(rows):
 def fit(train, *, regularisation: float = 0.01):
     from pyspark.ml.classification import LogisticRegression
 
-    return steps.pipeline(steps.numbers(["x"], indicator=True, scale="none"), steps.categories(["kind"]),
-                          model=LogisticRegression(regParam=regularisation, maxIter=10))
+    return steps.pipeline(
+        steps.numbers(["x"], indicator=True, scale="none"),
+        steps.categories(["kind"]),
+        model=LogisticRegression(regParam=regularisation, maxIter=10),
+    )
 
 
 def training(**more: Any) -> Training:
-    return Training(**{"build": build, "fit": fit, "label": "y", "features": ("x", "kind"), "split": Split(by=("y",)), "model": "toy",
-                       "checks": ("accuracy >= 0.6",), **more}, name="train_toy")
+    return Training(
+        **{
+            "build": build,
+            "fit": fit,
+            "label": "y",
+            "features": ("x", "kind"),
+            "split": Split(by=("y",)),
+            "model": "toy",
+            "checks": ("accuracy >= 0.6",),
+            **more,
+        },
+        name="train_toy",
+    )
 
 
 @pytest.fixture(scope="module")
 def stored(spark, tmp_path_factory) -> Path:
     """300 rows, 10 of them without a label: y follows x, and a little its kind."""
     path = tmp_path_factory.mktemp("toy") / "rows"
-    rows = spark.range(300).select(
-        "id", (F.rand(1) * 4 - 2).alias("x"), F.when(F.col("id") % 3 == 0, "a").otherwise("b").alias("kind"))
+    rows = spark.range(300).select("id", (F.rand(1) * 4 - 2).alias("x"), F.when(F.col("id") % 3 == 0, "a").otherwise("b").alias("kind"))
     y = (F.rand(2) < 1 / (1 + F.exp(-3 * F.col("x") - (F.col("kind") == "a").cast("int")))).cast("int")
     rows.withColumn("y", F.when(F.col("id") >= 10, y)).coalesce(1).write.parquet(str(path))
     return path
@@ -155,9 +168,10 @@ def test_what_was_won_is_promoted_by_the_retry_of_a_run_that_was_killed_before_i
         raise Killed
 
     job = training(model="late")
-    with monkeypatch.context() as patched, pytest.raises(Killed):
+    with monkeypatch.context() as patched:
         patched.setattr(Registry, "promote_winner", killed)
-        go(job, promote=True)
+        with pytest.raises(Killed):
+            go(job, promote=True)
     with pytest.raises(UsageError, match="no champion"):
         where(home).version("late")
     assert go(job, promote=True).status == "already_done"
@@ -210,10 +224,13 @@ def test_a_stage_of_foreign_code_is_not_loaded(copy, spark):
         bundle.load(spark)
 
 
-@pytest.mark.parametrize(("change", "said"), [
-    ({"positive": 7}, "no one of the 232 examples of the train part has y = 7"),
-    ({"features": ("x", "none")}, "no column 'none'"),
-])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"positive": 7}, "no one of the 232 examples of the train part has y = 7"),
+        ({"features": ("x", "none")}, "no column 'none'"),
+    ],
+)
 def test_what_can_not_be_trained_is_said(go, change, said):
     with pytest.raises((ContractError, UsageError), match=said):
         go(training(**change))

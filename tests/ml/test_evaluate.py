@@ -27,10 +27,15 @@ def test_figures_are_those_of_scikit_learn(spark, scored):
     found = {r.metric: r.value for r in evaluate.binary(frame(spark, *scored), label="label", threshold=0.4, rounds=0, seed=1).collect()}
     called = score >= 0.4
     expected = {
-        "roc_auc": sklearn.roc_auc_score(label, score), "average_precision": sklearn.average_precision_score(label, score),
-        "log_loss": sklearn.log_loss(label, score), "brier": sklearn.brier_score_loss(label, score),
-        "accuracy": sklearn.accuracy_score(label, called), "precision": sklearn.precision_score(label, called),
-        "recall": sklearn.recall_score(label, called), "f1": sklearn.f1_score(label, called), "positive_rate": label.mean(),
+        "roc_auc": sklearn.roc_auc_score(label, score),
+        "average_precision": sklearn.average_precision_score(label, score),
+        "log_loss": sklearn.log_loss(label, score),
+        "brier": sklearn.brier_score_loss(label, score),
+        "accuracy": sklearn.accuracy_score(label, called),
+        "precision": sklearn.precision_score(label, called),
+        "recall": sklearn.recall_score(label, called),
+        "f1": sklearn.f1_score(label, called),
+        "positive_rate": label.mean(),
     }
     assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-12)
 
@@ -47,8 +52,13 @@ def test_a_bootstrap_interval_is_near_the_textbook_one(scored):
     label, score = scored
     called = np.array([0.0, 1.0])
     right = (score >= 0.5) == label
-    low, high = metrics.intervals(lambda yes, no: {"share": yes.sum() / (yes.sum() + no.sum())},
-                                  (np.array([right.sum()]), np.array([(~right).sum()])), rounds=2000, level=0.95, seed=2)["share"]
+    low, high = metrics.intervals(
+        lambda yes, no: {"share": yes.sum() / (yes.sum() + no.sum())},
+        (np.array([right.sum()]), np.array([(~right).sum()])),
+        rounds=2000,
+        level=0.95,
+        seed=2,
+    )["share"]
     share, width = right.mean(), 1.96 * (right.mean() * (1 - right.mean()) / len(right)) ** 0.5
     assert called.any() and (low, high) == pytest.approx((share - width, share + width), abs=0.003)
 
@@ -57,7 +67,9 @@ def test_each_slice_has_its_own_figures(spark, scored):
     rows = frame(spark, *scored)
     both = evaluate.binary(rows, label="label", slices=["side"], rounds=0, seed=1)
     alone = evaluate.binary(rows.where("side = 'left'"), label="label", rounds=0, seed=1)
-    assert {(r.metric, r.value, r.rows) for r in both.collect() if r.slice == "side=left"} == {(r.metric, r.value, r.rows) for r in alone.collect()}
+    assert {(r.metric, r.value, r.rows) for r in both.collect() if r.slice == "side=left"} == {
+        (r.metric, r.value, r.rows) for r in alone.collect()
+    }
 
 
 def test_rows_without_a_label_are_left_out(spark):
@@ -80,18 +92,25 @@ def test_a_score_that_is_no_probability_fails(spark, score):
 
 def test_a_score_is_not_better_than_itself(spark, scored):
     rows = frame(spark, *scored).withColumn("same", F.col("score"))
-    assert {(r.value, r.low, r.high) for r in evaluate.paired(rows, label="label", ours="score", theirs="same", rounds=50, seed=1).collect()} == {(0, 0, 0)}
+    assert {
+        (r.value, r.low, r.high) for r in evaluate.paired(rows, label="label", ours="score", theirs="same", rounds=50, seed=1).collect()
+    } == {(0, 0, 0)}
 
 
 def test_a_worse_score_is_worse_beyond_doubt(spark, scored):
     rows = frame(spark, *scored).withColumn("noise", F.round(F.col("score") / 2 + F.rand(3) / 2, 3))
-    found = {r.metric: r for r in evaluate.paired(rows, label="label", ours="noise", theirs="score", rounds=200, seed=1).collect()}["roc_auc"]
+    found = {r.metric: r for r in evaluate.paired(rows, label="label", ours="noise", theirs="score", rounds=200, seed=1).collect()}[
+        "roc_auc"
+    ]
     assert found.high < 0
 
 
 def test_calibration_tells_the_share_of_each_bin(spark):
     rows = spark.createDataFrame([(1, 0.95), (0, 0.91), (0, 0.05), (1, 1.0)], "label int, score double")
-    assert [(r.bin, r.rows, round(r.observed, 3)) for r in evaluate.calibration(rows, label="label").collect()] == [(0.0, 1, 0.0), (0.9, 3, 0.667)]
+    assert [(r.bin, r.rows, round(r.observed, 3)) for r in evaluate.calibration(rows, label="label").collect()] == [
+        (0.0, 1, 0.0),
+        (0.9, 3, 0.667),
+    ]
 
 
 def test_the_cost_curve_weighs_both_mistakes(spark):

@@ -85,7 +85,9 @@ def test_as_of_sees_what_was_known_at_that_time(spark):
     pay = spark.createDataFrame([("a", 1), ("a", 4), ("a", 5), ("b", 9), (None, 9)], "who string, t int")
     risk = spark.createDataFrame([("a", 4, 0.1), ("a", 5, None), ("a", 6, 0.5), (None, 1, 0.7)], "who string, since int, risk double")
     found = pay.transform(as_of, risk, on="who", at="t", stamp="since", columns=["risk"]).collect()
-    assert sorted(map(tuple, found), key=str) == sorted([("a", 1, None), ("a", 4, 0.1), ("a", 5, None), ("b", 9, None), (None, 9, None)], key=str)
+    assert sorted(map(tuple, found), key=str) == sorted(
+        [("a", 1, None), ("a", 4, 0.1), ("a", 5, None), ("b", 9, None), (None, 9, None)], key=str
+    )
 
 
 @pytest.mark.parametrize("options", [{"test": 0}, {"test": 1.5}, {"cut": "2026"}, {"at": "t", "keys": "k"}])
