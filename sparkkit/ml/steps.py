@@ -65,7 +65,7 @@ def text(
 
 
 def categories(columns: Sequence[str], *, unseen: str = "keep", drop_last: bool = False) -> Step:
-    """One-hot columns of categories, the most frequent first; one that was not seen, or null, is a category of its own (`keep`), or fails."""
+    """One-hot columns of categories, the most frequent first; what was not seen, or null, is one of its own (`keep`), or fails."""
     from pyspark.ml.feature import OneHotEncoder, StringIndexer
 
     _some(columns, "steps.categories")
