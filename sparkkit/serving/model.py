@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -61,6 +62,11 @@ class Model:
     hidden: frozenset[str]
     about: Mapping[str, Any]
     since: str
+
+    @cached_property
+    def headers(self) -> list[tuple[str, str]]:
+        """What the model is, on every answer: `X-Model`, `X-Version`, `X-Run`."""
+        return [(f"X-{name.title()}", str(value).encode("ascii", "replace").decode()) for name, value in self.about.items()]
 
     @classmethod
     def load(cls, bundle: Bundle, *, spark: bool = False) -> Model:

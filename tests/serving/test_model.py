@@ -132,7 +132,7 @@ def test_callers_are_forgotten_before_there_are_too_many(monkeypatch):
 
 
 def test_a_log_that_can_not_keep_up_counts_what_is_lost(tmp_path, monkeypatch):
-    monkeypatch.setattr(predictions.Log, "_run", lambda self: None)
+    monkeypatch.setattr(predictions, "PAUSE", 3600)
     log = predictions.Log(tmp_path, waiting=2)
     for number in range(5):
         log.put({"n": number})
