@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sparkkit.errors import SparkkitError, UsageError, nearest
-from sparkkit.verbs import logs, quality, repair, rollback, runs, schemas, serve, why
+from sparkkit.verbs import logs, models, quality, repair, rollback, runs, schemas, serve, why
 
 PASS_ON = {
     "run": ("JOB [job options]", "run a job; `sparkkit run JOB --help` lists its options"),
@@ -78,6 +78,7 @@ def parser() -> argparse.ArgumentParser:
     why.add(verbs)
     logs.add(verbs)
     rollback.add(verbs)
+    models.add(verbs)
     serve.add(verbs)
     init = verbs.add_parser("init", help="a new project in an empty folder, or a new job in a project; it runs and has a passing test")
     init.add_argument("name", nargs="?", default="", help="the new job's name (default: a project with the job word_count)")
@@ -209,6 +210,7 @@ VERBS: dict[str, Callable[..., int]] = {
     **why.VERBS,
     **logs.VERBS,
     **rollback.VERBS,
+    **models.VERBS,
     **serve.VERBS,
     **repair.VERBS,
     "init": _init,

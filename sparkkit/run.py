@@ -90,6 +90,7 @@ def _locked(
     done_by = None if request.again else place.done_by(who, targets)
     if done_by:
         record.status = "already_done"
+        _settle_champion(request, who.logical_id)
         record.message = f"run {done_by} has done this: the same inputs, parameters, settings and code; --again runs it nevertheless"
         return {}
     for target in targets.values():
@@ -119,6 +120,7 @@ def _locked(
             record.outputs[name] |= {"files": done.files, "bytes": done.bytes, "partitions": done.published or None,
                                      "generation": generations.get(name)}
             record.outputs[name] |= done.committed.figures if done.committed else {}
+        _settle_champion(request, who.logical_id)
     return staged
 
 
@@ -131,8 +133,16 @@ def _learned(
     from sparkkit.learning import road  # here, so that other jobs do not pay for it
     from sparkkit.models import registry
 
-    there = registry.where(request.project)
+    there = registry.where(request.project, request.conf.run.get("registry"))
     return road.begin(spark, request.job, request.params, record, there, contracts, taken, closed)
+
+
+def _settle_champion(request: Request, logical_id: str) -> None:
+    """Promotes what a training won, once its outputs are published; a retry of one that was killed between the two does so, too."""
+    if isinstance(request.job, Training):
+        from sparkkit.models import registry
+
+        registry.where(request.project, request.conf.run.get("registry")).promote_winner(request.job.model, logical_id)
 
 
 def build(job: Job, frames: Mapping[str, DataFrame], params: Mapping[str, Any]) -> dict[str, DataFrame]:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 HOLDOUT, METRICS = "holdout", "metrics"
 """The outputs: the test part with its predictions, and the figures with their intervals."""
 
-TARGET, SCORE, PREDICTION = "target", "score", "prediction"
-"""The columns that a training adds: the label as 1.0 or 0.0, the probability of the positive class, and what was called."""
+TARGET = "target"
+"""The column that a training adds to the examples: the label as 1.0 or 0.0."""
 
 Params = Mapping[str, Any]
 

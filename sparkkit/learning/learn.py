@@ -13,8 +13,9 @@ from sparkkit.compat import is_connect
 from sparkkit.errors import ContractError, JobError, UsageError
 from sparkkit.learning import guard
 from sparkkit.ml import evaluate
+from sparkkit.ml.scoring import PREDICTION, SCORE, scored
 from sparkkit.ml.splits import SPLIT, TEST, TRAIN
-from sparkkit.training import HOLDOUT, METRICS, PREDICTION, SCORE, TARGET, Training
+from sparkkit.training import TARGET, Training
 from sparkkit.transforms.names import col, cols, free, need
 
 if TYPE_CHECKING:
@@ -26,10 +27,10 @@ MOST_FIGURES = 20_000
 
 @dataclass
 class Learned:
-    """What a training made: its model, its outputs, the figures, and how many examples there were on each side."""
+    """What a training made: its model, the test part with its predictions, the figures, and how many examples there were on each side."""
 
     model: PipelineModel
-    outputs: dict[str, DataFrame]
+    predicted: DataFrame
     figures: list[dict[str, Any]]
     rows: dict[str, int]
     train: DataFrame
@@ -68,45 +69,24 @@ def learn(spark: SparkSession, job: Training, examples: DataFrame, params: Mappi
         fitted = job.fitted(train, params)
         guard.pipeline(job, fitted)
         model = guard.fit(job, fitted, train)
-        predicted = predictions(job, model, test)
+        predicted = scored(test, model, job.cut)
         figures = _figures(job, predicted, seed)
     except BaseException:
         parts.unpersist()
         raise
-    outputs = {HOLDOUT: predicted, METRICS: spark.createDataFrame([tuple(f.values()) for f in figures], evaluate.METRICS)}
-    return Learned(model, outputs, figures, rows, train, test, parts, findings)
+    return Learned(model, predicted, figures, rows, train, test, parts, findings)
 
 
 def divided(job: Training, examples: DataFrame, seed: int) -> DataFrame:
     """The examples with `target` and `split`, in an order that is the same every time; `split` is null where the label is."""
-    need(examples, (job.label, *job.features, *job.entity, *job.slices, *job.stamps.values()), where=f"training {job.name!r}")
+    for names in ((job.label,), job.features, job.entity, job.slices, tuple(job.stamps.values())):
+        need(examples, names, where=f"training {job.name!r}")
     free(examples, [TARGET, SCORE, PREDICTION, SPLIT], where=f"training {job.name!r}")
     target = (col(job.label) == F.lit(job.positive)).cast("double")
     made = examples.withColumn(TARGET, target).transform(job.split.apply, features=job.features, seed=seed)
     sided = made.withColumn(SPLIT, F.when(F.col(TARGET).isNotNull(), F.col(SPLIT)))
     key = F.xxhash64(F.lit(seed), *cols(job.features))
     return sided.repartition(key).sortWithinPartitions(key, *[c for c in cols(_orderable(sided))])
-
-
-def predictions(job: Training, model: PipelineModel, rows: DataFrame) -> DataFrame:
-    """The rows with `score` and `prediction`, without the columns that stages of the model add.
-
-    Raises:
-        UsageError: the model gives no probability (`no_probability`).
-    """
-    return scored(rows, model, job.cut)
-
-
-def scored(rows: DataFrame, model: PipelineModel, threshold: float) -> DataFrame:
-    """Rows with the probability of class 1 as `score`, and `prediction` 1.0 where it is at least the threshold."""
-    from pyspark.ml.functions import vector_to_array
-
-    made = model.transform(rows)
-    if "probability" not in made.columns:
-        raise UsageError("the model gives no probability", reason="no_probability",
-                         hint="end the pipeline with a classifier of spark.ml that has one, such as LogisticRegression")
-    score = vector_to_array(F.col("probability"))[1]
-    return made.select(*cols(rows.columns), score.alias(SCORE)).withColumn(PREDICTION, (F.col(SCORE) >= threshold).cast("double"))
 
 
 def _orderable(frame: DataFrame) -> list[str]:

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkkit.learning import guard
+from sparkkit.learning import contest, guard
+from sparkkit.learning.contest import Verdict
 from sparkkit.learning.keep import Kept, keep
 from sparkkit.learning.learn import Learned, learn
 from sparkkit.ledger import Record
+from sparkkit.ml import evaluate
 from sparkkit.ml.splits import SPLIT, TEST
-from sparkkit.models.registry import CHAMPION, Registry, Version
+from sparkkit.models.registry import Registry
 from sparkkit.schema.contract import Contract
-from sparkkit.training import Training
+from sparkkit.training import HOLDOUT, METRICS, Training
 from sparkkit.transforms.names import cols
 
 if TYPE_CHECKING:
@@ -38,12 +40,14 @@ class Road:
     registry: Registry
     contracts: Mapping[str, Contract]
     learned: Learned
+    verdict: Verdict
     kept: Kept | None = None
 
     @property
     def outputs(self) -> dict[str, DataFrame]:
-        """The outputs, in the order that the job declares."""
-        return {name: self.learned.outputs[name] for name in self.job.outputs}
+        """The test part with its predictions, and the figures with those against the champion."""
+        metrics = self.spark.createDataFrame([tuple(f.values()) for f in self.learned.figures], evaluate.METRICS)
+        return {HOLDOUT: self.learned.predicted, METRICS: metrics.coalesce(1)}
 
     def results(self) -> list[dict[str, Any]]:
         """The verdicts on the figures, for the record's checks."""
@@ -53,9 +57,16 @@ class Road:
         """Saves the model and registers it, just before the outputs are published: a version that no alias names but `challenger`
         harms nobody if the publishing fails."""
         self.kept = keep(self.spark, self.job, self.learned, self.record, self.contracts, self.params, staging, data)
-        version = self.registry.register(self.kept.bundle, run=self.record.run_id, logical_id=str(self.record.logical_id))
-        self.record.model = {"name": version.name, "version": version.number, "champion": False, "registry": self.registry.uri,
-                             "rows": self.learned.rows, "metrics": self.learned.overall}
+        wins = bool(self.params["promote"]) and self.verdict.better
+        version = self.registry.register(self.kept.bundle, run=self.record.run_id, logical_id=str(self.record.logical_id), wins=wins)
+        self.record.model = {"name": version.name, "version": version.number, "champion": wins, "why": self.verdict.why,
+                             "registry": self.registry.uri, "rows": self.learned.rows, "metrics": self.learned.overall}
+
+    def close(self) -> None:
+        """Lets go of the examples and of the bundle's folder."""
+        self.learned.close()
+        if self.kept:
+            self.kept.close()
 
 
 def begin(
@@ -70,12 +81,14 @@ def begin(
     frames = {n: taken[n].passed for n in job.inputs}
     examples = job.examples(tuple(frames.values()), params)
     inputs = {n: contracts[n] for n in job.inputs if n in contracts}
-    tags = guard.refuse(job, list(by_contract(job, inputs)))
-    learned = learn(spark, job, examples, params, _again(job, frames, params, inputs))
+    tags = guard.refuse(job, by_contract(job, inputs))
+    learned = learn(spark, job, examples, params, without_test(job, frames, params, inputs))
     learned.findings += tags
     closed.callback(learned.close)
-    road = Road(spark, job, params, record, registry, inputs, learned)
-    closed.callback(lambda: road.kept.close() if road.kept else None)
+    judged = contest.against(*contest.champion(spark, registry, job), learned.predicted, job, int(params["seed"]))
+    learned.figures += [{**f, "slice": "less champion"} for f in judged.figures]
+    road = Road(spark, job, params, record, registry, inputs, learned, judged)
+    closed.callback(road.close)
     return road
 
 
@@ -92,12 +105,7 @@ def by_contract(job: Training, inputs: Mapping[str, Contract]) -> list[dict[str,
     return found
 
 
-def promoted(registry: Registry, version: Version) -> None:
-    """Makes a version the champion."""
-    registry.alias(version.name, CHAMPION, version.number)
-
-
-def _again(job: Training, frames: Mapping[str, DataFrame], params: Mapping[str, Any], inputs: Mapping[str, Contract]) -> guard.Again | None:
+def without_test(job: Training, frames: Mapping[str, DataFrame], params: Mapping[str, Any], inputs: Mapping[str, Contract]) -> guard.Again | None:
     """How the examples are made without the test part's rows: these are known in an input by its key, or by the features themselves."""
     keys = next(((n, c.keys) for n, c in inputs.items() if c.keys and n in frames), None)
     if keys is None:

@@ -15,7 +15,7 @@ from sparkkit.errors import UsageError
 if TYPE_CHECKING:
     from pyspark.ml import Pipeline
 
-__all__ = ["Step", "categories", "numbers", "pipeline", "text"]
+__all__ = ["Step", "categories", "dates", "logarithm", "numbers", "pipeline", "text"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,33 @@ def categories(columns: Sequence[str], *, unseen: str = "keep", drop_last: bool 
     indexed, hot = [f"{c}_index" for c in columns], [f"{c}_hot" for c in columns]
     indexer = StringIndexer(inputCols=list(columns), outputCols=indexed, handleInvalid=unseen, stringOrderType="frequencyDesc")
     return Step((indexer, OneHotEncoder(inputCols=indexed, outputCols=hot, dropLast=drop_last, handleInvalid=unseen)), tuple(hot))
+
+
+def logarithm(columns: Sequence[str]) -> Step:
+    """The logarithm of 1 and the column's size, with its sign, as `COLUMN_log`: for amounts that span orders of magnitude."""
+    from sparkkit.ml.stages import LogPlus
+
+    _some(columns, "steps.logarithm")
+    outputs = tuple(f"{c}_log" for c in columns)
+    return Step((LogPlus(inputCols=list(columns), outputCols=list(outputs)),), outputs)
+
+
+def dates(column: str, *, parts: Sequence[str], categorical: bool = False) -> Step:
+    """Parts of a time (`stages.PARTS`) as numbers, or each as a category of its own, for what does not rise with the hour.
+
+    They are taken in the session's time zone.
+    """
+    from pyspark.ml.feature import OneHotEncoder
+
+    from sparkkit.ml.stages import DateParts
+
+    _some(parts, "steps.dates")
+    names = [f"{column}_{p}" for p in parts]
+    made = DateParts(inputCol=column, parts=parts, outputCols=names)
+    if not categorical:
+        return Step((made,), tuple(names))
+    hot = [f"{n}_hot" for n in names]
+    return Step((made, OneHotEncoder(inputCols=names, outputCols=hot, dropLast=False, handleInvalid="keep")), tuple(hot))
 
 
 def numbers(columns: Sequence[str], *, missing: str = "median", indicator: bool = False, clip: tuple[float, float] | None = None,

@@ -28,7 +28,7 @@ __all__ = ["CHALLENGER", "CHAMPION", "Registry", "Version", "find", "where"]
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 
-_BEFORE = "sparkkit.champions"
+_BEFORE, _WINS = "sparkkit.champions", "sparkkit.wins"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _SPEC = re.compile(r"(?P<name>[^@:/\\]+)(?:@(?P<alias>[^@:/\\]+)|:(?P<version>\d+))?")
 
@@ -70,8 +70,11 @@ class Registry:
             raise UsageError(f"models are kept by MLflow, which is not installed ({error})", reason="no_mlflow",
                              hint="pip install 'sparkkit[ml]'") from error
 
-    def register(self, bundle: Bundle, *, run: str, logical_id: str) -> Version:
+    def register(self, bundle: Bundle, *, run: str, logical_id: str, wins: bool = False) -> Version:
         """A new version of a bundle, named `challenger`; the same version again for the same attempt.
+
+        Args:
+            wins: whether `promote_winner` is to make it the champion.
 
         Raises:
             InfrastructureError: the registry can't be reached or written (`registry_failed`).
@@ -79,7 +82,18 @@ class Registry:
         name = str(bundle.card["name"])
         with self._asking():
             known = [v for v in self._versions(name) if v.tags.get("sparkkit.logical_id") == logical_id and v.tags.get("sparkkit.run") == run]
-            return known[0] if known else self._new(bundle, name, {"sparkkit.run": run, "sparkkit.logical_id": logical_id})
+            return known[0] if known else self._new(bundle, name, {"sparkkit.run": run, "sparkkit.logical_id": logical_id, _WINS: str(wins).lower()})
+
+    def promote_winner(self, name: str, logical_id: str) -> Version | None:
+        """Makes the version of that attempt the champion, if it won and was not made so yet; None where there is none."""
+        with self._asking():
+            won = [v for v in self._versions(name) if v.tags.get("sparkkit.logical_id") == logical_id and v.tags.get(_WINS) == "true"]
+        if not won:
+            return None
+        self.alias(name, CHAMPION, won[0].number)
+        with self._asking():
+            self._client.set_model_version_tag(name, str(won[0].number), _WINS, "promoted")
+        return won[0]
 
     def alias(self, name: str, alias: str, number: int) -> None:
         """Lets an alias name a version; the champion before it is remembered."""
@@ -144,6 +158,12 @@ class Registry:
         what = f"version {said['version']}" if said["version"] else alias
         raise UsageError(f"model {name!r} has no {what}", reason="unknown_model",
                          hint=f"`sparkkit models show {name}` lists its versions; `sparkkit models promote` makes a champion")
+
+    def champion_or_newest(self, spec: str) -> Version:
+        """As `version`, but a name alone is the newest version where there is no champion."""
+        if {"@", ":"} & set(spec):
+            return self.version(spec)
+        return next((v for v in self.versions(spec) if CHAMPION in v.aliases), self.versions(spec)[0])
 
     def bundle(self, version: Version) -> Bundle:
         """The files of a version, on this machine; fetched from a server once."""
