@@ -188,15 +188,17 @@ def _gone(value: Any) -> bool:
 def _export_binarizer(stage: Any) -> dict[str, Any]:
     columns = pairs(stage)
     many = stage.isSet("inputCols") and stage.isSet("thresholds")
-    return {"columns": columns, "thresholds": list(stage.getThresholds()) if many else [stage.getThreshold()] * len(columns)}
+    return {"columns": columns, "null": saved.of_nulls(stage),
+            "thresholds": list(stage.getThresholds()) if many else [stage.getThreshold()] * len(columns)}
 
 
 def _binarize(params: Params) -> Step:
     todo = [(source, target, limit) for (source, target), limit in zip(params["columns"], params["thresholds"], strict=True)]
+    null = params["null"]  # zero from Spark 4 on, null before
 
     def step(row: Row) -> None:
         for source, target, limit in todo:
-            row[target] = _binary(row[source], limit, source)
+            row[target] = null if row[source] is None else _binary(row[source], limit, source)
 
     return step
 
@@ -208,7 +210,7 @@ def _binary(value: Any, limit: float, source: str) -> Any:
         if limit < 0:
             raise bad(source, "is sparse, and the threshold is below zero")
         return Sparse(value.size, {at: 1.0 for at, one in value.items.items() if one > limit})
-    return 1.0 if value is not None and value > limit else 0.0
+    return 1.0 if value > limit else 0.0
 
 
 def _export_hasher(stage: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sparkkit.errors import UsageError
+from sparkkit.portable.stage import pairs
 
 
 def rows(stage: Any) -> list[dict[str, Any]]:
@@ -18,11 +19,7 @@ def rows(stage: Any) -> list[dict[str, Any]]:
     Raises:
         UsageError: nothing came back (`not_portable`).
     """
-    from pyspark.sql import SparkSession
-
-    spark = SparkSession.getActiveSession()
-    if spark is None:
-        raise UsageError(f"stage {type(stage).__name__}: no session is active to read its parameters", reason="not_portable")
+    spark = _session(stage)
     with tempfile.TemporaryDirectory(prefix="sparkkit-") as folder:
         place = f"{Path(folder).as_uri()}/stage"
         stage.write().overwrite().save(place)
@@ -31,3 +28,19 @@ def rows(stage: Any) -> list[dict[str, Any]]:
         raise UsageError(f"stage {type(stage).__name__}: what it saved can't be read back from {place}", reason="not_portable",
                          hint="export it in a session on this machine")
     return found
+
+
+def of_nulls(stage: Any) -> Any:
+    """What a stage makes of a null in each of its columns of doubles: that differs between versions of Spark."""
+    columns, target = [source for source, _ in pairs(stage)], pairs(stage)[0][1]
+    frame = _session(stage).createDataFrame([(None,) * len(columns)], ", ".join(f"`{column}` double" for column in columns))
+    return stage.transform(frame).head()[target]
+
+
+def _session(stage: Any) -> Any:
+    from pyspark.sql import SparkSession
+
+    spark = SparkSession.getActiveSession()
+    if spark is None:
+        raise UsageError(f"stage {type(stage).__name__}: no session is active to read its parameters", reason="not_portable")
+    return spark

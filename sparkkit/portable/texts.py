@@ -42,7 +42,7 @@ def _tokenize_by_regex(params: Params) -> Step:
         if text is None:
             raise bad(source, "is null, and is to be split into words")
         tokens = cut(java.lower(text) if to_lower else text)
-        row[target] = tokens if least == 0 else [token for token in tokens if token and java.units(token) >= least]
+        row[target] = tokens if least == 0 else [t for t in tokens if t and (least == 1 or java.units(t) >= least)]
 
     return step
 
@@ -124,13 +124,16 @@ def _count_terms(params: Params) -> Step:
     source, target, binary, least = params["input"], params["output"], params["binary"], params["minTF"]
     places = {term: at for at, term in enumerate(params["vocabulary"])}
 
+    def present(row: Row) -> None:  # each word that there is counts one: no need to count
+        row[target] = Sparse(len(places), {places[word]: 1.0 for word in places.keys() & _words(row, source)})
+
     def step(row: Row) -> None:
         words = _words(row, source)
         needed = least if least >= 1.0 else len(words) * least
         counts = Counter(places[word] for word in words if word in places)
         row[target] = Sparse(len(places), {at: 1.0 if binary else float(n) for at, n in counts.items() if n >= needed})
 
-    return step
+    return present if binary and least == 1.0 else step
 
 
 def _count_names(params: Params) -> Namer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
@@ -76,7 +77,12 @@ class Service:
         self.rate = Rate(settings.rate) if settings.rate else None
         self.metrics = Metrics()
         self.log = Log(settings.log) if settings.log else None
+        self._prefix, self._numbers = os.urandom(4).hex(), itertools.count(1)
         self.wake: Callable[[], None] = self.current.wake
+
+    def next_id(self) -> str:
+        """An id for a request: the worker's own, and a number."""
+        return f"{self._prefix}{next(self._numbers):08x}"
 
     def reread(self) -> None:
         """Takes the token file as it is now; one that can't be read leaves the tokens as they were."""
@@ -107,7 +113,7 @@ class Service:
             raise Refused(413, f"{len(given)} records are more than {self.settings.max_rows}")
         records = _checked(model, given)
         answers = self._scored(model, records, time.monotonic() + self.settings.timeout)
-        self.metrics.predictions.labels(model.about["model"], str(model.about["version"])).inc(len(records))
+        self.metrics.scored(model.about["model"], str(model.about["version"]), len(records))
         if self.log:
             for record, answer in zip(records, answers, strict=True):
                 self.log.put(line({**model.about, "request_id": request_id}, record, answer, model.hidden))
@@ -192,27 +198,23 @@ def _around(made: Flask, service: Service) -> None:
     """What happens before and after each request."""
     from flask import g, request
 
+    always = [*HEADERS.items(), *([("Strict-Transport-Security", "max-age=31536000")] if service.settings.tls else [])]
+
     @made.before_request
     def before() -> None:
-        g.started, g.model = time.perf_counter(), service.current.model
-        given = request.headers.get("X-Request-Id", "")
-        g.request_id = given if _ID.fullmatch(given) else os.urandom(8).hex()
-        connection = request.environ.get("gunicorn.socket")
-        if connection is not None:
-            connection.settimeout(service.settings.timeout)
-        service.admit(request.path, request.headers.get("Authorization"), request.remote_addr or "")
+        here, environ = g._get_current_object(), request.environ  # each look through the proxies costs a microsecond
+        here.started, here.model = time.perf_counter(), service.current.model
+        given = environ.get("HTTP_X_REQUEST_ID", "")
+        here.request_id = given if given and _ID.fullmatch(given) else service.next_id()
+        service.admit(request.path, environ.get("HTTP_AUTHORIZATION"), environ.get("REMOTE_ADDR", ""))
 
     @made.after_request
     def after(response: Response) -> Response:
-        response.headers.update(HEADERS)
-        if service.settings.tls:
-            response.headers["Strict-Transport-Security"] = "max-age=31536000"
-        if "model" in g:
-            names = {"X-Request-Id": g.request_id, **{f"X-{k.title()}": str(v) for k, v in g.model.about.items()}}
-            response.headers.update({name: value.encode("ascii", "replace").decode() for name, value in names.items()})
-            route = str(request.url_rule) if request.url_rule else "other"
-            service.metrics.requests.labels(route, str(response.status_code)).inc()
-            service.metrics.seconds.labels(route).observe(time.perf_counter() - g.started)
+        here, rule = g._get_current_object(), request.url_rule
+        response.headers.extend(always)
+        if "model" in here:
+            response.headers.extend([("X-Request-Id", here.request_id), *here.model.headers])
+            service.metrics.count(rule.rule if rule else "other", str(response.status_code), time.perf_counter() - here.started)
         return response
 
 
@@ -282,8 +284,9 @@ def _predictions(made: Flask, service: Service) -> None:
     @made.post("/predict")
     def predict() -> Response:
         kind = _kind((bodies.JSON,))
-        answers, single = service.predict(g.model, kind, _body(), g.request_id, why=request.args.get("why") == "1")
-        about = {**g.model.about, "request_id": g.request_id}
+        here = g._get_current_object()
+        answers, single = service.predict(here.model, kind, _body(), here.request_id, why="why=1" in request.query_string.decode("latin-1"))
+        about = {**here.model.about, "request_id": here.request_id}
         return _json(made, {**about, **answers[0]} if single else {**about, "predictions": answers})
 
     @made.post("/invocations")

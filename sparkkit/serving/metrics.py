@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.05, 0.1, 0.5, 1.0, 5.0)
 """The bounds of the histogram of answer times."""
@@ -22,6 +23,25 @@ class Metrics:
         self.problem = Gauge("sparkkit_reload_failed", "1 where a new version could not be loaded", registry=registry,
                              multiprocess_mode="max")
         self.lost = Gauge("sparkkit_predictions_not_logged", "Predictions missing in the log", registry=registry, multiprocess_mode="sum")
+
+        self._children: dict[tuple[str, ...], Any] = {}
+
+    def _child(self, metric: Any, *labels: str) -> Any:
+        """A metric's child, looked up once: prometheus_client takes a lock for it each time."""
+        key = (metric._name, *labels)
+        found = self._children.get(key)
+        if found is None:
+            found = self._children[key] = metric.labels(*labels)
+        return found
+
+    def count(self, route: str, status: str, seconds: float) -> None:
+        """One answer."""
+        self._child(self.requests, route, status).inc()
+        self._child(self.seconds, route).observe(seconds)
+
+    def scored(self, model: str, version: str, records: int) -> None:
+        """Records that were scored."""
+        self._child(self.predictions, model, version).inc(records)
 
     def text(self) -> bytes:
         """All figures in Prometheus' text format."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import queue
 import socket
 import threading
+from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -21,6 +21,9 @@ from sparkkit.schema.contract import Contract
 
 WAITING = 10_000
 """Lines that may wait for the disk; more are dropped, and counted."""
+
+PAUSE, AT_ONCE = 0.25, 100
+"""Seconds between two writes, and lines of one: formatting more would keep requests waiting."""
 
 LARGEST = 64 * 1024 * 1024
 """Bytes of a file, after which the next begins."""
@@ -57,39 +60,33 @@ class Log:
 
     def __init__(self, folder: Path, *, waiting: int = WAITING, largest: int = LARGEST) -> None:
         self.lost = 0
-        self._folder, self._largest, self._number = folder, largest, 0
-        self._lines: queue.Queue[dict[str, Any] | None] = queue.Queue(waiting)
+        self._folder, self._largest, self._number, self._waiting = folder, largest, 0, waiting
+        self._lines: deque[dict[str, Any]] = deque()  # nobody is woken for a line: that would cost a request more than the line
+        self._ended = threading.Event()
         folder.mkdir(parents=True, exist_ok=True)
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
         self._thread.start()
 
     def put(self, entry: dict[str, Any]) -> None:
         """Hands over a line; never waits."""
-        try:
-            self._lines.put_nowait(entry)
-        except queue.Full:
+        if len(self._lines) < self._waiting:
+            self._lines.append(entry)
+        else:
             self.lost += 1
 
     def close(self) -> None:
         """Writes what is waiting, and ends; waits 5 seconds at most."""
-        self._lines.put(None)
+        self._ended.set()
         self._thread.join(5)
 
     def _run(self) -> None:
         size, ended = 0, False
         while not ended:
-            taken = self._taken()
-            ended = taken[-1] is None
-            entries = [entry for entry in taken if entry is not None]
-            data = b"".join(json.dumps(e, ensure_ascii=False, default=_plain).encode("utf-8", "replace") + b"\n" for e in entries)
-            size = self._written(data, size, len(entries))
-
-    def _taken(self) -> list[dict[str, Any] | None]:
-        """All that is waiting, at least one."""
-        taken = [self._lines.get()]
-        while taken[-1] is not None and not self._lines.empty():
-            taken.append(self._lines.get())
-        return taken
+            ended = self._ended.wait(PAUSE)
+            while self._lines:
+                entries = [self._lines.popleft() for _ in range(min(len(self._lines), AT_ONCE))]
+                data = b"".join(json.dumps(e, ensure_ascii=False, default=_plain).encode("utf-8", "replace") + b"\n" for e in entries)
+                size = self._written(data, size, len(entries))
 
     def _written(self, data: bytes, size: int, count: int) -> int:
         """The size of the file after a write; lines that the disk did not take are lost."""

@@ -19,7 +19,7 @@ from typing import Any
 from sparkkit.models.bundle import Bundle
 from sparkkit.serving import tokens
 from sparkkit.serving.app import Settings, app
-from sparkkit.serving.model import Model
+from sparkkit.serving.model import Model, settle
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,7 @@ def _ready(worker: Any, *, every: float) -> None:
     service.wake = partial(os.kill, worker.ppid, signal.SIGHUP)  # the master asks all workers
     signal.signal(signal.SIGHUP, service.current.wake)
     signal.siginterrupt(signal.SIGHUP, False)
+    settle()
     service.current.refresh()  # a worker that starts late, or again, serves what the others do
 
 

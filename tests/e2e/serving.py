@@ -38,11 +38,11 @@ class Server:
             return http.client.HTTPSConnection("localhost", self.port, timeout=timeout, context=self.tls)
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
 
-    def ask(self, path: str, body: bytes | None = None, headers: dict[str, str] | None = None, method: str = "") -> tuple[int, str]:
-        """The status and the text of one answer."""
-        connection = self.connect()
+    def ask(self, path: str, body: bytes | None = None, headers: dict[str, str] | None = None, patience: float = 30) -> tuple[int, str]:
+        """The status and the text of one answer, which may take so many seconds."""
+        connection = self.connect(patience)
         try:
-            connection.request(method or ("POST" if body is not None else "GET"), path, body, headers if headers is not None else JSON)
+            connection.request("POST" if body is not None else "GET", path, body, headers if headers is not None else JSON)
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
         finally:

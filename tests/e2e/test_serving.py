@@ -148,6 +148,7 @@ def test_broken_http_and_silent_clients_hold_nobody_up(champion: Path) -> None:
             one.sendall(data)
         assert server.ask("/predict", GOOD)[0] == 200
         heard = [one.recv(65536).split(b"\r\n")[0] for one in sockets]
+        assert server.ask("/ping", patience=5)[0] == 200  # though none of them has closed its end
         for one in sockets:
             one.close()
     assert all(line.startswith((b"HTTP/1.1 4", b"")) and b" 500 " not in line for line in heard[:5]), heard

@@ -124,9 +124,13 @@ def test_naive_bayes_is_sparks_and_takes_nothing_below_zero(train, sample):
 def test_a_category_on_neither_side_of_a_split_goes_where_spark_sends_it(spark, train):
     buckets = Bucketizer(inputCol="y", outputCol="yb", splits=[-math.inf, -1.0, 0.0, 1.0, math.inf], handleInvalid="keep")
     stages = [buckets, VectorAssembler(inputCols=["yb"], outputCol="g")]
-    trees = [DecisionTreeRegressor(featuresCol="g", labelCol=label, maxDepth=2, predictionCol=label[:2]) for label in ("two", "three")]
+    labels = {"most_left": "y <= 1", "most_right": "y > -1 and y <= 0"}  # one bucket of four alone: the others are the larger side
+    trees = [DecisionTreeRegressor(featuresCol="g", labelCol=label, maxDepth=1, predictionCol=f"p_{label}") for label in labels]
+    ends = train.selectExpr("y", *(f"cast({rule} as double) {label}" for label, rule in labels.items()))
     odd = spark.createDataFrame([(math.nan,), (0.5,), (-3.0,), (2.0,), (-0.5,)], "y double")
-    assert equal(fitted(*stages, *trees, on=train), odd, "tw", "th")
+    model = fitted(*stages, *trees, on=ends)
+    assert {len(s["trees"][0]["categories"]["0"]) for s in portable(model, ends).stages[2:]} == {2, 4}
+    assert equal(model, odd, *(f"p_{label}" for label in labels))
 
 
 @pytest.fixture(scope="module")

@@ -139,6 +139,7 @@ def test_tokens_open_what_their_scope_says_and_nothing_else(client, tmp_path):
         (s, p): good[p] if places[s] == p else 403 for s in made for p in places.values()}
     assert [status(path) for path in (*places.values(), "/invocations")] == [401] * 4
     assert status("/predict", "wrong") == 401
+    assert asked.post("/predict", json={"text": "a"}, headers={"Authorization": f"Basic {made['predict'][0]}"}).status_code == 401
     assert [asked.get(path).status_code for path in ("/", "/ping", "/healthz", "/openapi.json")] == [200] * 4
 
 
