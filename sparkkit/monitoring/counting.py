@@ -133,14 +133,9 @@ class Counter:
 
     kinds: Mapping[str, str]
 
-    def layout(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The bins of a frame of `BINS`, each with no row: what a bin is stays known where nothing falls into it."""
-        for batch in batches:
-            for bins in batch.column(0).to_pylist():
-                yield _batch(_empty(bins, self.kinds))
-
     def counted(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The rows of a partition by bin; its first row carries the bins in its last column, the others are the features.
+        """The rows of a partition by bin, also where there are none; its first row carries the bins in its last column, the others are
+        the features.
 
         Raises:
             RuntimeError: the first row carries no bins: the rows came in another order than Spark numbered them.

@@ -68,10 +68,11 @@ def drift(
 
     Example: `drift(train, today, ignore=["id"]).where("severity <> 'none'")`.
     """
-    judge = statistics.Judge(_level(alpha), {**LIMITS, **_limits(limits or {})}, tuple(predictions))
-    before, now = _profiles(reference, current, only, categorical, ignore)
-    if ignore:
-        before, now = (side.where(~F.col("feature").isin(*ignore)) for side in (before, now))
+    level, sizes = _level(alpha), {**LIMITS, **_limits(limits or {})}
+    sides = [None if is_profile(one) else _some(one, only, categorical, ignore) for one in (reference, current)]
+    kinds = [some and {one.name: one.kind for one in some} for some in sides]
+    judge = statistics.Judge(level, sizes, tuple(predictions), *kinds)
+    before, now = (_chosen(one, only, ignore) for one in _profiles(reference, current, *sides))
     keys = [F.col(name) for name in ("feature", "kind", "bin", "low", "high", "category")]
     nothing = F.lit(None).cast("bigint")
     both = before.select(*keys, F.col("rows").alias("reference"), nothing.alias("current")).unionByName(
@@ -81,25 +82,21 @@ def drift(
 
 
 def _profiles(
-    reference: DataFrame, current: DataFrame, only: Sequence[str], categorical: Sequence[str], ignore: Sequence[str],
+    reference: DataFrame, current: DataFrame, known: Sequence[Feature] | None, some: Sequence[Feature] | None,
 ) -> tuple[DataFrame, DataFrame]:
-    """The profiles of both in the same bins."""
-    if is_profile(current):
-        if not is_profile(reference):
-            raise UsageError("the current data are a profile, and the reference is none, so their bins differ", reason="wrong_use",
-                             hint="profile the reference too, and the current data by profile(…, like=reference)")
-        return _chosen(reference, only), _chosen(current, only)
-    some = _some(current, only, categorical, ignore)
-    if is_profile(reference):
-        before = _chosen(reference, only)
-        return before, counts(current, some, bins_of(before))
-    known = _some(reference, only, categorical, ignore)
+    """The profiles of both in the same bins; features are None where a profile is given."""
+    if known is None:
+        return reference, current if some is None else counts(current, some, bins_of(reference))
+    if some is None:
+        raise UsageError("the current data are a profile, and the reference is none, so their bins differ", reason="wrong_use",
+                         hint="profile the reference too, and the current data by profile(…, like=reference)")
     binned = bins(reference, known)
     return counts(reference, known, binned), counts(current, some, binned)
 
 
-def _chosen(profiled: DataFrame, only: Sequence[str]) -> DataFrame:
-    return profiled.where(F.col("feature").isin(*only)) if only else profiled
+def _chosen(profiled: DataFrame, only: Sequence[str], ignore: Sequence[str]) -> DataFrame:
+    kept = profiled.where(F.col("feature").isin(*only)) if only else profiled
+    return kept.where(~F.col("feature").isin(*ignore)) if ignore else kept
 
 
 def _some(df: DataFrame, only: Sequence[str], categorical: Sequence[str], ignore: Sequence[str]) -> tuple[Feature, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -96,20 +97,9 @@ def bins(reference: DataFrame, some: Sequence[Feature], *, top: int = TOP) -> Da
     numeric = [one for one in some if one.kind == "numeric"]
     categorical = [one for one in some if one.kind == "categorical"]
     cuts = reference.agg(F.array(*[_cut(one) for one in numeric]).cast(f"array<{_FEATURE}>").alias("bins"))
-    if not categorical:
-        return cuts
-    listed = _listed(reference, categorical, top)
-    own = [_told(one.name, "categorical", categories=F.coalesce(F.col("listed")[one.name], F.array())) for one in categorical]
-    return cuts.crossJoin(listed).select(F.concat("bins", F.array(*own).cast(f"array<{_FEATURE}>")).alias("bins"))
-
-
-def _told(name: str, kind: str, *, cuts: Column | None = None, categories: Column | None = None) -> Column:
-    empty = F.array()
-    return F.struct(
-        F.lit(name).alias("feature"), F.lit(kind).alias("kind"),
-        (empty if cuts is None else cuts).cast("array<double>").alias("cuts"),
-        (empty if categories is None else categories).cast("array<string>").alias("categories"),
-    )
+    parts = [cuts, _listed(reference, categorical, top)] if categorical else [cuts]
+    # a union, for a join of two single rows becomes a subquery, which is computed for each column that is taken of it
+    return reduce(DataFrame.unionByName, parts).agg(F.flatten(F.collect_list("bins")).alias("bins"))
 
 
 def _cut(one: Feature) -> Column:
@@ -117,17 +107,22 @@ def _cut(one: Feature) -> Column:
     value = F.nullif(one.value, F.lit(float("nan")))
     greatest = F.max(value)
     every = F.concat(F.array(F.min(value)), F.percentile_approx(value, list(SHARES), ACCURACY), F.array(greatest, greatest))
-    return _told(one.name, "numeric", cuts=F.when(greatest.isNotNull(), every).otherwise(F.array().cast("array<double>")))
+    cuts = F.when(greatest.isNotNull(), every).otherwise(F.array().cast("array<double>"))
+    return F.struct(F.lit(one.name).alias("feature"), F.lit("numeric").alias("kind"), cuts.alias("cuts"),
+                    F.array().cast("array<string>").alias("categories"))
 
 
 def _listed(reference: DataFrame, some: Sequence[Feature], top: int) -> DataFrame:
-    """One row with a map of each feature to its most frequent values, the most frequent first."""
+    """One row with the most frequent values of each feature, the most frequent first."""
     pairs = F.array(*[F.struct(F.lit(one.name).alias("feature"), one.value.alias("value")) for one in some])
-    each = reference.select(F.explode(pairs).alias("p")).select("p.*").where("value is not null")
-    order = Window.partitionBy("feature").orderBy(F.desc("n"), "value")
+    each = reference.select(F.explode(pairs).alias("p")).select("p.*")
+    order = Window.partitionBy("feature").orderBy(F.col("value").isNull(), F.desc("n"), "value")
     most = each.groupBy("feature", "value").agg(F.count("*").alias("n")).withColumn("place", F.row_number().over(order))
-    ranked = most.where(F.col("place") <= top).groupBy("feature").agg(F.sort_array(F.collect_list(F.struct("place", "value"))).alias("v"))
-    return ranked.agg(F.map_from_entries(F.collect_list(F.struct("feature", "v.value"))).alias("listed"))
+    pair = F.when(F.col("value").isNotNull(), F.struct("place", "value"))
+    ranked = most.where(F.col("place") <= top).groupBy("feature").agg(F.sort_array(F.collect_list(pair)).alias("v"))
+    told = F.struct("feature", F.lit("categorical").alias("kind"), F.array().cast("array<double>").alias("cuts"),
+                    F.col("v.value").alias("categories"))
+    return ranked.agg(F.collect_list(told.cast(_FEATURE)).alias("bins"))
 
 
 def bins_of(profiled: DataFrame) -> DataFrame:
@@ -148,9 +143,8 @@ def counts(df: DataFrame, some: Sequence[Feature], binned: DataFrame) -> DataFra
     rows = df.select(*[one.value.alias(f"c{i}") for i, one in enumerate(some)], first.alias("first"))
     carried = rows.join(F.broadcast(binned.select(F.lit(True).alias("first"), "bins")), "first", "left").drop("first")
     found = carried.mapInArrow(by_value(counter.counted, [counting]), SCHEMA)
-    whole = binned.mapInArrow(by_value(counter.layout, [counting]), SCHEMA).unionByName(found)
-    keys = [name for name in whole.columns if name != "rows"]
-    return whole.groupBy(*keys).agg(F.sum("rows").alias("rows"))
+    keys = [name for name in found.columns if name != "rows"]
+    return found.groupBy(*keys).agg(F.sum("rows").alias("rows"))
 
 
 def profile(

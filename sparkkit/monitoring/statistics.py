@@ -205,8 +205,6 @@ class Pair:
 
 def _missing(pair: Pair) -> Found:
     (n, m), (x, y) = pair.rows, pair.missing
-    if not n or not m:
-        return Found("missing", NAN, detail="no rows")
     p = float(tails([y], [x + y], n, m)[0]) if x + y else 1.0
     return Found("missing", y / m - x / n, p_value=p, detail=f"{x / n:.2%} missing (null or NaN), and {y / m:.2%} now")
 
@@ -329,11 +327,14 @@ def _pair(feature: str, rows: Any) -> Pair:
 
 @dataclass(frozen=True)
 class Judge:
-    """The verdicts of a whole table: the level, the limits of each measure, and the features that are predictions."""
+    """The verdicts of a whole table: the level, the limits of each measure, the features that are predictions, and, where they are
+    known, the kinds of the features that each side has: one without a row has no counts either."""
 
     alpha: float
     limits: Mapping[str, tuple[float, float]]
     predictions: tuple[str, ...] = ()
+    reference: Mapping[str, str] | None = None
+    current: Mapping[str, str] | None = None
 
     def table(self, rows: Any) -> Any:
         """The verdict rows (pandas) of the counts of both data sets (pandas: feature, kind, bin, low, high, category, reference, current)."""
@@ -350,14 +351,25 @@ class Judge:
 
     def _feature(self, feature: str, rows: Any) -> list[dict[str, Any]]:
         role = "prediction" if feature in self.predictions else "feature"
-        sides = rows.groupby("kind")[["reference", "current"]].agg(lambda side: side.notna().any())
-        if len(sides) > 1 or not sides.all(axis=None):
-            return [self._row(feature, role, "", (0, 0), Found("column", 1.0, detail=_gone(sides)), "", severity="alarm")]
+        before, now = self._kind("reference", feature, rows), self._kind("current", feature, rows)
+        if before != now:
+            return [self._row(feature, role, "", (0, 0), Found("column", 1.0, detail=_gone(before, now)), "", severity="alarm")]
         pair = _pair(feature, rows)
+        empty = [side for side, n in zip(("reference", "current"), pair.rows, strict=True) if not n]
+        if empty:
+            return [self._row(feature, role, pair.kind, pair.rows, Found("column", 1.0, detail=f"no rows in the {empty[-1]} data"), "", "alarm")]
         names, a, b = pair.groups() if len(pair.a) else ([], [], [])
         bars = [{"bin": name, "reference": int(x), "current": int(y)} for name, x, y in zip(names, a, b, strict=True)]
         shown: Callable[[Found], str] = lambda one: json.dumps(bars, ensure_ascii=False) if one.measure == "psi" else ""  # noqa: E731
         return [self._row(feature, role, pair.kind, pair.rows, one, shown(one)) for one in measures(pair)]
+
+    def _kind(self, side: str, feature: str, rows: Any) -> str:
+        """The kind of a feature on one side; empty where it has none."""
+        known = getattr(self, side)
+        if known is not None:
+            return str(known.get(feature, ""))
+        found = rows.loc[rows[side].notna(), "kind"]
+        return str(found.iloc[0]) if len(found) else ""
 
     def _row(
         self, feature: str, role: str, kind: str, size: tuple[int, int], one: Found, bars: str, severity: str = "",
@@ -370,9 +382,8 @@ class Judge:
         }
 
 
-def _gone(sides: Any) -> str:
+def _gone(before: str, now: str) -> str:
     """Which side lacks a feature, or has it of another kind."""
-    has = {side: [kind for kind in sides.index if sides.loc[kind, side]] for side in ("reference", "current")}
-    if not has["current"] or not has["reference"]:
-        return f"only in the {'reference' if not has['current'] else 'current'} data"
-    return f"{has['reference'][0]} in the reference, and {has['current'][0]} now"
+    if before and now:
+        return f"{before} in the reference, and {now} now"
+    return f"only in the {'reference' if before else 'current'} data"
