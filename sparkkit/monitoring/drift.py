@@ -121,3 +121,23 @@ def _limits(given: Mapping[str, tuple[float, float]]) -> Mapping[str, tuple[floa
         if len(pair) != 2 or not 0 <= pair[0] <= pair[1]:
             raise UsageError(f"the limits of {name!r} are {pair}, and not two sizes, of a warning and of an alarm", reason="wrong_option")
     return given
+
+
+def limits_of(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """Limits out of words such as `psi=0.1,0.2`.
+
+    Raises:
+        UsageError: a word that is none (`wrong_option`).
+
+    >>> limits_of(["psi=0.1,0.25"])
+    {'psi': (0.1, 0.25)}
+    """
+    found = {}
+    for text in texts:
+        name, _, sizes = text.partition("=")
+        try:
+            warn_at, alarm_at = (float(one) for one in sizes.split(","))
+        except ValueError:
+            raise UsageError(f"limit {text!r} is not MEASURE=WARNING,ALARM", reason="wrong_option", hint="such as psi=0.1,0.2") from None
+        found[name] = (warn_at, alarm_at)
+    return found
