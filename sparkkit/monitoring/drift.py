@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkkit.errors import UsageError, nearest
-from sparkkit.monitoring import statistics
+from sparkkit.monitoring import judging, statistics
 from sparkkit.monitoring.profile import Feature, bins, bins_of, counts, features, is_profile
 from sparkkit.transforms.shipping import by_value
 
@@ -22,8 +22,9 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "outside_range": (0.001, 0.05),
     "new_categories": (0.001, 0.05),
 }
-"""From which size on a measure is a warning, and an alarm. `missing`, `largest_change`, `outside_range` and `new_categories` are shares
-of rows, and so is `ks` (at least so many rows changed); for `psi` 0.1 and 0.2 are the industry's (Siddiqi 2006); `chi_square` is Cohen's w."""
+"""From which size on a measure is a warning, and an alarm. `missing`, `largest_change`, `outside_range` and `new_categories` are
+shares of rows, and so is `ks` (at least so many rows changed); for `psi` 0.1 and 0.2 are the industry's (Siddiqi 2006);
+`chi_square` is Cohen's w."""
 
 VERDICTS = (
     "feature string, role string, kind string, measure string, value double, warn_at double, alarm_at double, statistic double,"
@@ -39,14 +40,14 @@ def drift(
 ) -> DataFrame:
     """A row for each feature and measure (`VERDICTS`), with a severity: `none`, `warning` or `alarm`.
 
-    Measures: `missing` (nulls and NaN; change of their share), `largest_change` (of the share of any bin or category), for numbers `ks` and
-    `outside_range` (rows beyond the reference's least or greatest value), for categories `new_categories`; for both `psi`, `chi_square`
-    and `jensen_shannon` on ten merged bins or the twenty most frequent categories and the rest. A feature that one side lacks,
-    or has of another kind, is an alarm (`column`).
+    Measures: `missing` (nulls and NaN; change of their share), `largest_change` (of the share of any bin or category), for numbers
+    `ks` and `outside_range` (rows beyond the reference's least or greatest value), for categories `new_categories`; for both
+    `psi`, `chi_square` and `jensen_shannon` on ten merged bins or the twenty most frequent categories and the rest. A feature that
+    one side lacks, has of another kind or has no row for is an alarm (`column`).
 
     A row is reported only if it is significant *and* large enough. Significance holds over the whole table: without any drift, the
-    chance that one row or more is reported is at most `alpha`, for any number of features (Holm 1979), however small the samples. Size keeps
-    a trivial shift among millions of rows, which is always significant, from waking anyone. `statistics` names the methods.
+    chance that one row or more is reported is at most `alpha`, for any number of features (Holm 1979), however small the samples.
+    Size keeps a trivial shift among millions of rows, which is always significant, from waking anyone. `statistics` names the methods.
 
     Law: lazy; one pass over the current data, up to three over a reference, none over one that is a profile. Nothing is collected: bins
     and counts stay in the cluster, and the tests are one task over profiles (about 260 rows a feature). Needs NumPy, pandas,
@@ -70,14 +71,14 @@ def drift(
     """
     level, sizes = _level(alpha), {**LIMITS, **_limits(limits or {})}
     sides = [None if is_profile(one) else _some(one, only, categorical, ignore) for one in (reference, current)]
-    kinds = [some and {one.name: one.kind for one in some} for some in sides]
-    judge = statistics.Judge(level, sizes, tuple(predictions), *kinds)
+    kinds = [None if some is None else {one.name: one.kind for one in some} for some in sides]
+    judge = judging.Judge(level, sizes, tuple(predictions), *kinds)
     before, now = (_chosen(one, only, ignore) for one in _profiles(reference, current, *sides))
     keys = [F.col(name) for name in ("feature", "kind", "bin", "low", "high", "category")]
     nothing = F.lit(None).cast("bigint")
     both = before.select(*keys, F.col("rows").alias("reference"), nothing.alias("current")).unionByName(
         now.select(*keys, nothing.alias("reference"), F.col("rows").alias("current")))
-    found = both.groupBy().applyInPandas(by_value(judge.table, [statistics]), VERDICTS)
+    found = both.groupBy().applyInPandas(by_value(judge.table, [judging, statistics]), VERDICTS)
     return found.select(*[F.nanvl(c, F.lit(None).cast("double")).alias(c) if t == "double" else F.col(c) for c, t in found.dtypes])
 
 

@@ -66,15 +66,20 @@ def page(rows: Sequence[Mapping[str, Any]], title: str) -> str:
     """
     every = ranked(rows)
     drawn = [r for r in ranked(_worst(every)) if r.get("bins")]
-    plots = [f"<h2 class='{escape(r['severity'])}'>{escape(str(r['feature']))}: {escape(r['severity'])}</h2>\n{plot(r)}" for r in drawn[:PLOTTED]]
+    plots = [f"<h2 class='{escape(r['severity'])}'>{_title(r)}</h2>\n{plot(r)}" for r in drawn[:PLOTTED]]
     left = f"<p>{len(drawn) - PLOTTED} more features are not plotted.</p>" if len(drawn) > PLOTTED else ""
     head = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in COLUMNS)
     body = "\n".join(f"<tr class='{escape(r['severity'])}'>{''.join(_cell(r, name) for name in COLUMNS)}</tr>" for r in every)
     return "\n".join([
-        "<!doctype html>", "<html lang='en'><head><meta charset='utf-8'>", f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
+        "<!doctype html>", "<html lang='en'><head><meta charset='utf-8'>",
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
         f"<h1>{escape(title)}</h1><p>{escape(summary(every))}</p>", *plots, left,
         f"<h2>Every verdict</h2><table><thead><tr>{head}</tr></thead><tbody>", body, "</tbody></table></body></html>\n",
     ])
+
+
+def _title(row: Mapping[str, Any]) -> str:
+    return escape(f"{row['feature']}: {row['severity']}")
 
 
 def _worst(every: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import importlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sparkkit.errors import UsageError
 from sparkkit.transforms import mapreduce_arrow, mapreduce_tasks

@@ -34,6 +34,10 @@ def _drift_report(args: argparse.Namespace) -> int:
         rows = [row.asDict() for row in frame.select(*names).toLocalIterator()]
     finally:
         session.stop(spark)
+    odd = {str(row["severity"]) for row in rows} - set(drift.ORDER)
+    if odd:
+        raise UsageError(f"{args.path} has the severity {min(odd)!r}, so it is no table of drift verdicts", reason="wrong_value",
+                         hint=f"there are {', '.join(drift.ORDER)}")
     if args.html:
         try:
             with open(args.html, "w", encoding="utf-8") as file:
