@@ -34,7 +34,7 @@ def _outside(variable: str, default: str) -> Path:
 
 
 ONCE = re.compile(r"tests/(history|jobs|repair|report|submission|verbs|why|storage/(?!test_hadoop_store)"
-                  r"|formats/test_delimited|test_(again|architecture|classpath|cli|command|codebase|conf|doctor|dry|failures|guards|hostile|identity"
+                  r"|formats/test_delimited|monitoring/test_(judging|retrain|statistics)|test_(again|alarms|architecture|classpath|cli|command|codebase|conf|doctor|dry|failures|guards|hostile|identity"
                   r"|incremental|interrupts|main|options|package|paths|project|readme|redaction|references|scaffold|setup|shell|washing))")
 """Tests that ask nothing of a version of Spark, or what others ask of each."""
 

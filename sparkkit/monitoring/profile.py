@@ -139,8 +139,9 @@ def counts(df: DataFrame, some: Sequence[Feature], binned: DataFrame) -> DataFra
     The bins reach the tasks in the first row of each partition, by a join with one broadcast row; so nothing is collected.
     """
     counter = counting.Counter({one.name: one.kind for one in some})
-    first = F.monotonically_increasing_id() % F.lit(1 << 33) == 0
-    rows = df.select(*[one.value.alias(f"c{i}") for i, one in enumerate(some)], first.alias("first"))
+    # without the generator Spark would number the rows of a literal table while it plans, before they are in partitions
+    values = df.select(*[one.value.alias(f"c{i}") for i, one in enumerate(some)], F.explode(F.array(F.lit(1))).alias("first"))
+    rows = values.withColumn("first", F.monotonically_increasing_id() % F.lit(1 << 33) == 0)
     carried = rows.join(F.broadcast(binned.select(F.lit(True).alias("first"), "bins")), "first", "left").drop("first")
     found = carried.mapInArrow(by_value(counter.counted, [counting]), SCHEMA)
     keys = [name for name in found.columns if name != "rows"]

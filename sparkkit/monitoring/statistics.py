@@ -29,8 +29,8 @@ NAN = float("nan")
 def tails(x: Any, t: Any, n: int, m: int) -> Any:
     """Two-sided p-values that `x` of `t` rows are among the current `m`, where each of the `n + m` is so with the same chance.
 
-    The binomial tail where a tenth of all rows or fewer are of the kind (it is never below the hypergeometric by more than its own
-    error), the hypergeometric beyond that, and the normal beyond that from 100,000 rows on.
+    Where more than a tenth of all rows are of the kind, the hypergeometric tail (Fisher's exact test), from 100,000 rows on the normal
+    one; else the binomial, which is wider than the hypergeometric, and never sums more than a few terms.
 
     Args:
         x: counts of the current rows of a kind, an array.
@@ -39,7 +39,7 @@ def tails(x: Any, t: Any, n: int, m: int) -> Any:
         m: current rows.
 
     >>> [round(float(p), 4) for p in tails([10, 5], [10, 10], 100, 100)]
-    [0.0016, 1.0]
+    [0.002, 1.0]
     """
     import numpy as np
     from scipy import stats
@@ -85,7 +85,7 @@ def jensen_shannon(a: Any, b: Any) -> float:
     """The Jensen-Shannon distance to base 2, from 0 to 1 (Lin 1991; scipy's).
 
     >>> round(jensen_shannon([10, 0], [10, 0]), 3), round(jensen_shannon([1000, 0], [0, 1000]), 2)
-    (0.0, 0.99)
+    (0.0, 1.0)
     """
     from scipy.spatial import distance
 

@@ -99,6 +99,11 @@ def test_few_categories_are_listed_and_the_others_counted(data: DataFrame) -> No
     assert sorted((row.bin, row.category, row.rows) for row in rows if row.category) == [(-2, "a", 80), (0, "b", 160)]
 
 
+def test_a_literal_table_in_several_partitions_is_counted(spark: SparkSession) -> None:
+    table = spark.sql(f"select * from values {', '.join(f'({i % 3})' for i in range(60))} as t(n)")
+    assert {row.low: row.rows for row in profile(table).where("rows > 0").collect()} == {0.0: 20, 1.0: 20, 2.0: 20}
+
+
 @pytest.mark.parametrize(("given", "reason"), [({"only": ["nulll"]}, "no_column"), ({"categorical": ["no"]}, "no_column"),
                                               ({"only": ["list"]}, "wrong_type")])
 def test_columns_that_can_not_be_watched_are_refused(spark: SparkSession, given: Any, reason: str) -> None:
