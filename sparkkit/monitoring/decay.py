@@ -65,7 +65,7 @@ def _judged(both: DataFrame, limits: Mapping[str, tuple[float, float]]) -> DataF
     loss = F.when(rising, F.col("c_value") - F.col("r_value")).otherwise(F.col("r_value") - F.col("c_value"))
     best = F.when(rising, F.col("r_high") - F.col("r_value")).otherwise(F.col("r_value") - F.col("r_low"))
     worst = F.when(rising, F.col("c_value") - F.col("c_low")).otherwise(F.col("c_high") - F.col("c_value"))
-    scale = F.when(F.col("metric").isin(*RELATIVE), F.nullif(F.col("r_value"), F.lit(0.0))).otherwise(F.lit(1.0))
+    scale = F.when(~F.col("metric").isin(*RELATIVE), F.lit(1.0)).when(F.col("r_value") != 0, F.col("r_value"))
     sized = both.select("*", (loss / scale).alias("value"), ((loss - F.sqrt(best * best + worst * worst)) / scale).alias("statistic"),
                         _limit(limits, 0).alias("warn_at"), _limit(limits, 1).alias("alarm_at"))
     sure = F.coalesce(F.col("statistic") > 0, F.lit(False))
