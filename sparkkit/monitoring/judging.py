@@ -81,7 +81,7 @@ class Pair:
         else:
             total, apart = self.a + self.b, min(self.a.sum(), self.b.sum()) / max(self.a.sum() + self.b.sum(), 1)
             rare = np.asarray(self.rest) | (total * apart < RARE)
-            order = np.lexsort((self.labels, np.where(rare, 1, -total)))  # ties by name: the bins' order favours the reference
+            order = np.lexsort((np.asarray(self.labels), np.where(rare, 1, -total)))  # ties by name: the bins' order favours the reference
             place = np.empty(len(order), dtype=int)
             place[order] = np.minimum(np.arange(len(order)), SHOWN)
             place[rare] = SHOWN
