@@ -14,7 +14,7 @@ from sparkkit.transforms.shipping import by_value
 
 LIMITS: Mapping[str, tuple[float, float]] = {
     "missing": (0.005, 0.05),
-    "ks": (0.005, 0.1),
+    "ks": (0.003, 0.1),
     "psi": (0.1, 0.2),
     "chi_square": (0.1, 0.2),
     "jensen_shannon": (0.1, 0.2),

@@ -93,8 +93,7 @@ class Pair:
         inside = [label for label, g in zip(self.labels, place, strict=True) if g == group]
         if self.kind != "numeric":
             return inside[0] if group < SHOWN else OTHERS
-        first, last = inside[0], inside[-1]
-        return first if first == last else f"{first.partition(' to ')[0]} to {last.rpartition(' to ')[2]}"
+        return inside[0] if len(inside) == 1 else _range(_ends(inside[0])[0], _ends(inside[-1])[1])
 
 
 def _missing(pair: Pair) -> Found:
@@ -129,7 +128,7 @@ def _ks(pair: Pair, n: int, m: int) -> Found:
     distance, p = kolmogorov_smirnov(pair.a, pair.b)
     at = int(np.abs(np.cumsum(pair.a) / n - np.cumsum(pair.b) / m).argmax())
     before, now = pair.a[: at + 1].sum() / n, pair.b[: at + 1].sum() / m
-    return Found("ks", distance, distance, p, f"{before:.2%} up to {pair.labels[at].rpartition(' to ')[2]}, and {now:.2%} now")
+    return Found("ks", distance, distance, p, f"{before:.2%} up to {_ends(pair.labels[at])[1]}, and {now:.2%} now")
 
 
 def _largest(pair: Pair, n: int, m: int) -> Found:
@@ -167,12 +166,34 @@ def measures(pair: Pair) -> list[Found]:
 
 
 def _label(low: float, high: float) -> str:
-    """A numeric bin in words: a single value, or from where to where."""
+    """A numeric bin in words: a single value, or from where to where; NaN is no end.
+
+    >>> _label(1.0, 2.0), _label(float("nan"), 2.0), _label(0.0, 5e-324)
+    ('1 to 2', 'below 2', '0')
+    """
     import numpy as np
 
-    if low == low and high == high and np.nextafter(low, np.inf) == high:
+    if np.nextafter(low, np.inf) == high:
         return f"{low:.6g}"
-    return f"{'' if low != low else f'{low:.6g}'} to {'' if high != high else f'{high:.6g}'}".strip()
+    return _range("" if low != low else f"{low:.6g}", "" if high != high else f"{high:.6g}")
+
+
+def _range(low: str, high: str) -> str:
+    if low and high:
+        return f"{low} to {high}"
+    return f"from {low}" if low else f"below {high}" if high else "all"
+
+
+def _ends(label: str) -> tuple[str, str]:
+    """The ends of a bin out of its words, empty where there is none.
+
+    >>> _ends("1 to 2"), _ends("below 2"), _ends("from 1"), _ends("0")
+    (('1', '2'), ('', '2'), ('1', ''), ('0', '0'))
+    """
+    low, between, high = label.partition(" to ")
+    if between:
+        return low, high
+    return (label.removeprefix("from ") if label[:6] != "below " else "", label.removeprefix("below ") if label[:5] != "from " else "")
 
 
 def _pair(feature: str, rows: Any) -> Pair:

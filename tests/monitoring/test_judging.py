@@ -139,6 +139,7 @@ def test_bins_for_plots_have_all_values_that_are_there() -> None:
     g = np.random.default_rng(6)
     bars = json.loads(judged(counted(g.normal(0, 1, 500), g.normal(0, 1, 300)))["f", "psi"]["bins"])
     assert (len(bars), sum(bar["reference"] for bar in bars), sum(bar["current"] for bar in bars)) == (10, 500, 300)
+    assert (bars[0]["bin"].split()[0], bars[5]["bin"].split()[1], bars[-1]["bin"].split()[0]) == ("below", "to", "from")
 
 
 def test_predictions_are_told_apart() -> None:
