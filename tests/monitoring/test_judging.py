@@ -51,7 +51,7 @@ def test_of_forty_tables_without_drift_none_is_reported() -> None:
 
     def drawn(n: int) -> list[Any]:
         codes = g.choice(list("abcdefgh"), n, p=[0.5, 0.3, 0.1, 0.05, 0.02, 0.01, 0.01, 0.01])
-        return [g.normal(0, 1, n), g.poisson(2, n).astype(float), codes, g.choice(2000, n).astype(str)]
+        return [g.normal(0, 1, n), g.poisson(2, n).astype(float), codes, g.choice(2000, n).astype(str), g.choice(25, n).astype(str)]
 
     tables = [[counted(a, b, f"f{i}") for i, (a, b) in enumerate(zip(drawn(300), drawn(200), strict=True))] for _ in range(40)]
     assert [reported(judged(*table)) for table in tables] == [{}] * 40
@@ -73,6 +73,19 @@ def test_a_new_category_is_named() -> None:
 def test_categories_that_are_rare_everywhere_are_not_called_new() -> None:
     names = np.arange(2000).astype(str)
     assert reported(judged(counted(names[:1000], names[1000:], listed=1000))) == {}
+
+
+def test_rare_categories_are_counted_as_one_for_the_index() -> None:
+    names = ["a", "b", *"cdefg"]
+    bars = json.loads(judged(counted(np.repeat(names, [500, 400, *[2] * 5]), np.repeat(names, [500, 400, *[2] * 5])))["f", "psi"]["bins"])
+    assert [(bar["bin"], bar["reference"]) for bar in bars] == [("a", 500), ("b", 400), ("others", 10)]
+
+
+def test_a_new_category_is_judged_by_how_many_there_are() -> None:
+    few, many = (
+        judged(counted(np.repeat(names, 40), np.append(np.repeat(names, 40), ["new"] * 20)))["f", "new_categories"]["p_value"]
+        for names in (["a", "b"], [f"c{i}" for i in range(199)]))
+    assert many > 50 * few
 
 
 def test_an_empty_text_is_a_category_like_others() -> None:

@@ -62,6 +62,8 @@ def test_jensen_shannon_is_1_where_nothing_is_shared() -> None:
 def test_the_effect_does_not_grow_with_the_rows() -> None:
     small, large = (s.chi_square([5 * k, 5 * k], [4 * k, 6 * k])[0] for k in (100, 10_000))
     assert s.effect(small, 1000, 1000) == pytest.approx(s.effect(large, 100_000, 100_000))
+    lopsided = s.chi_square([500_000, 500_000], [400, 600])[0]
+    assert s.effect(lopsided, 1_000_000, 1000) == pytest.approx(s.effect(small, 1000, 1000), rel=0.02)
 
 
 def test_a_heavy_value_is_a_group_of_its_own() -> None:
