@@ -81,6 +81,12 @@ def test_rare_categories_are_counted_as_one_for_the_index() -> None:
     assert [(bar["bin"], bar["reference"]) for bar in bars] == [("a", 500), ("b", 400), ("others", 10)]
 
 
+def test_what_is_frequent_on_either_side_is_kept_apart() -> None:
+    names = [f"c{i}" for i in range(30)]
+    found = judged(counted(np.repeat(names, 30), np.append(np.repeat(names, 20), ["new"] * 100)))
+    assert json.loads(found["f", "psi"]["bins"])[0] == {"bin": "new", "reference": 0, "current": 100}
+
+
 def test_a_new_category_is_judged_by_how_many_there_are() -> None:
     few, many = (
         judged(counted(rows, np.append(rows, ["new"] * 20)))["f", "new_categories"]["p_value"]
