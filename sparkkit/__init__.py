@@ -16,15 +16,19 @@ if TYPE_CHECKING:
     from sparkkit.command import main
     from sparkkit.errors import SparkkitError
     from sparkkit.job import Job
+    from sparkkit.models.model import Model
     from sparkkit.options import Secret
     from sparkkit.schema.contract import Contract
+    from sparkkit.training import Training
 
 _WHERE = {
     "Job": "sparkkit.job:Job", "main": "sparkkit.command:main", "Contract": "sparkkit.schema.contract:Contract",
     "SparkkitError": "sparkkit.errors:SparkkitError", "DataFrame": "pyspark.sql:DataFrame", "Column": "pyspark.sql:Column",
     "SparkSession": "pyspark.sql:SparkSession", "F": "pyspark.sql.functions", "Secret": "sparkkit.options:Secret",
+    "Model": "sparkkit.models.model:Model",
+    "Training": "sparkkit.training:Training",
 }
-__all__ = ["Column", "Contract", "DataFrame", "F", "Job", "Secret", "SparkSession", "SparkkitError", "main"]
+__all__ = ["Column", "Contract", "DataFrame", "F", "Job", "Model", "Secret", "SparkSession", "SparkkitError", "Training", "main"]
 
 
 def __getattr__(name: str) -> Any:

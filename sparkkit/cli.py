@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sparkkit.errors import SparkkitError, UsageError, nearest
-from sparkkit.verbs import drift, logs, quality, repair, rollback, runs, schemas, why
+from sparkkit.verbs import drift, logs, models, quality, repair, rollback, runs, schemas, serve, why
 
 PASS_ON = {
     "run": ("JOB [job options]", "run a job; `sparkkit run JOB --help` lists its options"),
@@ -79,6 +79,8 @@ def parser() -> argparse.ArgumentParser:
     why.add(verbs)
     logs.add(verbs)
     rollback.add(verbs)
+    models.add(verbs)
+    serve.add(verbs)
     init = verbs.add_parser("init", help="a new project in an empty folder, or a new job in a project; it runs and has a passing test")
     init.add_argument("name", nargs="?", default="", help="the new job's name (default: a project with the job word_count)")
     pack = verbs.add_parser("package", help="the code as one zip for --py-files, or the packages that it needs as one archive")
@@ -210,6 +212,8 @@ VERBS: dict[str, Callable[..., int]] = {
     **why.VERBS,
     **logs.VERBS,
     **rollback.VERBS,
+    **models.VERBS,
+    **serve.VERBS,
     **repair.VERBS,
     "init": _init,
     "package": _package,

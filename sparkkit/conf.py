@@ -37,7 +37,7 @@ WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
 """The keys that have a few words for values."""
 
 ROOT_KEYS: Mapping[str, type] = {"read": list, "write": list}
-RUN_KEYS: Mapping[str, type] = {"records": str, "event_log": bool, "profile": str}
+RUN_KEYS: Mapping[str, type] = {"records": str, "event_log": bool, "profile": str, "registry": str}
 LEDGER_KEYS: Mapping[str, type] = {"path": str}
 SUBMIT_KEYS: Mapping[str, type] = {
     "target": str, "deploy_mode": str, "master": str, "code": str, "python": str, "environment": str,

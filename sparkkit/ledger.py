@@ -65,6 +65,7 @@ class Record:
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     quarantine: str | None = None
     checks: list[dict[str, Any]] = field(default_factory=list)
+    model: dict[str, Any] | None = None
     event_log: str | None = None
     driver_log: str | None = None
     between_steps: Callable[[str], None] = field(default=lambda step: None, repr=False)

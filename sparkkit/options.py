@@ -140,12 +140,12 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 def _option(parameter: inspect.Parameter, hint: Any, text: str) -> Option:
     required = parameter.default is inspect.Parameter.empty
     hint, many, choices = _unwrap(hint)
-    if hint not in PARSERS:
+    kind, parse = PARSERS.get(hint) or (getattr(hint, "option_kind", ""), str)
+    if not kind:
         raise UsageError(
             f"parameter {parameter.name!r} has type {hint}, which no option can be read as", reason="wrong_job",
-            hint="use str, int, float, bool, Decimal, date, datetime, a Literal of texts, or a list of one of them",
+            hint="use str, int, float, bool, Decimal, date, datetime, a Literal of texts, a Model, or a list of one of them",
         )
-    kind, parse = PARSERS[hint]
     flag = "--" + parameter.name.rstrip("_").replace("_", "-")
     default = None if required else parameter.default
     return Option(parameter.name, flag, parse, kind, default, required, many, text, choices)

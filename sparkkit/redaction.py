@@ -11,6 +11,8 @@ import re
 import traceback
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 HIDDEN = "***"
@@ -74,12 +76,15 @@ def may_be_number(name: str) -> bool:
 _COUNTS = ("quarantined_by", "details", "seconds", "late")
 """Parts of a record whose keys are names of rules, steps and days, and whose numbers are counts and times."""
 
+_SHORT = 200
+
 _LEAST = 4
 """A shorter value is not searched for: it would be found in every text."""
 
 _known: set[str] = set()
 
 
+@lru_cache(4096)
 def is_secret_name(name: str) -> bool:
     """Whether a key, a parameter or a variable of this name holds a secret.
 
@@ -109,11 +114,26 @@ def remember(value: object) -> None:
         _known.update((text, urllib.parse.quote(text, safe=""), repr(text)[1:-1]))
 
 
-def known() -> list[str]:
+_held: list[tuple[str, ...]] = []
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Looks through the environment once for all that is redacted in the block, such as the thousands of texts of an event log."""
+    _held.append(known())
+    try:
+        yield
+    finally:
+        _held.pop()
+
+
+def known() -> tuple[str, ...]:
     """The values in mind, and those of the environment's variables whose names are a secret's; the longest first."""
+    if _held:
+        return _held[-1]
     named = {value for name, value in os.environ.items() if len(value) >= 8 and is_secret_name(name)}
     variables = {value for value in named if not os.path.exists(value)}  # PWD, and where a secret is
-    return sorted(_known | variables, key=len, reverse=True)
+    return tuple(sorted(_known | variables, key=len, reverse=True))
 
 
 def redact(text: str) -> str:
@@ -124,7 +144,7 @@ def redact(text: str) -> str:
     >>> redact("AccountKey=abc==;Pwd='x y'; sas: ?sv=1&sig=ab%2Fc")
     'AccountKey=***;Pwd=***; sas: ***&***'
     """
-    return _redacted(text, known())
+    return _short(text, known()) if len(text) < _SHORT else _redacted(text, known())
 
 
 def _redacted(text: str, values: Iterable[str]) -> str:
@@ -142,15 +162,28 @@ def clean(value: Any, name: str = "") -> Any:
     >>> clean({"params": {"api_key": "x", "n": 3}, "paths": ["s3a://u:p@b/x"]})
     {'params': {'api_key': '***', 'n': 3}, 'paths': ['s3a://***@b/x']}
     """
+    return _clean(value, name, known())
+
+
+def _clean(value: Any, name: str, values: tuple[str, ...]) -> Any:
     if isinstance(value, Mapping):
-        return {redact(str(k)): v if name in _COUNTS and isinstance(v, int | float) else clean(v, str(k)) for k, v in value.items()}
+        return {_short(str(k), values): v if name in _COUNTS and isinstance(v, int | float) else _clean(v, str(k), values)
+                for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [clean(v, name) for v in value]
+        return [_clean(v, name, values) for v in value]
     if value is None or isinstance(value, bool):
         return value
     if not isinstance(value, str):
         return HIDDEN if is_secret_name(name) and _NUMBER.search(name) else value
-    return HIDDEN if is_secret_name(name) else redact(value)
+    if is_secret_name(name):
+        return HIDDEN
+    return _short(value, values) if len(value) < _SHORT else _redacted(value, values)
+
+
+@lru_cache(8192)
+def _short(text: str, values: tuple[str, ...]) -> str:
+    """Keys, and the short texts that come again in every line of an event log."""
+    return _redacted(text, values)
 
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -25,6 +25,10 @@ from sparkkit.schema.contract import Contract
 from sparkkit.settings import meaning
 from sparkkit.sinks import Place, Staged
 from sparkkit.staging import Files, Target
+from sparkkit.training import Training
+
+if TYPE_CHECKING:
+    from sparkkit.learning.road import Road as Learning
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ def _locked(
     record.logical_id = who.logical_id
     done_by = None if request.again else place.done_by(who, targets)
     if done_by:
+        _settle_champion(request, who.logical_id)
         said = f"run {done_by} has done this: the same inputs, parameters, settings and code; --again runs it nevertheless"
         _stands(record, "already_done", said, alarms.kept(place, targets, job.name, who.slices[job.outputs[0]]))
         return {}
@@ -93,7 +98,8 @@ def _locked(
         sinks.refuse_existing(place, target)
     guards.again(place, targets, who.names)
     with record.step("build"):
-        built = build(job, {n: t.passed for n, t in taken.items()}, request.params)
+        learned = _learned(spark, request, record, contracts, taken, closed)
+        built = learned.outputs if learned else build(job, {n: t.passed for n, t in taken.items()}, request.params)
         judged = {n: intake.judge(f, contracts.get(n), checks.get(n, ()), others) for n, f in built.items()}
         for n in [n for n in judged if n in checks]:
             verdicts.refuse_slips(judged[n], checks[n])
@@ -104,18 +110,21 @@ def _locked(
     with record.step("checks"), naming(taken):
         plans = cache(lambda: [plan_of(frame) for frame in judged.values()])
         counts = _settle(quarantine, record, taken, staged, plans)
-        record.checks = verdicts.all_of(place, checks, taken, counts, staged, others)
+        record.checks = verdicts.all_of(place, checks, taken, counts, staged, others) + (learned.results() if learned else [])
         refuse(job.name, record.checks)
         guards.verdict(place, staged, who.slices)
         new.verdict(place, staged, record)
         alarm = alarms.sounded(place, staged[job.outputs[0]], job.alarm)
     with record.step("publish"):
+        if learned:
+            learned.keep(next(iter(targets.values())).staging, {n: t.source.fingerprint for n, t in taken.items()})
         states = {**new.states(who.logical_id), **alarms.states(place, targets, job.name, who.slices[job.outputs[0]], alarm)}
         generations = sinks.publish(place, staged, who, quarantine.ready(who.shelf), states)
         for name, done in staged.items():
             record.outputs[name] |= {"files": done.files, "bytes": done.bytes, "partitions": done.published or None,
                                      "generation": generations.get(name)}
             record.outputs[name] |= done.committed.figures if done.committed else {}
+        _settle_champion(request, who.logical_id)
     if alarm:
         record.reason, record.message = "alarm", alarm
     return staged
@@ -125,6 +134,27 @@ def _stands(record: Record, status: str, said: str, alarm: str) -> None:
     """The end of a run that has nothing to do: an alarm about what stands is told again, for nobody may have heard it."""
     record.status, record.reason = status, "alarm" if alarm else None
     record.message = f"{alarm}; {said}" if alarm else said
+
+
+def _learned(
+    spark: SparkSession, request: Request, record: Record, contracts: Mapping[str, Contract], taken: Mapping[str, Intake], closed: ExitStack,
+) -> Learning | None:
+    """What a training learns of its inputs; None for any other job."""
+    if not isinstance(request.job, Training):
+        return None
+    from sparkkit.learning import road  # here, so that other jobs do not pay for it
+    from sparkkit.models import registry
+
+    there = registry.where(request.project, request.conf.run.get("registry"))
+    return road.begin(spark, request.job, request.params, record, there, contracts, taken, closed)
+
+
+def _settle_champion(request: Request, logical_id: str) -> None:
+    """Promotes what a training won, once its outputs are published; a retry of one that was killed between the two does so, too."""
+    if isinstance(request.job, Training):
+        from sparkkit.models import registry
+
+        registry.where(request.project, request.conf.run.get("registry")).promote_winner(request.job.model, logical_id)
 
 
 def build(job: Job, frames: Mapping[str, DataFrame], params: Mapping[str, Any]) -> dict[str, DataFrame]:

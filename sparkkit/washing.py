@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,7 @@ def _wash(path: Path) -> None:
     partial = path.with_name(f".{path.name}.washed")
     try:
         fresh = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(fresh, "w", encoding="utf-8") as out, open(path, encoding="utf-8") as log:
+        with open(fresh, "w", encoding="utf-8") as out, open(path, encoding="utf-8") as log, redaction.held():
             out.writelines(lines(log))
         os.replace(partial, path)
     finally:
@@ -170,7 +171,13 @@ def plan(text: str) -> str:
     >>> plan("Project [hunter2 AS pw#3, aes_encrypt(cast(n#1 as binary), 0x30313233) AS e#4]")
     'Project [? AS pw#3, ?(cast(n#1 as binary), ?) AS e#4]'
     """
-    parts = _PLACE.split(redaction.redact(text))
+    return _plan(redaction.redact(text))
+
+
+@lru_cache(8192)
+def _plan(text: str) -> str:
+    """Adaptive execution tells the same operators again and again."""
+    parts = _PLACE.split(text)
     return "".join(part if i % 2 else _TOKEN.sub(_word, part) for i, part in enumerate(parts))
 
 

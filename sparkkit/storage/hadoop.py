@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pyspark.sql import SparkSession
@@ -182,6 +183,11 @@ class Hadoop:
         here, there = (self.system(old), self.path(old)), (self.system(new), self.path(new))
         if not self.jvm.org.apache.hadoop.fs.FileUtil.copy(*here, *there, False, self.conf):
             raise OSError(f"{old} could not be copied to {new}")
+
+    def fetch(self, text: str, folder: Path) -> None:
+        """Copies a folder with all its files to a folder of this machine that is not there yet."""
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        self.system(text).copyToLocalFile(False, self.path(text), self.path(folder.absolute().as_uri()), True)
 
     def delete(self, text: str) -> None:
         """Deletes a file or a whole folder; nothing there is fine."""

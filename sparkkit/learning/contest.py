@@ -1,0 +1,72 @@
+"""A new model against the champion, on the rows of the same test part, which neither was fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from sparkkit.errors import SparkkitError
+from sparkkit.ml import evaluate
+from sparkkit.ml.scoring import PREDICTION, SCORE, scored
+from sparkkit.models.model import Model, refuse_other
+from sparkkit.models.registry import CHAMPION, Registry
+from sparkkit.training import TARGET, Training
+
+OURS = "our_score"
+LESS = ("log_loss", "brier", "calibration_error", "cost")
+"""Figures of which less is better."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a new model is better, in one sentence; `figures` are its own less the champion's, with their paired intervals."""
+
+    better: bool
+    why: str
+    figures: tuple[Mapping[str, Any], ...] = ()
+
+
+def champion(spark: SparkSession, registry: Registry, job: Training) -> tuple[Model | None, str]:
+    """The model that a new one is compared with; none, and why, where there is none that can be loaded here."""
+    if job.model not in registry.names():
+        return None, "there was no champion"
+    try:
+        version = registry.version(f"{job.model}@{CHAMPION}")
+    except SparkkitError:
+        return None, "there was no champion"
+    try:
+        bundle = registry.bundle(version)
+        return Model(job.model, version.number, bundle, bundle.load(spark)), ""
+    except SparkkitError as error:
+        return None, f"the champion, version {version.number}, can't be compared: {error}"
+
+
+def against(model: Model | None, why: str, predicted: DataFrame, job: Training, seed: int) -> Verdict:
+    """Judges the test part's predictions against the champion's.
+
+    A model wins where the end of the paired interval of the training's `better` figure that is nearer to nothing is beyond its margin;
+    where there was no champion, by its checks alone.
+    """
+    if model is None:
+        return Verdict(why == "there was no champion", why)
+    try:
+        refuse_other(model, predicted)
+    except SparkkitError as error:
+        return Verdict(False, f"the champion, version {model.version}, can't be compared: {error}")
+    ours = predicted.drop(PREDICTION).withColumnRenamed(SCORE, OURS)
+    both = scored(ours, model.fitted, job.cut)
+    made = evaluate.paired(both, label=TARGET, ours=OURS, theirs=SCORE, positive=1.0, threshold=job.cut, seed=seed).collect()
+    return verdict(job, int(model.version or 0), [row.asDict() for row in made])
+
+
+def verdict(job: Training, version: int, figures: Sequence[Mapping[str, Any]]) -> Verdict:
+    """What the differences of the figures mean for the training's `better` and margin."""
+    one = next((f for f in figures if f["metric"] == job.better), None)
+    if one is None or one["low"] is None:
+        return Verdict(False, f"{job.better} can't be compared with the champion's, version {version}", tuple(figures))
+    least = -one["high"] if job.better in LESS else one["low"]
+    said = f"{job.better} {one['value']:+.4f} against version {version} (interval {one['low']:+.4f} to {one['high']:+.4f}, margin {job.margin:g})"
+    return Verdict(least > job.margin, said, tuple(figures))

@@ -1,0 +1,41 @@
+"""A model card for people, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparkkit.models.registry import Version
+
+
+def card(found: Mapping[str, Any], version: Version) -> str:
+    """A card in some twenty lines: what the model is, what it was made of, what it can, and what it reads."""
+    rows, packages = found["rows"], ", ".join(f"{name} {value}" for name, value in found["packages"].items())
+    reads = ", ".join(f"{c['name']} ({c['type']}{', required' if c['required'] else ''})" for c in found["contract"]["columns"])
+    lines = [
+        f"{found['name']} version {version.number}{' (' + ', '.join(version.aliases) + ')' if version.aliases else ''}",
+        f"predicts   {found['label']} = {found['classes'][1]!r}, from a score of {found['threshold']:.4g} on",
+        f"reads      {reads}",
+        f"trained    {found['created']} by run {found['run']}, code {found['code'] or 'unknown'}",
+        f"examples   {rows['examples']:,} = {rows['train']:,} train + {rows['test']:,} test + {rows['unlabelled']:,} unlabelled",
+        f"split      {found['split']}; seed {found['seed']}",
+        f"params     {', '.join(f'{k}={v}' for k, v in found['params'].items()) or 'none'}",
+        f"stages     {', '.join(stage.rpartition('.')[2] for stage in found['stages'])}",
+        f"packages   {packages}",
+        f"without Spark  {'yes' if found['portable'] is None else 'no: ' + found['portable']}",
+        "figures of the test part",
+    ]
+    return "\n".join([*lines, *(_line(f) for f in found["figures"] if f["slice"] == "all"), *_slices(found)])
+
+
+def _line(figure: Mapping[str, Any]) -> str:
+    if figure["value"] is None:
+        return f"  {figure['metric']:20}-"
+    interval = f"  ({figure['low']:.4f} to {figure['high']:.4f})" if figure["low"] is not None else ""
+    return f"  {figure['metric']:20}{figure['value']:.4f}{interval}"
+
+
+def _slices(found: Mapping[str, Any]) -> list[str]:
+    worst = [f for f in found["figures"] if f["slice"] != "all" and f["metric"] in ("roc_auc", "accuracy") and f["value"] is not None]
+    return [f"  {f['metric']} of {f['slice']} ({f['rows']:,} rows): {f['value']:.4f}" for f in worst]

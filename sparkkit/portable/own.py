@@ -1,0 +1,81 @@
+"""sparkkit's own stages (`sparkkit.ml.stages`): missing indicators, logarithms, clipping, parts of dates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sparkkit.portable.stage import Kind, Params, Row, Step, plain, several
+
+
+def _each(params: Params, functions: list[Callable[[Any], Any]]) -> Step:
+    todo = [(source, target, function) for (source, target), function in zip(params["columns"], functions, strict=True)]
+
+    def step(row: Row) -> None:
+        for source, target, function in todo:
+            row[target] = function(row[source])
+
+    return step
+
+
+def _same(function: Callable[[Any], Any]) -> Callable[[Params], Step]:
+    return lambda params: _each(params, [function] * len(params["columns"]))
+
+
+def _missing(value: Any) -> float:
+    return 1.0 if value is None or value != value else 0.0
+
+
+def _log(value: Any) -> float | None:
+    if value is None:
+        return None
+    number = float(value)
+    return number if number != number else math.copysign(math.log1p(abs(number)), number)
+
+
+def _export_clip(stage: Any) -> dict[str, Any]:
+    return several(stage) | {name: [plain(bound) for bound in stage.getOrDefault(name)] for name in ("low", "high")}
+
+
+def _clip(params: Params) -> Step:
+    return _each(params, [_clipper(float(low), float(high)) for low, high in zip(params["low"], params["high"], strict=True)])
+
+
+def _clipper(low: float, high: float) -> Callable[[Any], float | None]:
+    return lambda value: None if value is None else float(value) if value != value else min(max(float(value), low), high)
+
+
+def _export_dates(stage: Any) -> dict[str, Any]:
+    (source,) = stage.getInputCols()
+    return {"columns": [[source, target] for target in stage.getOutputCols()], "parts": list(stage.getOrDefault("parts"))}
+
+
+def _dates(params: Params) -> Step:
+    return _each(params, [_part(_PARTS[part]) for part in params["parts"]])
+
+
+def _part(part: Callable[[Any], float]) -> Callable[[Any], float | None]:
+    return lambda value: None if value is None else float(part(value))
+
+
+def _seconds(value: date) -> float:
+    whole = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
+    return whole.replace(tzinfo=whole.tzinfo or UTC).timestamp()
+
+
+_PARTS: dict[str, Callable[[Any], float]] = {
+    "year": lambda value: value.year, "month": lambda value: value.month, "day": lambda value: value.day,
+    "hour": lambda value: getattr(value, "hour", 0), "minute": lambda value: getattr(value, "minute", 0),
+    "weekday": lambda value: value.weekday(), "day_of_year": lambda value: value.timetuple().tm_yday, "seconds": _seconds,
+}
+"""The parts of a time, in UTC."""
+
+KINDS = {
+    "MissingIndicator": Kind(several, _same(_missing)),
+    "LogPlus": Kind(several, _same(_log)),
+    "ClipModel": Kind(_export_clip, _clip),
+    "DateParts": Kind(_export_dates, _dates),
+}
+"""The stages of this module by the name of their class."""

@@ -1,0 +1,1 @@
+"""A model behind HTTP: a Flask application under gunicorn that scores without Spark where the pipeline could be exported."""
