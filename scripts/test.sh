@@ -32,7 +32,7 @@ run() {
             if [[ -n ${SPARK_HOME:-} ]]; then echo "unit35: skipped, SPARK_HOME is set"; return; fi
             suite "$root/.venv-spark35/bin/python" "not e2e and not once" ;;
         # the pure ring, unchanged, against a real server
-        connect) (options+=(tests/transforms tests/schema); suite "$python" "not e2e" scripts/connect.py "$python") ;;
+        connect) (options+=(tests/transforms tests/schema tests/monitoring); suite "$python" "not e2e" scripts/connect.py "$python") ;;
         # one set of daemons for all tests of the stage; where they can't be had the tests say so and are skipped
         cluster) with_daemons suite "$python" "cluster and not long" ;;
         e2e) suite "$python" "e2e and not cluster and not long" ;;

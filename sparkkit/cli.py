@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sparkkit.errors import SparkkitError, UsageError, nearest
-from sparkkit.verbs import logs, models, quality, repair, rollback, runs, schemas, serve, why
+from sparkkit.verbs import drift, logs, models, quality, repair, rollback, runs, schemas, serve, why
 
 PASS_ON = {
     "run": ("JOB [job options]", "run a job; `sparkkit run JOB --help` lists its options"),
@@ -74,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
         verbs.add_parser(verb, help=f"{usage}: {text}", usage=f"sparkkit {verb} {usage}", description=text)
     schemas.add(verbs)
     quality.add(verbs)
+    drift.add(verbs)
     runs.add(verbs)
     why.add(verbs)
     logs.add(verbs)
@@ -206,6 +207,7 @@ VERBS: dict[str, Callable[..., int]] = {
     "dry-run": _dry_run,
     **schemas.VERBS,
     **quality.VERBS,
+    **drift.VERBS,
     **runs.VERBS,
     **why.VERBS,
     **logs.VERBS,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from sparkkit import codebase, compat, failures, needs, project, redaction, session
 from sparkkit import conf as confs
 from sparkkit.conf import Conf
-from sparkkit.errors import InfrastructureError, SparkkitError, UsageError
+from sparkkit.errors import ContractError, InfrastructureError, SparkkitError, UsageError
 from sparkkit.history import find, stacks
 from sparkkit.history import places as ledgers
 from sparkkit.history.keeper import Keeper
@@ -249,7 +249,8 @@ def _go(
     stopper.spark, record.between_steps = spark, stopper.check
     with stopper.heeding(), progress.line(spark):  # once more: a starting SparkContext takes SIGINT for itself
         staged = (road or run.run)(spark, request, record)
-    _end(record, "done" if staged else record.status, 0, None, record.message)
+    alarm = ContractError.exit_code if record.reason == "alarm" else 0
+    _end(record, "done" if staged else record.status, alarm, record.reason if alarm else None, record.message)
     if args.show:
         for name, edge in record.outputs.items():  # what stands, whichever run wrote it
             rows = formats.view(spark, edge["format"], edge["path"], conf.outputs[name].options)
@@ -330,7 +331,7 @@ def _last_words(record: Record, where: Path, keeper: Keeper, stopper: Stopper, a
         keeper.closing.close()
     if as_json:
         print(record.to_json())
-    elif record.exit_code == 0:
+    elif record.exit_code == 0 or record.reason == "alarm":
         print(report.summary(redaction.clean(record.body()), str(where)).encode("utf-8", "backslashreplace").decode("utf-8"))
     if record.exit_code:
         sys.stdout.flush()

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sparkkit import command, failures, project, redaction, session, verdicts
+from sparkkit import alarms, command, failures, project, redaction, session, verdicts
 from sparkkit.errors import UsageError
 from sparkkit.job import Job
 from sparkkit.schema.contract import Contract
@@ -102,6 +102,8 @@ def _build(
     for name, frame in road.build(job, frames, params).items():
         judged = judge(frame, contracts.get(name))
         verdicts.refuse_slips(judged, checks.get(name, ()))
+        if name == job.outputs[0]:
+            alarms.refuse_slips(job.name, judged, job.alarm)
         judged.write.format("noop").mode("overwrite").save()
         shapes[name] = ", ".join(
             f"{f.name} {f.dataType.simpleString()}" for f in judged.schema.fields if f.name not in LANDING

@@ -6,7 +6,7 @@
 | 1 | the job's own failure |
 | 2 | wrong use or wrong conf: do not retry |
 | 3 | an input is not there yet: retry later |
-| 4 | contract, accounting or quality broken |
+| 4 | contract, accounting or quality broken; nothing was published, but for a job's alarm (reason `alarm`) |
 | 5 | another run holds the lock |
 | 6 | infrastructure: retry |
 """

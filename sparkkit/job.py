@@ -31,6 +31,8 @@ class Job:
         settings: the job's own defaults of its conf, by dotted key (`inputs.text.format`); conf files win over them.
         edges: a function of keyword-only parameters that returns settings by dotted key: options that are about where
             and how the job reads and writes, not about what it computes.
+        alarm: an SQL predicate over the first output. Where a row that is published meets it, the run ends with exit code 4
+            and the reason `alarm`, after publishing, and names the rows by their first column; so does each retry of it.
 
     Raises:
         UsageError: for a signature that can't be a job's.
@@ -47,6 +49,7 @@ class Job:
     contracts: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     edges: Callable[..., Mapping[str, Any]] | None = None
+    alarm: str = ""
     inputs: tuple[str, ...] = field(init=False)
     options: tuple[Option, ...] = field(init=False)
     edge_options: tuple[Option, ...] = field(init=False)

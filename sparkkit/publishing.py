@@ -203,7 +203,7 @@ class Journals:
         last = last_of(log, "slices", name) if log else None
         return last.fields["files"] if last else ()
 
-    def publish(self, logical_id: str, pieces: Sequence[Piece], states: Mapping[str, bytes] | None = None) -> dict[str, Part]:
+    def publish(self, logical_id: str, pieces: Sequence[Piece], states: Mapping[str, bytes | None] | None = None) -> dict[str, Part]:
         """Publishes in the order given, by one decision for each filesystem; what was published, by path. The states are decided
         with the filesystem of the last piece, which is the last.
 

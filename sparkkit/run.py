@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from sparkkit import compat, failures, guards, intake, sinks, sources, verdicts
+from sparkkit import alarms, compat, failures, guards, intake, sinks, sources, verdicts
 from sparkkit.accounting import Count, plan_of
 from sparkkit.checks.results import refuse
 from sparkkit.conf import Conf, InputConf, OutputConf
@@ -48,6 +48,7 @@ def run(spark: SparkSession, request: Request, record: Record) -> dict[str, Stag
     """Takes a job down the road and fills the record; what was staged is published only when every figure adds up.
 
     Nothing, where the same run has been to its end before (`already_done`), or no incremental input has new rows (`nothing_new`).
+    Where the job's alarm is met by what is published, or by what stands, the record's reason is `alarm`.
 
     Raises:
         SparkkitError: with the exit code of what went wrong; nothing was published then.
@@ -82,16 +83,16 @@ def _locked(
         _note_inputs(record, taken)
         new.note(record, taken)
     if new.nothing:
-        record.status, record.message = "nothing_new", new.nothing
+        _stands(record, "nothing_new", new.nothing, alarms.kept(place, targets, job.name))
         return {}
     who = identity(job, conf, request.params, request.date, {n: t.source for n, t in taken.items()}, code=record.code_version,
                    contracts=record.contracts, run_id=record.run_id, label=new.label, session=meaning(spark))
     record.logical_id = who.logical_id
     done_by = None if request.again else place.done_by(who, targets)
     if done_by:
-        record.status = "already_done"
         _settle_champion(request, who.logical_id)
-        record.message = f"run {done_by} has done this: the same inputs, parameters, settings and code; --again runs it nevertheless"
+        said = f"run {done_by} has done this: the same inputs, parameters, settings and code; --again runs it nevertheless"
+        _stands(record, "already_done", said, alarms.kept(place, targets, job.name, who.slices[job.outputs[0]]))
         return {}
     for target in targets.values():
         sinks.refuse_existing(place, target)
@@ -102,6 +103,7 @@ def _locked(
         judged = {n: intake.judge(f, contracts.get(n), checks.get(n, ()), others) for n, f in built.items()}
         for n in [n for n in judged if n in checks]:
             verdicts.refuse_slips(judged[n], checks[n])
+        alarms.refuse_slips(job.name, judged[job.outputs[0]], job.alarm)
     with record.step("write"), naming(taken):
         asked = {n: verdicts.of_taken(checks.get(n, ())) for n in judged}
         staged = {n: sinks.stage(place, targets[n], f, checked=n in contracts, asked=asked[n]) for n, f in judged.items()}
@@ -112,16 +114,26 @@ def _locked(
         refuse(job.name, record.checks)
         guards.verdict(place, staged, who.slices)
         new.verdict(place, staged, record)
+        alarm = alarms.sounded(place, staged[job.outputs[0]], job.alarm)
     with record.step("publish"):
         if learned:
             learned.keep(next(iter(targets.values())).staging, {n: t.source.fingerprint for n, t in taken.items()})
-        generations = sinks.publish(place, staged, who, quarantine.ready(who.shelf), new.states(who.logical_id))
+        states = {**new.states(who.logical_id), **alarms.states(place, targets, job.name, who.slices[job.outputs[0]], alarm)}
+        generations = sinks.publish(place, staged, who, quarantine.ready(who.shelf), states)
         for name, done in staged.items():
             record.outputs[name] |= {"files": done.files, "bytes": done.bytes, "partitions": done.published or None,
                                      "generation": generations.get(name)}
             record.outputs[name] |= done.committed.figures if done.committed else {}
         _settle_champion(request, who.logical_id)
+    if alarm:
+        record.reason, record.message = "alarm", alarm
     return staged
+
+
+def _stands(record: Record, status: str, said: str, alarm: str) -> None:
+    """The end of a run that has nothing to do: an alarm about what stands is told again, for nobody may have heard it."""
+    record.status, record.reason = status, "alarm" if alarm else None
+    record.message = f"{alarm}; {said}" if alarm else said
 
 
 def _learned(

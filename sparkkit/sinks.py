@@ -255,7 +255,7 @@ def _rejects(frame: DataFrame) -> DataFrame:
 
 def publish(
     place: Place, staged: Mapping[str, Staged], identity: Identity, shelved: Sequence[Piece] = (),
-    states: Mapping[str, bytes] | None = None,
+    states: Mapping[str, bytes | None] | None = None,
 ) -> dict[str, int]:
     """Brings what was staged into place by the outputs' modes, and the rejected rows and states with it; the generation of each
     output.

@@ -46,8 +46,8 @@ class Outcome:
 
     @cached_property
     def outputs(self) -> Mapping[str, DataFrame]:
-        """Each published output by its name; none after a run that failed."""
-        if self.exit_code:
+        """Each published output by its name; none after a run that failed. An alarm is no failure: its rows are published."""
+        if self.exit_code and self.record["reason"] != "alarm":
             return {}
         return {name: self._read(edge) for name, edge in self.record["outputs"].items()}
 

@@ -69,6 +69,9 @@ def replay(spark: SparkSession, request: Request, record: Record, wish: Wish) ->
     if not isinstance(run.place_of(spark, record.run_id), Files):
         raise UsageError("rows are not fed back over Spark Connect, where no journal says what a run wrote", reason="connect_no_replay",
                          hint="run on a classic session, or run the date again")
+    if request.job.alarm:
+        raise UsageError(f"job {request.job.name!r} has an alarm, which looks at all that is published and not at rows that are fed back",
+                         reason="alarm_not_asked", hint="run the date again")
     mended = repaired.read(spark, wish.mended) if wish.mended else None
     sums, seen = Sums(), set[str]()
     while _Replay(spark, request, record, contracts, wish, mended, sums, f"{record.run_id}.{len(seen)}".removesuffix(".0")).go(seen):

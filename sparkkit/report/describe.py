@@ -36,6 +36,7 @@ def job(found: Job, conf: Conf, read: Reader) -> str:
         ("inputs", [_edge(n, i.path, i.format or "told by the files' names") for n, i in conf.inputs.items()]),
         ("outputs", [_edge(n, (o.path or "",), f"{o.format}, mode {o.mode}") for n, o in conf.outputs.items()]),
         ("contracts", [f"  {name}: {text}" for name, text in contracts.items() if text]),
+        ("alarm", [f"  exit code 4, after publishing, where a row of {found.outputs[0]} has {found.alarm}"] if found.alarm else []),
         ("options", list(_aligned([_option(o) for o in (*found.options, *found.edge_options)]))),
         ("settings in force", list(_aligned([(f"{k} = {_said(v)}", where) for k, v, where in settings(found, conf)]))),
     ]

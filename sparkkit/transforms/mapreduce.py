@@ -11,11 +11,12 @@ import importlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sparkkit.errors import UsageError
 from sparkkit.transforms import mapreduce_arrow, mapreduce_tasks
 from sparkkit.transforms.mapreduce_tasks import Batches, Counters, Function, Plan, User
+from sparkkit.transforms.shipping import by_value
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -208,24 +209,8 @@ def _counting(function: Function, role: str, arguments: int) -> User:
 
 def _shipped(plan: Plan, step: str) -> Callable[[Batches], Batches]:
     """`plan.<step>` as a function that a worker without sparkkit can load."""
-    cloudpickle: Any = importlib.import_module("pyspark.cloudpickle")
-    known = cloudpickle.list_registry_pickle_by_value()
-    by_value = [module for module in (mapreduce_tasks, mapreduce_arrow) if module.__name__ not in known]
-    for module in by_value:
-        cloudpickle.register_pickle_by_value(module)
     try:
-        payload: bytes = cloudpickle.dumps(getattr(plan, step))
+        return by_value(getattr(plan, step), (mapreduce_tasks, mapreduce_arrow))
     except Exception as error:
         hint = "keep sessions, frames, open files and locks out of them"
         raise UsageError(f"the functions of map_reduce can't be sent to workers ({error})", hint=hint) from error
-    finally:
-        for module in by_value:
-            cloudpickle.unregister_pickle_by_value(module)
-
-    def run(batches: Batches) -> Batches:
-        import pickle
-
-        found: Callable[[Batches], Batches] = pickle.loads(payload)
-        return found(batches)
-
-    return run

@@ -69,8 +69,12 @@ def tried_again(facts: Facts) -> Iterator[Finding]:
 
 
 def refused(facts: Facts) -> Iterator[Finding]:
-    """A run that the record itself says was refused: by a contract, a rule, the accounting, wrong use or a lock."""
+    """A run that the record itself says was refused (by a contract, a rule, the accounting, wrong use or a lock), or ended in alarm."""
     record = facts.record
+    if record.get("reason") == "alarm":
+        yield Finding("alarm", 95, "the job's alarm is met by what it published", (f"record: {record.get('message')}",),
+                      "look at the rows that it names; a retry says the same, and the next run that publishes judges anew")
+        return
     told = REFUSALS.get(record.get("exit_code") or 0)
     if told and record.get("reason") and record["reason"] not in ELSEWHERE:
         cause, what, remedy = told

@@ -1,0 +1,51 @@
+"""The verb `drift-report`: a published table of drift verdicts, as text and as a page."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from sparkkit.errors import InfrastructureError, UsageError
+
+
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The verb's options."""
+    drift = verbs.add_parser("drift-report", help="what a table of drift verdicts reports; --html writes a page with a plot a feature")
+    drift.add_argument("path", help="the table that the job `drift` published")
+    drift.add_argument("--format", dest="kind", help="default: by the files' names")
+    drift.add_argument("--html", metavar="FILE", help="write the page there; it loads nothing from outside")
+
+
+def _drift_report(args: argparse.Namespace) -> int:
+    from sparkkit import needs, session, sources
+    from sparkkit.conf import InputConf
+    from sparkkit.monitoring.drift import VERDICTS
+    from sparkkit.report import drift
+
+    wanted = needs.named(delta=args.kind == "delta" or needs.is_delta(args.path), s3=needs.on_s3(args.path))
+    spark = session.start(app_name="drift-report", needs=wanted)
+    try:
+        frame = sources.read(spark, "verdicts", InputConf((args.path,), format=args.kind), None).frame
+        names = [part.split()[0] for part in VERDICTS.split(",")]
+        lacks = sorted(set(names) - set(frame.columns))
+        if lacks:
+            raise UsageError(f"{args.path} has no {', '.join(lacks)}, so it is no table of drift verdicts", reason="no_column",
+                             hint="give what the job `drift` published")
+        rows = [row.asDict() for row in frame.select(*names).toLocalIterator()]
+    finally:
+        session.stop(spark)
+    odd = {str(row["severity"]) for row in rows} - set(drift.ORDER)
+    if odd:
+        raise UsageError(f"{args.path} has the severity {min(odd)!r}, so it is no table of drift verdicts", reason="wrong_value",
+                         hint=f"there are {', '.join(drift.ORDER)}")
+    if args.html:
+        try:
+            with open(args.html, "w", encoding="utf-8") as file:
+                file.write(drift.page(rows, f"Drift: {args.path}"))
+        except OSError as error:
+            raise InfrastructureError(f"the page can't be written to {args.html}: {error.strerror}", reason="not_written") from error
+    print(drift.text(rows))
+    return 0
+
+
+VERBS: dict[str, Callable[..., int]] = {"drift-report": _drift_report}
