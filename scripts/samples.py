@@ -58,33 +58,47 @@ def reviews(rows: int = 800, seed: int = 1) -> list[tuple[object, ...]]:
     return made
 
 
-def payments(rows: int = 4000, seed: int = 2) -> list[tuple[object, ...]]:
-    """Payments, one every ten minutes; a chargeback is likelier at night, for great amounts, new customers and cards of other countries."""
+def payments(rows: int = 4000, seed: int = 2, first: int = 1, changed: bool = False) -> list[tuple[object, ...]]:
+    """Payments, one every ten minutes; a chargeback is likelier at night, for great amounts, new customers and cards of other countries.
+
+    Args:
+        first: the number of the first, and so its time.
+        changed: whether amounts are half as great again and more of them for travel, and it is the customers known long that cheat.
+    """
     chance, start = random.Random(seed), dt.datetime(2026, 1, 1)
     made: list[tuple[object, ...]] = []
-    for number in range(1, rows + 1):
+    for number in range(first, first + rows):
         paid = start + dt.timedelta(minutes=10 * number)
-        amount = round(math.exp(chance.gauss(3.2, 0.8)), 2)
-        customer, card = chance.choice(("existing", "existing", "existing", "new")), chance.choice(("debit", "debit", "credit"))
-        country, shop = chance.choice(("local",) * 5 + ("foreign",)), chance.choice(("food", "clothes", "travel"))
+        amount = round(math.exp(chance.gauss(3.6 if changed else 3.2, 0.8)), 2)
+        customer = chance.choice(("existing", "existing", "existing", "new"))
+        card = chance.choice(("debit", "debit", "credit"))
+        country = chance.choice(("local",) * 5 + ("foreign",))
+        shop = chance.choice(("food", "travel", "travel") if changed else ("food", "clothes", "travel"))
         night, age = paid.hour < 5, None if chance.random() < 0.04 else chance.randrange(2000)
-        risk = -2.6 + 0.7 * (math.log(amount) - 3.2) + 1.1 * (customer == "new") + 1.3 * (country == "foreign") + 0.9 * night
-        risk += 0.6 * (shop == "travel") - 0.0006 * (age or 0)
+        risk = -2.6 + 0.7 * (math.log(amount) - 3.2) + 1.1 * ((customer == "new") != changed) + 1.3 * (country == "foreign") + 0.9 * night
+        risk += 0.6 * (shop == "travel") - (-0.0006 if changed else 0.0006) * (age or 0)
         back = chance.random() < 1 / (1 + math.exp(-risk))
         state = "returned" if back and chance.random() < 0.7 else "delivered"
-        made.append((number, paid.isoformat(" "), amount, shop, customer, card, country, "" if age is None else age, state, int(back)))
+        age_text = "" if age is None else age
+        made.append((number, paid.isoformat(" "), amount, shop, customer, card, country, age_text, state, int(back)))
     return made
 
 
-def write(name: str, header: str, rows: list[tuple[object, ...]]) -> None:
-    """Writes one sample as CSV."""
-    (DATA / name).mkdir(parents=True, exist_ok=True)
-    with (DATA / name / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+HEADERS = {
+    "reviews": "text sentiment source",
+    "payments": "payment_id paid_at amount shop customer card country account_age_days state chargeback",
+}
+
+
+def write(path: Path, name: str, rows: list[tuple[object, ...]]) -> None:
+    """Writes a sample as CSV, with the header of its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
         out = csv.writer(file, lineterminator="\n")
-        out.writerow(header.split())
+        out.writerow(HEADERS[name].split())
         out.writerows(rows)
 
 
 if __name__ == "__main__":
-    write("reviews", "text sentiment source", reviews())
-    write("payments", "payment_id paid_at amount shop customer card country account_age_days state chargeback", payments())
+    write(DATA / "reviews" / "reviews.csv", "reviews", reviews())
+    write(DATA / "payments" / "payments.csv", "payments", payments())

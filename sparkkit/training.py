@@ -99,6 +99,7 @@ class Training(Job):
         _refuse(self)
         assert self.fit is not None
         _set(self, "model", self.model or self.name.removeprefix("train_"))
+        _set(self, "settings", {**{f"outputs.{name}.mode": "overwrite" for name in self.outputs}, **self.settings})
         _set(self, "promises", tuple(promise(text) for text in self.checks))
         mine = {o.parameter: o for o in (*options_of(self.build), *options_of(self.fit), *options_of(own))}
         _set(self, "options", tuple(_known(o) for o in mine.values()))

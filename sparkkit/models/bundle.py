@@ -84,7 +84,21 @@ class Bundle:
                 )
         from pyspark.ml import PipelineModel
 
-        return PipelineModel.load(f"file://{(self.path / SPARK).resolve()}")
+        return PipelineModel.load(self._reached(spark))
+
+    def _reached(self, spark: SparkSession) -> str:
+        """The saved pipeline where every executor reaches it: here, or on the cluster's own store, where it is put once."""
+        from sparkkit.storage.hadoop import Hadoop
+
+        here = (self.path / SPARK).resolve()
+        if str(spark.conf.get("spark.master", "local")).startswith("local["):
+            return here.as_uri()
+        hadoop = Hadoop.of(spark)
+        digest = hashlib.sha256(json.dumps(self.card["files"], sort_keys=True).encode()).hexdigest()[:16]
+        there = f"{hadoop.home()}/.sparkkit/models/{self.card['name']}-{digest}"
+        if not hadoop.exists(there):
+            hadoop.send(here, there)
+        return there
 
 
 def seal(path: Path, card: Mapping[str, Any]) -> Bundle:

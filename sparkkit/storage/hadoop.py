@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -188,6 +189,18 @@ class Hadoop:
         """Copies a folder with all its files to a folder of this machine that is not there yet."""
         folder.parent.mkdir(parents=True, exist_ok=True)
         self.system(text).copyToLocalFile(False, self.path(text), self.path(folder.absolute().as_uri()), True)
+
+    def send(self, folder: Path, text: str) -> None:
+        """Copies a folder of this machine to a place, which has all of it or nothing."""
+        partial = f"{text}.{uuid.uuid4().hex[:8]}"
+        system = self.system(text)
+        system.copyFromLocalFile(False, True, self.path(folder.absolute().as_uri()), self.path(partial))
+        if not system.rename(self.path(partial), self.path(text)):  # another was quicker
+            system.delete(self.path(partial), True)
+
+    def home(self) -> str:
+        """The user's folder on the session's own filesystem."""
+        return str(self.path("/").getFileSystem(self.conf).getHomeDirectory().toString())
 
     def delete(self, text: str) -> None:
         """Deletes a file or a whole folder; nothing there is fine."""

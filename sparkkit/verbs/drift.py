@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import Any
 
 from sparkkit.errors import InfrastructureError, UsageError
 
@@ -16,28 +17,40 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     drift.add_argument("--html", metavar="FILE", help="write the page there; it loads nothing from outside")
 
 
-def _drift_report(args: argparse.Namespace) -> int:
+def verdicts(path: str, kind: str | None = None) -> list[dict[str, Any]]:
+    """The rows of a published table of verdicts, read in a session of its own.
+
+    Raises:
+        UsageError: it is no such table.
+    """
     from sparkkit import needs, session, sources
     from sparkkit.conf import InputConf
     from sparkkit.monitoring.drift import VERDICTS
     from sparkkit.report import drift
 
-    wanted = needs.named(delta=args.kind == "delta" or needs.is_delta(args.path), s3=needs.on_s3(args.path))
+    wanted = needs.named(delta=kind == "delta" or needs.is_delta(path), s3=needs.on_s3(path))
     spark = session.start(app_name="drift-report", needs=wanted)
     try:
-        frame = sources.read(spark, "verdicts", InputConf((args.path,), format=args.kind), None).frame
+        frame = sources.read(spark, "verdicts", InputConf((path,), format=kind), None).frame
         names = [part.split()[0] for part in VERDICTS.split(",")]
         lacks = sorted(set(names) - set(frame.columns))
         if lacks:
-            raise UsageError(f"{args.path} has no {', '.join(lacks)}, so it is no table of drift verdicts", reason="no_column",
+            raise UsageError(f"{path} has no {', '.join(lacks)}, so it is no table of drift verdicts", reason="no_column",
                              hint="give what the job `drift` published")
         rows = [row.asDict() for row in frame.select(*names).toLocalIterator()]
     finally:
         session.stop(spark)
     odd = {str(row["severity"]) for row in rows} - set(drift.ORDER)
     if odd:
-        raise UsageError(f"{args.path} has the severity {min(odd)!r}, so it is no table of drift verdicts", reason="wrong_value",
+        raise UsageError(f"{path} has the severity {min(odd)!r}, so it is no table of drift verdicts", reason="wrong_value",
                          hint=f"there are {', '.join(drift.ORDER)}")
+    return rows
+
+
+def _drift_report(args: argparse.Namespace) -> int:
+    from sparkkit.report import drift
+
+    rows = verdicts(args.path, args.kind)
     if args.html:
         try:
             with open(args.html, "w", encoding="utf-8") as file:

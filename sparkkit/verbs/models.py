@@ -8,6 +8,8 @@ import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sparkkit.errors import NotReadyError
+
 if TYPE_CHECKING:
     from sparkkit.models.registry import Registry, Version
 
@@ -17,8 +19,8 @@ TOLD = ("roc_auc", "average_precision", "accuracy", "f1", "log_loss", "brier", "
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """The verb's options."""
-    models = verbs.add_parser("models", help="the registry of models: list, show, compare, promote, rollback")
-    nouns = models.add_subparsers(dest="noun", metavar="list|show|compare|promote|rollback", required=True)
+    models = verbs.add_parser("models", help="the registry of models: list, show, compare, promote, rollback, due")
+    nouns = models.add_subparsers(dest="noun", metavar="list|show|compare|promote|rollback|due", required=True)
     listed = nouns.add_parser("list", help="the models, with their champion's figures; with a NAME its versions")
     listed.add_argument("name", nargs="?")
     show = nouns.add_parser("show", help="a version's card: NAME (its champion, or else its newest), NAME@ALIAS, NAME:VERSION")
@@ -31,7 +33,15 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     promote.add_argument("model")
     rollback = nouns.add_parser("rollback", help="make the champion before this one the champion again")
     rollback.add_argument("name")
-    for one in (listed, show, compare, promote, rollback):
+    due = nouns.add_parser("due", help="whether to train the champion again: by drift, decay, age and new rows, with the reason")
+    due.add_argument("name")
+    due.add_argument("--verdicts", action="append", default=[], metavar="PATH", help="a table of the job `drift` or of decay; repeatable")
+    due.add_argument("--new-rows", type=int, default=0, metavar="N", help="labelled rows that the champion has not seen")
+    due.add_argument("--least-rows", type=int, default=1000, metavar="N", help="below which there is nothing to learn from (default 1000)")
+    due.add_argument("--most-days", type=float, default=90.0, metavar="D", help="the age from which on it is due anyway (default 90)")
+    due.add_argument("--json", action="store_true", help="the decision with the figures that it looked at")
+    due.add_argument("--exit-code", action="store_true", help="end with 3 where it is not due: `… && sparkkit run train_x --promote`")
+    for one in (listed, show, compare, promote, rollback, due):
         one.add_argument("--registry", metavar="URI", help="default MLFLOW_TRACKING_URI, or .sparkkit/models/mlflow.db of the project")
 
 
@@ -40,7 +50,8 @@ def _models(args: argparse.Namespace) -> int:
     from sparkkit.models import registry
 
     there = registry.where(project.find(), args.registry)
-    return {"list": _list, "show": _show, "compare": _compare, "promote": _promote, "rollback": _rollback}[args.noun](args, there)
+    return {"list": _list, "show": _show, "compare": _compare, "promote": _promote, "rollback": _rollback, "due": _due}[
+        args.noun](args, there)
 
 
 def _list(args: argparse.Namespace, there: Registry) -> int:
@@ -98,6 +109,19 @@ def _rollback(args: argparse.Namespace, there: Registry) -> int:
     now, before = there.rollback(args.name)
     print(f"version {now} of {args.name} is the champion again, in place of version {before}")
     return 0
+
+
+def _due(args: argparse.Namespace, there: Registry) -> int:
+    from sparkkit.monitoring.retrain import Rules, decide
+    from sparkkit.verbs.drift import verdicts
+
+    champion = there.version(args.name)
+    days = (dt.datetime.now(dt.UTC).timestamp() - champion.created / 1000) / 86_400
+    rows = [row for path in args.verdicts for row in verdicts(path)]
+    decision = decide(rows, age_days=round(days, 2), new_rows=args.new_rows,
+                      rules=Rules(least_rows=args.least_rows, most_days=args.most_days))
+    print(json.dumps(decision.row()) if args.json else decision.reason)
+    return NotReadyError.exit_code if args.exit_code and not decision.retrain else 0
 
 
 def _day(milliseconds: int) -> str:

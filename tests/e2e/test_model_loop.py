@@ -1,0 +1,102 @@
+"""The whole loop: train, promote, serve, drifted data, alarm, train again, promoted and served without a restart, rolled back."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from scripts.samples import payments, write
+from tests.e2e.serving import ROOT, Server, serving
+
+pytestmark = pytest.mark.e2e
+RECORD = {"paid_at": "2026-03-01T03:00:00", "amount": 80.0, "shop": "travel", "customer": "new", "card": "credit", "country": "foreign",
+          "account_age_days": 3}
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A registry of its own, and payments: of the past, and newer ones in which much has changed."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/models/mlflow.db")
+    write(tmp_path / "past" / "payments.csv", "payments", payments())
+    write(tmp_path / "newer" / "payments.csv", "payments", payments(4000, seed=3, first=4001, changed=True))
+    return tmp_path
+
+
+def sparkkit(world: Path, *words: str, code: int = 0) -> str:
+    """What the command says, which has to end so."""
+    done = subprocess.run([sys.executable, "-m", "sparkkit", *words], cwd=ROOT, capture_output=True, text=True, timeout=600,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == code, done.stderr + done.stdout
+    return done.stdout + done.stderr
+
+
+def train(world: Path, *inputs: str) -> dict:
+    """A training that may promote; its record's model."""
+    at, name = [f"--input=payments={world / i}" for i in inputs], "-".join(inputs)
+    sparkkit(world, "run", "train_fraud", *at, "--promote", f"--output={world / 'out' / name}", f"--record={world / name}.json",
+             f"--ledger={world / 'ledger'}")
+    return json.loads((world / f"{name}.json").read_text(encoding="utf-8"))["model"]
+
+
+def version(server: Server) -> int:
+    """The version that answers."""
+    status, said = server.ask("/predict", json.dumps(RECORD).encode())
+    assert status == 200, said
+    return int(json.loads(said)["version"])
+
+
+def until(server: Server, wanted: int) -> None:
+    """Waits for a version, a minute at most."""
+    ends = time.monotonic() + 60
+    while version(server) != wanted:
+        assert time.monotonic() < ends
+        time.sleep(0.1)
+
+
+def test_a_model_is_trained_served_watched_trained_again_and_rolled_back(world: Path):
+    assert train(world, "past")["champion"]
+    drift = ("run", "drift", f"--input=reference={world / 'past'}", f"--input=current={world / 'newer'}", f"--output={world / 'drift'}",
+             f"--ledger={world / 'ledger'}", f"--record={world}/drift.json", "--set", 'params.ignore=["payment_id", "paid_at", "state"]')
+    with serving(Path("fraud@champion"), "--poll", "0.5") as server:
+        assert version(server) == 1
+        said = sparkkit(world, *drift, code=4)
+        assert "shop" in said.splitlines()[-1]
+        due = sparkkit(world, "models", "due", "fraud", f"--verdicts={world / 'drift'}", "--new-rows=4000", "--exit-code")
+        assert due.startswith("retrain: ")
+
+        seen: Counter[object] = Counter()
+        ended = threading.Event()
+
+        def ask() -> None:
+            while not ended.is_set():
+                status, text = server.ask("/predict", json.dumps(RECORD).encode())
+                seen[json.loads(text)["version"] if status == 200 else text] += 1
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        try:
+            again = train(world, "past", "newer")
+            assert again["champion"], again["why"]
+            until(server, 2)
+        finally:
+            ended.set()
+            asking.join()
+        assert {int(str(v)) for v in seen} == {1, 2}  # every request was answered, by one version or the other
+        sparkkit(world, "models", "rollback", "fraud")
+        until(server, 1)
+    assert "champion" in sparkkit(world, "models", "list", "fraud")
+
+
+def test_a_training_that_is_no_better_is_not_promoted(world: Path):
+    assert train(world, "past")["champion"]
+    write(world / "more" / "payments.csv", "payments", payments(200, seed=4, first=4001))
+    again = train(world, "past", "more")
+    assert not again["champion"] and "against version 1" in again["why"]
