@@ -239,7 +239,7 @@ def _go(
         if given is None:
             keeper.closing.callback(_wash, record)  # after the session, which is stopped first
             keeper.closing.callback(session.stop, spark)
-    params = _with_models(spark, job, params, home, conf)
+    params = with_models(spark, job, params, home, conf)
     record.params = dict(record.params) | {o.parameter: str(params[o.parameter]) for o in job.options if o.kind == "model"}
     record.spark_version, record.application = spark.version, compat.application(spark)
     from sparkkit import formats, run
@@ -257,7 +257,7 @@ def _go(
             print(report.frame(name, rows, args.show), file=sys.stderr if args.json else sys.stdout)
 
 
-def _with_models(spark: SparkSession, job: Job, params: dict[str, Any], home: project.Project, conf: Conf) -> dict[str, Any]:
+def with_models(spark: SparkSession, job: Job, params: dict[str, Any], home: project.Project, conf: Conf) -> dict[str, Any]:
     """The parameters, with the models that they name."""
     if not any(option.kind == "model" for option in job.options):
         return params

@@ -36,6 +36,7 @@ def run(job: Job, argv: Sequence[str], spark: SparkSession | None = None) -> int
         known = {n: columns(n, conf.inputs[n].format, contracts.get(n)) for n in job.inputs}
         own = spark or session.start(conf.spark, app_name=f"dry-run-{job.name}", profile="test")
         try:
+            params = command.with_models(own, job, params, home, conf)
             doing = "build"
             checks = verdicts.checks(contracts, conf.outputs, job.inputs)
             built = _build(own, job, known, contracts, checks, {n: i.keep_source for n, i in conf.inputs.items()}, params)

@@ -159,12 +159,13 @@ def _settle_champion(request: Request, logical_id: str) -> None:
 
 
 def build(job: Job, frames: Mapping[str, DataFrame], params: Mapping[str, Any]) -> dict[str, DataFrame]:
-    """The frames that a job builds, by output name.
+    """The frames that a job builds, by output name; of a training what they are before anything is fitted.
 
     Raises:
         JobError: if `build` raises, or returns something else than it declares.
     """
-    result = job.build(*(frames[n] for n in job.inputs), **params)
+    given = tuple(frames[n] for n in job.inputs)
+    result = job.unfitted(given, params) if isinstance(job, Training) else job.build(*given, **params)
     named = dict(result) if isinstance(result, Mapping) else {job.outputs[0]: result}
     if set(named) != set(job.outputs):
         raise JobError(f"build returned {sorted(named)}, but job {job.name!r} declares {sorted(job.outputs)}", reason="wrong_outputs")

@@ -113,6 +113,20 @@ class Training(Job):
         assert self.fit is not None
         return self.fit(train, **_for(self.fit, params))
 
+    def unfitted(self, frames: tuple[DataFrame, ...], params: Params) -> dict[str, DataFrame]:
+        """The outputs without a model, for plans and dry runs: the test part with empty predictions, and no figures."""
+        from pyspark.sql import functions as F
+
+        from sparkkit.ml import evaluate, scoring, splits
+        from sparkkit.transforms.names import col
+
+        examples = self.examples(frames, params).where(col(self.label).isNotNull())
+        parts = examples.transform(self.split.apply, features=self.features, seed=int(params["seed"]))
+        test = parts.where(F.col(splits.SPLIT) == splits.TEST).drop(splits.SPLIT)
+        empty = {name: F.lit(None).cast("double") for name in (TARGET, scoring.SCORE, scoring.PREDICTION)}
+        figures = [F.lit(None).cast(part.split()[1]).alias(part.split()[0]) for part in evaluate.METRICS.split(", ")]
+        return {HOLDOUT: test.withColumns(empty), METRICS: examples.where(F.lit(False)).select(*figures)}
+
     @property
     def cut(self) -> float:
         """The score from which a row is called positive; of two costs the one that makes both mistakes as dear (Elkan 2001)."""
