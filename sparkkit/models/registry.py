@@ -64,6 +64,7 @@ class Registry:
 
                 if self.uri.startswith("sqlite:///"):
                     Path(self.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+                _refuse_broken(self.uri)
                 with _alone(self.uri):
                     return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
         except ImportError as error:
@@ -294,6 +295,18 @@ def _quiet() -> Iterator[None]:
     finally:
         for one, level in zip(loud, levels, strict=True):
             one.setLevel(level)
+
+
+def _refuse_broken(uri: str) -> None:
+    """Opens a SQLite file before MLflow does, which would try for minutes; with a server, MLflow tries for some ten seconds."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    if uri.startswith("sqlite:///"):
+        import sqlite3
+        from contextlib import closing
+
+        with closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as file:
+            file.execute("PRAGMA schema_version").fetchone()
 
 
 @contextmanager

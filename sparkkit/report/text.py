@@ -59,7 +59,24 @@ def summary(record: Mapping[str, Any], where: str) -> str:
     lines += [f"output: {o['path']}" for o in record["outputs"].values()]
     if record["quarantine"]:
         lines.append(f"quarantine: {record['quarantine']}")
+    if record.get("model"):
+        lines += model(record["model"])
     return "\n".join([*lines, f"record: {where}"])
+
+
+def model(found: Mapping[str, Any]) -> list[str]:
+    """What a training registered, in two lines.
+
+    >>> rows = {"train": 80, "test": 20}
+    >>> print(*model({"name": "mood", "version": 2, "champion": True, "why": "there was no champion", "rows": rows,
+    ...               "metrics": {"accuracy": 0.8123, "roc_auc": None}}), sep="\\n")
+    model: mood version 2 is the champion (there was no champion)
+    figures: accuracy 0.812 (80 train rows, 20 test rows)
+    """
+    told = ", ".join(f"{name} {value:.3f}" for name, value in found["metrics"].items() if value is not None)
+    state = "is the champion" if found["champion"] else "is a challenger"
+    return [f"model: {found['name']} version {found['version']} {state} ({found['why']})",
+            f"figures: {told} ({number(found['rows']['train'])} train rows, {number(found['rows']['test'])} test rows)"]
 
 
 def _warns(one: Mapping[str, Any]) -> bool:

@@ -118,6 +118,13 @@ def test_a_training_publishes_its_test_part_and_figures_and_registers_its_model(
     assert [c["success"] for c in record.checks] == [True]
 
 
+def test_its_record_is_as_the_schema_says(trained):
+    schema = json.loads((Path(__file__).resolve().parents[2] / "schemas" / "run_record.schema.json").read_text(encoding="utf-8"))
+    jsonschema = pytest.importorskip("jsonschema")
+    jsonschema.validate(json.loads(json.dumps(trained.model)), schema["properties"]["model"])
+    assert trained.model["rows"]["train"] > trained.model["rows"]["test"] > 0
+
+
 def test_the_card_tells_what_the_model_is(trained, home):
     there = where(home)
     card = there.bundle(there.version(f"toy:{trained.model['version']}")).card
