@@ -98,7 +98,7 @@ def _locked(
         sinks.refuse_existing(place, target)
     guards.again(place, targets, who.names)
     with record.step("build"):
-        learned = _learned(spark, request, record, contracts, taken, closed)
+        learned = _learned(spark, request, record, contracts, taken, closed, next(iter(targets.values())).staging)
         built = learned.outputs if learned else build(job, {n: t.passed for n, t in taken.items()}, request.params)
         judged = {n: intake.judge(f, contracts.get(n), checks.get(n, ()), others) for n, f in built.items()}
         for n in [n for n in judged if n in checks]:
@@ -138,7 +138,7 @@ def _stands(record: Record, status: str, said: str, alarm: str) -> None:
 
 def _learned(
     spark: SparkSession, request: Request, record: Record, contracts: Mapping[str, Contract], taken: Mapping[str, Intake],
-    closed: ExitStack,
+    closed: ExitStack, staging: str,
 ) -> Learning | None:
     """What a training learns of its inputs; None for any other job."""
     if not isinstance(request.job, Training):
@@ -147,7 +147,7 @@ def _learned(
     from sparkkit.models import registry
 
     there = registry.where(request.project, request.conf.run.get("registry"))
-    return road.begin(spark, request.job, request.params, record, there, contracts, taken, closed)
+    return road.begin(spark, request.job, request.params, record, there, contracts, taken, closed, staging)
 
 
 def _settle_champion(request: Request, logical_id: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,9 @@ from sparkkit.transforms.names import col, cols, free, need
 
 if TYPE_CHECKING:
     from pyspark.ml import PipelineModel
+
+Store = Callable[[DataFrame], DataFrame]
+"""Keeps a frame that is read many times, and gives it back."""
 
 MOST_FIGURES = 20_000
 """Rows of figures; a slice for each customer is no slice."""
@@ -48,11 +51,34 @@ class Learned:
         return {f["metric"]: f["value"] for f in self.figures if f["slice"] == "all"}
 
 
-def learn(spark: SparkSession, job: Training, examples: DataFrame, params: Mapping[str, Any], again: guard.Again | None = None) -> Learned:
+def persisted(parts: DataFrame) -> DataFrame:
+    """Keeps examples in memory, and on disk where it does not suffice, until they are let go of."""
+    return parts.persist()
+
+
+def stored(folder: str) -> Store:
+    """Keeps examples as Parquet in a folder of the run: plans that read it are short, and a lost executor loses nothing."""
+
+    def store(parts: DataFrame) -> DataFrame:
+        parts.write.parquet(folder)
+        return parts.sparkSession.read.schema(parts.schema).parquet(folder)
+
+    return store
+
+
+def learn(
+    spark: SparkSession,
+    job: Training,
+    examples: DataFrame,
+    params: Mapping[str, Any],
+    again: guard.Again | None = None,
+    store: Store = persisted,
+) -> Learned:
     """Splits the examples, fits on the train part alone, and judges on the test part.
 
     Args:
         again: makes the examples once more without the test part, for the guard of what was computed before the split.
+        store: keeps the divided examples, which are read many times.
 
     Raises:
         ContractError: too few examples (`no_examples`), one class alone (`one_class`), or leaks (`leak`).
@@ -61,7 +87,7 @@ def learn(spark: SparkSession, job: Training, examples: DataFrame, params: Mappi
     if is_connect(spark):
         raise UsageError("a model can't be trained over Spark Connect", reason="connect_no_files", hint="train on a classic session")
     seed = int(params["seed"])
-    parts = divided(job, examples, seed).persist()
+    parts = store(divided(job, examples, seed))
     try:
         rows = _counted(job, parts)
         train, test = (parts.where(F.col(SPLIT) == side).drop(SPLIT) for side in (TRAIN, TEST))

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from sparkkit.learning import contest, guard
 from sparkkit.learning.contest import Verdict
 from sparkkit.learning.keep import Kept, keep
-from sparkkit.learning.learn import Learned, learn
+from sparkkit.learning.learn import Learned, learn, stored
 from sparkkit.ledger import Record
 from sparkkit.ml import evaluate
 from sparkkit.ml.splits import SPLIT, TEST
@@ -85,8 +85,9 @@ def begin(
     contracts: Mapping[str, Contract],
     taken: Mapping[str, Intake],
     closed: ExitStack,
+    staging: str,
 ) -> Road:
-    """Makes the examples, looks for leaks, fits and judges.
+    """Makes the examples, looks for leaks, fits and judges; the examples are kept beside what is staged, until the run ends.
 
     Raises:
         ContractError, UsageError: as `learn` does.
@@ -95,7 +96,7 @@ def begin(
     examples = job.examples(tuple(frames.values()), params)
     inputs = {n: contracts[n] for n in job.inputs if n in contracts}
     tags = guard.refuse(job, by_contract(job, inputs))
-    learned = learn(spark, job, examples, params, without_test(job, frames, params, inputs))
+    learned = learn(spark, job, examples, params, without_test(job, frames, params, inputs), stored(f"{staging}-examples"))
     learned.findings += tags
     closed.callback(learned.close)
     judged = contest.against(*contest.champion(spark, registry, job), learned.predicted, job, int(params["seed"]))
