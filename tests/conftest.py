@@ -33,7 +33,7 @@ def _outside(variable: str, default: str) -> Path:
     return Path(os.environ.get(variable, ROOT.parent / "shared" / default))
 
 
-ONCE = re.compile(r"tests/(history|jobs|learning/test_leaks|monitoring/test_(judging|retrain|statistics)|repair|report|serving|submission"
+ONCE = re.compile(r"tests/(history|jobs|learning|monitoring/test_(judging|retrain|statistics)|repair|report|serving|submission"
                   r"|verbs|why|storage/(?!test_hadoop_store)|formats/test_delimited"
                   r"|test_(again|alarms|architecture|classpath|cli|command|codebase|conf|doctor|dry|failures|guards|hostile|identity"
                   r"|incremental|interrupts|main|options|package|paths|project|readme|redaction|references|scaffold|setup|shell|washing))")
