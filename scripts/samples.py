@@ -59,34 +59,40 @@ def reviews(rows: int = 800, seed: int = 1) -> list[tuple[object, ...]]:
 
 
 def payments(rows: int = 4000, seed: int = 2, first: int = 1, changed: bool = False) -> list[tuple[object, ...]]:
-    """Payments, one every ten minutes; a chargeback is likelier at night, for great amounts, new customers and cards of other countries.
+    """Payments, one every ten minutes; a chargeback is likelier for great amounts, new customers, foreign cards, at night.
 
     Args:
         first: the number of the first, and so its time.
-        changed: whether amounts are half as great again and more of them for travel, and it is the customers known long that cheat.
+        changed: whether amounts are greater, most orders are of restaurants, and it is the customers known long that cheat.
     """
     chance, start = random.Random(seed), dt.datetime(2026, 1, 1)
     made: list[tuple[object, ...]] = []
     for number in range(first, first + rows):
-        paid = start + dt.timedelta(minutes=10 * number)
+        ordered = start + dt.timedelta(minutes=10 * number)
         amount = round(math.exp(chance.gauss(3.6 if changed else 3.2, 0.8)), 2)
-        customer = chance.choice(("existing", "existing", "existing", "new"))
-        card = chance.choice(("debit", "debit", "credit"))
-        country = chance.choice(("local",) * 5 + ("foreign",))
-        shop = chance.choice(("food", "travel", "travel") if changed else ("food", "clothes", "travel"))
-        night, age = paid.hour < 5, None if chance.random() < 0.04 else chance.randrange(2000)
-        risk = -2.6 + 0.7 * (math.log(amount) - 3.2) + 1.1 * ((customer == "new") != changed) + 1.3 * (country == "foreign") + 0.9 * night
-        risk += 0.6 * (shop == "travel") - (-0.0006 if changed else 0.0006) * (age or 0)
+        customer = chance.choice(("Existing", "Existing", "Existing", "New"))
+        country = chance.choice(("Local",) * 5 + ("International",))
+        shop = chance.choice(("restaurants", "restaurants", "supermarket") if changed else ("restaurants", "supermarket", "darkstores"))
+        entity, card = chance.choice(("FO_AA", "FO_AA", "FO_BB")), chance.choice(("DEBIT", "DEBIT", "CREDIT"))
+        switch = int(chance.random() < 0.06)
+        discount, saved, secure = chance.random() < 0.2, chance.random() < 0.6, chance.random() < 0.9
+        score = round(100 * chance.betavariate(2, 5), 2)
+        rule, action = chance.choice((*[("None", "none")] * 3, ("velocity", "review"), ("card_limit", "hard_block")))
+        risk = -4.2 + 0.7 * (math.log(amount) - 3.2) + 1.1 * ((customer == "New") != changed) + 0.9 * (country == "International")
+        risk += 0.05 * score + 0.7 * (ordered.hour < 5) + 0.6 * (action == "hard_block") - 0.4 * saved
+        risk += 0.3 * (entity == "FO_BB") - 3 * switch
         back = chance.random() < 1 / (1 + math.exp(-risk))
-        state = "returned" if back and chance.random() < 0.7 else "delivered"
-        age_text = "" if age is None else age
-        made.append((number, paid.isoformat(" "), amount, shop, customer, card, country, age_text, state, int(back)))
+        state = "CANCELLED" if chance.random() < (0.5 if back else 0.15) else "DELIVERED"
+        made.append((number, ordered.isoformat(" "), entity, amount, shop, discount, customer, saved, country, card, secure, rule, action,
+                     score, switch, state, int(back)))
     return made
 
 
 HEADERS = {
     "reviews": "text sentiment source",
-    "payments": "payment_id paid_at amount shop customer card country account_age_days state chargeback",
+    "payments": "transaction_id order_date global_entity_id amount_eur vendor_vertical has_discount customer_source_type is_saved_card"
+    " issuer_country_group card_type is_3ds_eligible rule_name rule_action risk_score payment_switch order_final_status"
+    " is_actual_chargeback",
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from sparkkit.errors import UsageError
+from sparkkit.errors import JobError, UsageError
 from sparkkit.job import Job
 from sparkkit.ml.splits import Split
 from sparkkit.models.promises import Promise, promise
@@ -104,9 +104,18 @@ class Training(Job):
         mine = {o.parameter: o for o in (*options_of(self.build), *options_of(self.fit), *options_of(own))}
         _set(self, "options", tuple(_known(o) for o in mine.values()))
 
-    def examples(self, frames: tuple[DataFrame, ...], params: Params) -> Any:
-        """What `build` makes of the inputs, with those of the parameters that are its own."""
-        return self.build(*frames, **_for(self.build, params))
+    def examples(self, frames: tuple[DataFrame, ...], params: Params) -> DataFrame:
+        """What `build` makes of the inputs, with those of the parameters that are its own.
+
+        Raises:
+            JobError: it is no frame.
+        """
+        made = self.build(*frames, **_for(self.build, params))
+        if not hasattr(made, "sparkSession"):
+            kind = type(made).__name__
+            raise JobError(f"build of training {self.name!r} returned {kind}, not a DataFrame of examples", reason="wrong_outputs")
+        frame: DataFrame = made
+        return frame
 
     def fitted(self, train: DataFrame, params: Params) -> Any:
         """What `fit` returns for the train part."""

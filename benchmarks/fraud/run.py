@@ -9,6 +9,7 @@ guards of the training run, too. The interval is a paired bootstrap over the tes
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import sys
@@ -24,64 +25,21 @@ sys.path.insert(0, str(ROOT))
 RESULTS = ROOT / "benchmarks" / "results"
 
 LABEL = "is_actual_chargeback"
-CATEGORIES = (
-    "global_entity_id",
-    "vendor_vertical",
-    "has_discount",
-    "customer_source_type",
-    "is_saved_card",
-    "issuer_country_group",
-    "card_type",
-    "is_3ds_eligible",
-    "rule_name",
-    "rule_action",
-    "payment_switch",
-)
-NUMBERS = ("amount_eur", "risk_score")
 SCHEMA = (
     "transaction_id bigint, order_date timestamp_ntz, global_entity_id string, amount_eur double, vendor_vertical string,"
-    " has_discount string,"
-    " customer_source_type string, is_saved_card string, issuer_country_group string, card_type string, is_3ds_eligible string,"
-    " rule_name string, rule_action string, risk_score double, payment_switch string, order_final_status string,"
+    " has_discount string, customer_source_type string, is_saved_card string, issuer_country_group string, card_type string,"
+    " is_3ds_eligible string, rule_name string, rule_action string, risk_score double, payment_switch int, order_final_status string,"
     " is_actual_chargeback int"
 )
 
 
-def training() -> Any:
-    """The training of the real payments."""
-    from sparkkit.ml.splits import Split
-    from sparkkit.training import Training
-
-    return Training(
-        lambda payments: payments,
-        name="train_fraud",
-        fit=fit,
-        label=LABEL,
-        features=("order_date", *NUMBERS, *CATEGORIES),
-        at="order_date",
-        split=Split(at="order_date", test=0.2),
-        slices=("global_entity_id", "issuer_country_group"),
-        costs=(1.0, 5.0),
-    )
-
-
-def fit(train: Any, *, kind: str, seed: int) -> Any:
-    """A logistic regression over what each category and their risk say, or boosted trees."""
-    from pyspark.ml.classification import GBTClassifier, LogisticRegression
-
-    from sparkkit.ml import steps
-
-    model: Any = LogisticRegression(regParam=0.003, maxIter=60)
-    if kind == "trees":
-        model = GBTClassifier(maxDepth=3, maxIter=80, stepSize=0.1, subsamplingRate=0.7, seed=seed)
-    amount = steps.logarithm(["amount_eur"])
-    return steps.pipeline(
-        amount,
-        steps.categories(CATEGORIES),
-        steps.dates("order_date", parts=("hour",), categorical=True),
-        steps.numbers([*amount.outputs, *NUMBERS]),
-        model=model,
-    )
+def job() -> Any:
+    """The module of jobs/train_fraud.py."""
+    spec = importlib.util.spec_from_file_location("train_fraud", ROOT / "jobs" / "train_fraud.py")
+    assert spec and spec.loader
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
 
 
 def peers(data: Path) -> dict[str, np.ndarray]:
@@ -96,7 +54,7 @@ def peers(data: Path) -> dict[str, np.ndarray]:
 
     rows = pd.read_csv(data, keep_default_na=False, parse_dates=["order_date"])
     rows["hour"] = rows.order_date.dt.hour
-    cats, nums = list(CATEGORIES), [*NUMBERS, "hour"]
+    cats, nums = list(job().CATEGORIES), [*job().NUMBERS, "hour"]
     rows[cats] = rows[cats].astype(str)
     train, test = rows[:24_000], rows[24_000:]
     linear = make_pipeline(
@@ -139,7 +97,7 @@ def main() -> None:
     scores, ours, told = {}, {}, {}
     for kind in ("logistic", "trees"):
         began = time.monotonic()
-        learned = learn(spark, training(), payments, {"seed": 17, "kind": kind})
+        learned = learn(spark, job().JOB, payments, {"seed": 17, "kind": kind, "regularisation": 0.003})
         rows = learned.predicted.orderBy("transaction_id").select("score", LABEL).collect()
         scores[kind] = np.array([row.score for row in rows])
         ours[kind] = {

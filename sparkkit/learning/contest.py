@@ -16,6 +16,9 @@ from sparkkit.models.registry import CHAMPION, Registry
 from sparkkit.training import TARGET, Training
 
 OURS = "our_score"
+MANY = 1_000_000
+"""Test rows above which pairs of scores are told apart less closely."""
+
 LESS = ("log_loss", "brier", "calibration_error", "cost")
 """Figures of which less is better."""
 
@@ -44,7 +47,7 @@ def champion(spark: SparkSession, registry: Registry, job: Training) -> tuple[Mo
         return None, f"the champion, version {version.number}, can't be compared: {error}"
 
 
-def against(model: Model | None, why: str, predicted: DataFrame, job: Training, seed: int) -> Verdict:
+def against(model: Model | None, why: str, predicted: DataFrame, job: Training, *, rows: int, seed: int) -> Verdict:
     """Judges the test part's predictions against the champion's.
 
     A model wins where the end of the paired interval of the training's `better` figure that is nearer to nothing is beyond its margin;
@@ -56,9 +59,10 @@ def against(model: Model | None, why: str, predicted: DataFrame, job: Training, 
         refuse_other(model, predicted)
     except SparkkitError as error:
         return Verdict(False, f"the champion, version {model.version}, can't be compared: {error}")
+    digits = 4 if rows <= MANY else 3
     ours = predicted.drop(PREDICTION).withColumnRenamed(SCORE, OURS)
     both = scored(ours, model.fitted, job.cut)
-    made = evaluate.paired(both, label=TARGET, ours=OURS, theirs=SCORE, positive=1.0, threshold=job.cut, seed=seed).collect()
+    made = evaluate.paired(both, label=TARGET, ours=OURS, theirs=SCORE, positive=1.0, threshold=job.cut, digits=digits, seed=seed).collect()
     return verdict(job, int(model.version or 0), [row.asDict() for row in made])
 
 

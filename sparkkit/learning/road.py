@@ -99,7 +99,8 @@ def begin(
     learned = learn(spark, job, examples, params, without_test(job, frames, params, inputs), stored(f"{staging}-examples"))
     learned.findings += tags
     closed.callback(learned.close)
-    judged = contest.against(*contest.champion(spark, registry, job), learned.predicted, job, int(params["seed"]))
+    judged = contest.against(*contest.champion(spark, registry, job), learned.predicted, job, rows=learned.rows["test"],
+                             seed=int(params["seed"]))
     learned.figures += [{**f, "slice": "less champion"} for f in judged.figures]
     road = Road(spark, job, params, record, registry, inputs, learned, judged)
     closed.callback(road.close)
@@ -146,6 +147,6 @@ def without_test(
             same = same & column.eqNullSafe(F.col(f"_{i}"))
         rest = {**frames, name: frames[name].join(test, same, "left_anti")}
         made = job.examples(tuple(rest.values()), params)
-        return made.where(F.col(job.label).isNotNull()) if hasattr(made, "where") else None
+        return made.where(F.col(job.label).isNotNull())
 
     return again

@@ -79,15 +79,16 @@ def paired(
     threshold: float = 0.5,
     rounds: int = 1000,
     level: float = 0.95,
+    digits: int = 4,
     seed: int,
 ) -> DataFrame:
     """How much better one score is than another on the same rows: figure of `ours` less that of `theirs`, with the paired interval.
 
     Each resample draws rows, with both their scores: what is easy or hard for both cancels out. Columns as in `binary`.
-    Scores are told apart to four digits here, for it is pairs of them that are counted.
+    Scores are told apart to `digits` here, for it is pairs of them that are counted: with 3 there are at most two million.
     """
     need(predictions, (label, ours, theirs), where="evaluate.paired")
-    rounded = [F.round(col(name).cast("double"), 4).alias(f"_{i}") for i, name in enumerate((ours, theirs))]
+    rounded = [F.round(col(name).cast("double"), digits).alias(f"_{i}") for i, name in enumerate((ours, theirs))]
     counted = predictions.where(col(label).isNotNull()).groupBy(*rounded, _yes(label, positive)).agg(F.count(F.lit(1)).alias("n"))
     named = counted.select(F.lit("all").alias("slice"), "*")
 

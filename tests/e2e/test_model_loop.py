@@ -17,8 +17,11 @@ from scripts.samples import payments, write
 from tests.e2e.serving import ROOT, Server, serving
 
 pytestmark = pytest.mark.e2e
-RECORD = {"paid_at": "2026-03-01T03:00:00", "amount": 80.0, "shop": "travel", "customer": "new", "card": "credit", "country": "foreign",
-          "account_age_days": 3}
+RECORD = {
+    "order_date": "2026-03-01T03:00:00", "amount_eur": 80.0, "risk_score": 40.0, "payment_switch": 0, "rule_name": "None",
+    "rule_action": "none", "global_entity_id": "FO_AA", "vendor_vertical": "restaurants", "has_discount": "False", "card_type": "DEBIT",
+    "customer_source_type": "New", "is_saved_card": "False", "issuer_country_group": "Local", "is_3ds_eligible": "True",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -62,12 +65,13 @@ def until(server: Server, wanted: int) -> None:
 
 def test_a_model_is_trained_served_watched_trained_again_and_rolled_back(world: Path):
     assert train(world, "past")["champion"]
+    ignore = 'params.ignore=["transaction_id", "order_date", "order_final_status"]'
     drift = ("run", "drift", f"--input=reference={world / 'past'}", f"--input=current={world / 'newer'}", f"--output={world / 'drift'}",
-             f"--ledger={world / 'ledger'}", f"--record={world}/drift.json", "--set", 'params.ignore=["payment_id", "paid_at", "state"]')
+             f"--ledger={world / 'ledger'}", f"--record={world}/drift.json", "--set", ignore)
     with serving(Path("fraud@champion"), "--poll", "0.5") as server:
         assert version(server) == 1
         said = sparkkit(world, *drift, code=4)
-        assert "shop" in said.splitlines()[-1]
+        assert "vendor_vertical" in said.splitlines()[-1]
         due = sparkkit(world, "models", "due", "fraud", f"--verdicts={world / 'drift'}", "--new-rows=4000", "--exit-code")
         assert due.startswith("retrain: ")
 
