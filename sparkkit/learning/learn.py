@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkkit.compat import is_connect
+from sparkkit.compat import is_connect, version
 from sparkkit.errors import ContractError, JobError, UsageError
 from sparkkit.learning import guard
 from sparkkit.ml import evaluate
@@ -86,6 +86,9 @@ def learn(
     """
     if is_connect(spark):
         raise UsageError("a model can't be trained over Spark Connect", reason="connect_no_files", hint="train on a classic session")
+    if version() == (4, 0):  # "Task not serializable", from the first model's transform on
+        raise UsageError("a model can't be trained on Spark 4.0, whose observations can't be sent to the tasks of spark.ml",
+                         reason="wrong_spark", hint="train on Spark 3.5, or on 4.2")
     seed = int(params["seed"])
     parts = store(divided(job, examples, seed))
     try:

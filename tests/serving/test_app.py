@@ -11,6 +11,8 @@ from sparkkit.serving import tokens
 from sparkkit.serving.app import Settings, app
 from tests.serving.bundles import fraud, sentiment
 
+pytest.importorskip("flask")
+
 PAYMENT = {"amount": 150.0, "country": "other", "card": "1234"}
 
 

@@ -47,7 +47,7 @@ def bundle(folder: Path, auc: float, **more: Any) -> Bundle:
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def uri(tmp_path_factory) -> str:
     """A registry with two versions of one model and no champion."""
     folder = tmp_path_factory.mktemp("registry")
