@@ -82,12 +82,7 @@ def _check(bundle: Bundle, settings: Settings) -> None:
 
 
 def configuration(settings: Settings, listen: Listen) -> dict[str, Any]:
-    """Our settings as gunicorn's.
-
-    >>> found = configuration(Settings("m"), Listen(port=1))
-    >>> found["bind"], found["workers"]
-    ('127.0.0.1:1', 2)
-    """
+    """Our settings as gunicorn's: `configuration(Settings("m"), Listen(port=1))["bind"]` is `127.0.0.1:1`."""
     host = f"[{listen.host}]" if ":" in listen.host else listen.host
     shm = "/dev/shm"
     return {

@@ -244,3 +244,12 @@ def test_health_names_the_version(client):
     assert {k: v for k, v in client().get("/healthz").json.items() if k not in ("since", "worker")} == {
         "status": "ok", "model": "sentiment", "version": "1", "run": "20260101-000000-aaaaaa", "reloads": 0, "reload_problem": None,
         "predictions_not_logged": 0}
+
+
+def test_gunicorn_is_told_what_was_asked_for():
+    pytest.importorskip("gunicorn")
+    from sparkkit.serving.server import Listen, configuration
+
+    found = configuration(Settings("m"), Listen(port=1, workers=3))
+    assert (found["bind"], found["workers"]) == ("127.0.0.1:1", 3)
+    assert configuration(Settings("m", spark=True), Listen())["workers"] == 1
