@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparkkit.errors import JobError, UsageError
 from sparkkit.job import Job
+from sparkkit.ml.leakage import GUARDS
 from sparkkit.ml.splits import Split
 from sparkkit.models.promises import Promise, promise
 from sparkkit.options import Option, options_of
@@ -167,5 +168,7 @@ def _refuse(job: Training) -> None:
         raise wrong("it has stamps of features, and no time to compare them with", "name it by at=")
     if unknown := set(job.stamps) - set(job.features):
         raise wrong(f"stamps name {sorted(unknown)}, which are no features")
+    if unknown := set(job.allow) - set(GUARDS):
+        raise wrong(f"allow names {sorted(unknown)}, which are no guards", f"there are {', '.join(GUARDS)}")
     if not 0 <= job.cut <= 1:
         raise wrong(f"the threshold is {job.cut}", "give 0 to 1")

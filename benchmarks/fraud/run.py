@@ -80,6 +80,19 @@ def peers(data: Path) -> dict[str, np.ndarray]:
     return {name: made.fit(train[cats + nums], train[LABEL]).predict_proba(test[cats + nums])[:, 1] for name, made in found.items()}
 
 
+def more(learned: Any) -> dict[str, Any]:
+    """Slices, calibration and cost curve of the test part."""
+    from sparkkit.ml import evaluate
+
+    return {
+        "slices": {f["slice"]: round(f["value"], 4) for f in learned.figures if f["metric"] == "roc_auc"},
+        "calibration": [[round(v, 4) for v in row] for row in evaluate.calibration(learned.predicted, label=LABEL).collect()],
+        "cost_curve": [
+            [round(v, 4) for v in row] for row in evaluate.cost_curve(learned.predicted, label=LABEL, costs=(1.0, 5.0), steps=20).collect()
+        ],
+    }
+
+
 def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument(
@@ -90,7 +103,6 @@ def main() -> None:
 
     from sparkkit import session
     from sparkkit.learning.learn import learn
-    from sparkkit.ml import evaluate
 
     spark = session.start({"spark.sql.shuffle.partitions": "2"}, app_name="fraud", profile="default")
     payments = spark.read.csv(str(args.data), header=True, schema=SCHEMA)
@@ -107,14 +119,7 @@ def main() -> None:
                 f["metric"]: [round(f[end], 4) for end in ("value", "low", "high")] for f in learned.figures if f["slice"] == "all"
             },
         }
-        told[kind] = {
-            "slices": {f["slice"]: round(f["value"], 4) for f in learned.figures if f["metric"] == "roc_auc"},
-            "calibration": [[round(v, 4) for v in row] for row in evaluate.calibration(learned.predicted, label=LABEL).collect()],
-            "cost_curve": [
-                [round(v, 4) for v in row]
-                for row in evaluate.cost_curve(learned.predicted, label=LABEL, costs=(1.0, 5.0), steps=20).collect()
-            ],
-        }
+        told[kind] = more(learned)
         y = np.array([row[LABEL] for row in rows])
         learned.close()
     session.stop(spark)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from sparkkit.errors import SparkkitError
+from sparkkit.errors import ContractError, UsageError
 from sparkkit.ml import evaluate
 from sparkkit.ml.scoring import PREDICTION, SCORE, scored
 from sparkkit.models.model import Model, refuse_other
@@ -32,32 +32,34 @@ class Verdict:
     figures: tuple[Mapping[str, Any], ...] = ()
 
 
-def champion(spark: SparkSession, registry: Registry, job: Training) -> tuple[Model | None, str]:
-    """The model that a new one is compared with; none, and why, where there is none that can be loaded here."""
-    if job.model not in registry.names():
-        return None, "there was no champion"
+def champion(spark: SparkSession, registry: Registry, job: Training) -> Model | Verdict:
+    """The model that a new one is compared with; the verdict, where there is none, or none that can be loaded here.
+
+    Raises:
+        InfrastructureError: the registry failed: nobody knows then whether there is a champion.
+    """
     try:
         version = registry.version(f"{job.model}@{CHAMPION}")
-    except SparkkitError:
-        return None, "there was no champion"
+    except UsageError:
+        return Verdict(True, "there was no champion")
     try:
         bundle = registry.bundle(version)
-        return Model(job.model, version.number, bundle, bundle.load(spark)), ""
-    except SparkkitError as error:
-        return None, f"the champion, version {version.number}, can't be compared: {error}"
+        return Model(job.model, version.number, bundle, bundle.load(spark))
+    except (UsageError, ContractError) as error:
+        return Verdict(False, f"the champion, version {version.number}, can't be compared: {error}")
 
 
-def against(model: Model | None, why: str, predicted: DataFrame, job: Training, *, rows: int, seed: int) -> Verdict:
+def against(model: Model | Verdict, predicted: DataFrame, job: Training, *, rows: int, seed: int) -> Verdict:
     """Judges the test part's predictions against the champion's.
 
     A model wins where the end of the paired interval of the training's `better` figure that is nearer to nothing is beyond its margin;
     where there was no champion, by its checks alone.
     """
-    if model is None:
-        return Verdict(why == "there was no champion", why)
+    if isinstance(model, Verdict):
+        return model
     try:
         refuse_other(model, predicted)
-    except SparkkitError as error:
+    except ContractError as error:
         return Verdict(False, f"the champion, version {model.version}, can't be compared: {error}")
     digits = 4 if rows <= MANY else 3
     ours = predicted.drop(PREDICTION).withColumnRenamed(SCORE, OURS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
@@ -24,7 +24,7 @@ SAMPLE = 500
 """Train rows on which a fitted stage is compared with one fitted on the train part alone."""
 
 
-def before(job: Training, parts: DataFrame, again: Again | None, tags: Iterable[Finding] = ()) -> list[Finding]:
+def before(job: Training, parts: DataFrame, again: Again | None) -> list[Finding]:
     """Looks for leaks in the examples; those that the training allows are given back.
 
     Raises:
@@ -36,8 +36,7 @@ def before(job: Training, parts: DataFrame, again: Again | None, tags: Iterable[
     asked += [leakage.from_the_future(parts, job.at, job.stamps)] if job.stamps else []
     without = again(parts) if again else None
     asked += [leakage.changed(parts, without, job.features)] if without is not None else []
-    found = [*tags, *(row.asDict() for row in leakage.together(asked).collect())]
-    return refuse(job, found)
+    return refuse(job, [row.asDict() for row in leakage.together(asked).collect()])  # a row for each guard, feature and entity at most
 
 
 def pipeline(job: Training, fitted: Any) -> list[Finding]:
@@ -46,13 +45,13 @@ def pipeline(job: Training, fitted: Any) -> list[Finding]:
     Raises:
         ContractError: leaks (`leak`).
     """
-    from pyspark.ml import Model, Pipeline, PipelineModel
+    from pyspark.ml import Estimator, Model, PipelineModel
 
     found = []
     stages = _flat(fitted)
     for stage in stages:
         name = type(stage).__name__
-        if isinstance(fitted, Pipeline) and isinstance(stage, Model) and not isinstance(stage, PipelineModel):
+        if isinstance(fitted, Estimator) and isinstance(stage, Model) and not isinstance(stage, PipelineModel):
             found.append({"guard": "fitted_before", "finding": f"stage {name} of the pipeline was fitted before fit had the train part"})
         inside = sorted({job.label, TARGET} & set(_reads(stage)))
         if inside:
@@ -60,8 +59,8 @@ def pipeline(job: Training, fitted: Any) -> list[Finding]:
     return refuse(job, found)
 
 
-def fit(job: Training, fitted: Any, train: DataFrame) -> PipelineModel:
-    """The fitted pipeline; one that `fit` fitted itself is compared with what the train part alone gives.
+def fit(job: Training, fitted: Any, train: DataFrame) -> tuple[PipelineModel, list[Finding]]:
+    """The fitted pipeline, and findings that the training allows; one that `fit` fitted itself is compared with what the train part gives.
 
     Raises:
         UsageError: `fit` returned neither an estimator nor a fitted pipeline (`wrong_fit`).
@@ -79,13 +78,11 @@ def fit(job: Training, fitted: Any, train: DataFrame) -> PipelineModel:
             hint="return a Pipeline of spark.ml, or a fitted one",
         )
     whole: PipelineModel = model if isinstance(model, PipelineModel) else PipelineModel([model])
-    if not ours:
-        refuse(job, _others(whole, train))
-    return whole
+    return whole, [] if ours else refuse(job, _others(whole, train))
 
 
 def refuse(job: Training, found: list[Finding]) -> list[Finding]:
-    """Ends the run where a guard that the training does not allow has found something; gives back what it allows."""
+    """Ends the run where a guard that the training does not allow has found something; gives back what it allows, with why."""
     worst = [one["finding"] for one in found if one["guard"] not in job.allow]
     if worst:
         names = sorted({one["guard"] for one in found} - set(job.allow))
@@ -94,7 +91,7 @@ def refuse(job: Training, found: list[Finding]) -> list[Finding]:
             reason="leak",
             hint=f"nothing was kept; mend it, or let it pass with the reason: allow={{{names[0]!r}: 'why'}}",
         )
-    return found
+    return [{**one, "why": job.allow[one["guard"]]} for one in found]
 
 
 def _others(model: PipelineModel, train: DataFrame) -> list[Finding]:

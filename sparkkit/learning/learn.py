@@ -96,8 +96,9 @@ def learn(
         train, test = (parts.where(F.col(SPLIT) == side).drop(SPLIT) for side in (TRAIN, TEST))
         findings = guard.before(job, parts, again)
         fitted = job.fitted(train, params)
-        guard.pipeline(job, fitted)
-        model = guard.fit(job, fitted, train)
+        findings += guard.pipeline(job, fitted)
+        model, others = guard.fit(job, fitted, train)
+        findings += others
         predicted = scored(test, model, job.cut)
         figures = _figures(job, predicted, seed)
     except BaseException:

@@ -99,7 +99,7 @@ def begin(
     learned = learn(spark, job, examples, params, without_test(job, frames, params, inputs), stored(f"{staging}-examples"))
     learned.findings += tags
     closed.callback(learned.close)
-    judged = contest.against(*contest.champion(spark, registry, job), learned.predicted, job, rows=learned.rows["test"],
+    judged = contest.against(contest.champion(spark, registry, job), learned.predicted, job, rows=learned.rows["test"],
                              seed=int(params["seed"]))
     learned.figures += [{**f, "slice": "less champion"} for f in judged.figures]
     road = Road(spark, job, params, record, registry, inputs, learned, judged)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +92,7 @@ class Bundle:
         from sparkkit.storage.hadoop import Hadoop
 
         here = (self.path / SPARK).resolve()
-        if str(spark.conf.get("spark.master", "local")).startswith("local["):
+        if re.fullmatch(r"local(\[.*\])?", str(spark.conf.get("spark.master", "local"))):
             return here.as_uri()
         hadoop = Hadoop.of(spark)
         digest = hashlib.sha256(json.dumps(self.card["files"], sort_keys=True).encode()).hexdigest()[:16]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pyspark.sql import functions as F
 
-from sparkkit.errors import ContractError
+from sparkkit.errors import ContractError, UsageError
+from sparkkit.learning import guard
 from sparkkit.learning.guard import refuse
 from sparkkit.learning.learn import learn
 from sparkkit.learning.road import by_contract, without_test
@@ -218,4 +219,16 @@ def test_the_label_can_not_be_declared_a_feature():
 
 def test_a_leak_that_is_allowed_is_told(spark, payments):
     job = training(split=Split(by=("back",)), stamps={}, entity=(), allow={"out_of_time": "a demonstration"})
-    assert [f["guard"] for f in train(spark, job, payments).findings] == ["out_of_time"]
+    assert [(f["guard"], f["why"]) for f in train(spark, job, payments).findings] == [("out_of_time", "a demonstration")]
+
+
+def test_what_a_search_over_a_pipeline_fitted_before_hides_is_found(payments):
+    from pyspark.ml.tuning import CrossValidator
+
+    with pytest.raises(ContractError, match="stage StringIndexerModel of the pipeline was fitted before"):
+        guard.pipeline(training(), CrossValidator(estimator=fitted_by_hand(payments, seed=1)))
+
+
+def test_an_unknown_guard_can_not_be_allowed():
+    with pytest.raises(UsageError, match="allow names .'duplicate'., which are no guards"):
+        training(allow={"duplicate": "why not"})

@@ -13,8 +13,9 @@ from pyspark.sql import functions as F
 
 from sparkkit import conf as confs
 from sparkkit import run, sinks
-from sparkkit.errors import ContractError, UsageError
+from sparkkit.errors import ContractError, InfrastructureError, UsageError
 from sparkkit.job import Job
+from sparkkit.learning import contest
 from sparkkit.ledger import Record
 from sparkkit.ml import steps
 from sparkkit.ml.splits import Split
@@ -241,6 +242,17 @@ def test_a_stage_of_foreign_code_is_not_loaded(copy, spark):
 def test_what_can_not_be_trained_is_said(go, change, said):
     with pytest.raises((ContractError, UsageError), match=said):
         go(training(**change))
+
+
+def test_a_registry_that_fails_is_not_one_without_a_champion(spark, tmp_path):
+    (tmp_path / "mlflow.db").mkdir()
+    with pytest.raises(InfrastructureError, match="the registry of models at"):
+        contest.champion(spark, Registry(f"sqlite:///{tmp_path}/mlflow.db"), training())
+
+
+def test_without_a_champion_the_checks_alone_decide(spark, tmp_path):
+    empty = Registry(f"sqlite:///{tmp_path}/mlflow.db")
+    assert contest.champion(spark, empty, training()) == contest.Verdict(True, "there was no champion")
 
 
 def _versions(home: Project) -> list[int]:
