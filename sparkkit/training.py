@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sparkkit.errors import JobError, UsageError
 from sparkkit.job import Job
 from sparkkit.ml.leakage import GUARDS
+from sparkkit.ml.scoring import BINARY, MULTICLASS, REGRESSION, TASKS
 from sparkkit.ml.splits import Split
 from sparkkit.models.promises import Promise, promise
 from sparkkit.options import Option, options_of
@@ -21,7 +22,10 @@ HOLDOUT, METRICS = "holdout", "metrics"
 """The outputs: the test part with its predictions, and the figures with their intervals."""
 
 TARGET = "target"
-"""The column that a training adds to the examples: the label as 1.0 or 0.0."""
+"""The column that a training adds to the examples: the label as 1.0 or 0.0, as the place of its class from 0.0, or as a number."""
+
+BETTER = {BINARY: "roc_auc", MULTICLASS: "accuracy", REGRESSION: "rmse"}
+"""The figure that promotes, by task."""
 
 Params = Mapping[str, Any]
 
@@ -46,22 +50,24 @@ class Training(Job):
     Args:
         build: `DataFrame, …, *, parameters -> DataFrame`, the examples: a row each, with the features and the label.
         fit: `train, *, parameters -> Estimator | PipelineModel`: a pipeline of spark.ml stages over the train part, best not fitted yet.
-            Its label column is `target` (1.0 or 0.0). Its keyword-only parameters are options too; `seed` is the run's.
+            Its label column is `target`. Its keyword-only parameters are options too; `seed` is the run's.
         label: the column to predict; a row without it is not an example, and is counted as `unlabelled`.
+        task: `binary`, `multiclass` or `regression`; it says what `target` is: 1.0 or 0.0, the place of the class, the label as a number.
+        classes: of a multiclass training each value of the label, three at least: `target` is 0.0 for the first.
         features: the columns that the pipeline reads.
-        positive: the value of the label that is class 1.
+        positive: the value of the label that is class 1, of two.
         model: the name in the registry; default the job's without `train_`.
         split: the test part.
         entity: columns whose values must not be on both sides (a customer's).
         at: the column of the time at which an example's features are asked for; a split must then be by time.
         stamps: feature to the column that says from when on it was known, compared with `at`.
-        evaluate: `predictions -> frame` of the columns of `evaluate.METRICS` in place of `evaluate.binary`.
+        evaluate: `predictions -> frame` of the columns of `evaluate.METRICS` in place of those of the task.
         slices: columns for each of whose values the figures are told, too.
         costs: what a false positive and a false negative cost.
         threshold: the score from which a row is called positive; with `costs` by default the one that they imply.
         checks: promises of the figures, such as `roc_auc >= 0.75`, `accuracy[source=yelp] >= 0.7`.
         margin: by how much the lower end of the paired interval of a new model's `better` must exceed the champion's for `--promote`.
-        better: the figure that promotes.
+        better: the figure that promotes; default `roc_auc`, `accuracy` or `rmse`, by task.
         allow: guards that are let pass, each with why.
 
     Raises:
@@ -77,6 +83,8 @@ class Training(Job):
     outputs: tuple[str, ...] = (HOLDOUT, METRICS)
     fit: Callable[..., Any] | None = None
     label: str = ""
+    task: str = BINARY
+    classes: tuple[Any, ...] = ()
     features: tuple[str, ...] = ()
     positive: Any = 1
     model: str = ""
@@ -90,7 +98,7 @@ class Training(Job):
     threshold: float | None = None
     checks: tuple[str, ...] = ()
     margin: float = 0.0
-    better: str = "roc_auc"
+    better: str = ""
     allow: Mapping[str, str] = field(default_factory=dict)
     promises: tuple[Promise, ...] = field(init=False)
 
@@ -100,6 +108,7 @@ class Training(Job):
         _refuse(self)
         assert self.fit is not None
         _set(self, "model", self.model or self.name.removeprefix("train_"))
+        _set(self, "better", self.better or BETTER.get(self.task))
         _set(self, "settings", {**{f"outputs.{name}.mode": "overwrite" for name in self.outputs}, **self.settings})
         _set(self, "promises", tuple(promise(text) for text in self.checks))
         mine = {o.parameter: o for o in (*options_of(self.build), *options_of(self.fit), *options_of(own))}
@@ -127,15 +136,17 @@ class Training(Job):
         """The outputs without a model, for plans and dry runs: the test part with empty predictions, and no figures."""
         from pyspark.sql import functions as F
 
-        from sparkkit.ml import evaluate, scoring, splits
+        from sparkkit.ml import figures, scoring, splits
         from sparkkit.transforms.names import col
 
         examples = self.examples(frames, params).where(col(self.label).isNotNull())
         parts = examples.transform(self.split.apply, features=self.features, seed=int(params["seed"]))
         test = parts.where(F.col(splits.SPLIT) == splits.TEST).drop(splits.SPLIT)
         empty = {name: F.lit(None).cast("double") for name in (TARGET, scoring.SCORE, scoring.PREDICTION)}
-        figures = [F.lit(None).cast(part.split()[1]).alias(part.split()[0]) for part in evaluate.METRICS.split(", ")]
-        return {HOLDOUT: test.withColumns(empty), METRICS: examples.where(F.lit(False)).select(*figures)}
+        if self.classes:
+            empty[scoring.PREDICTION] = scoring.named(F.lit(None).cast("int"), self.classes)
+        told = [F.lit(None).cast(part.split()[1]).alias(part.split()[0]) for part in figures.METRICS.split(", ")]
+        return {HOLDOUT: test.withColumns(empty), METRICS: examples.where(F.lit(False)).select(*told)}
 
     @property
     def cut(self) -> float:
@@ -162,6 +173,7 @@ def _refuse(job: Training) -> None:
         raise wrong("it needs fit, label and features")
     if job.label in job.features:
         raise wrong(f"the label {job.label!r} is among the features", "a model can't be given what it is to find out")
+    _refuse_task(job, wrong)
     if set(job.outputs) != {HOLDOUT, METRICS}:
         raise wrong(f"its outputs are {HOLDOUT} and {METRICS}, not {', '.join(job.outputs)}")
     if job.stamps and not job.at:
@@ -172,3 +184,12 @@ def _refuse(job: Training) -> None:
         raise wrong(f"allow names {sorted(unknown)}, which are no guards", f"there are {', '.join(GUARDS)}")
     if not 0 <= job.cut <= 1:
         raise wrong(f"the threshold is {job.cut}", "give 0 to 1")
+
+
+def _refuse_task(job: Training, wrong: Callable[..., UsageError]) -> None:
+    if job.task not in TASKS:
+        raise wrong(f"its task is {job.task!r}", f"give {', '.join(TASKS)}")
+    if (job.task == MULTICLASS) != (len(set(job.classes)) >= 3) or len(set(job.classes)) != len(job.classes):
+        raise wrong(f"task {job.task} with the classes {list(job.classes)}", "name each of three or more classes, for multiclass alone")
+    if job.task != BINARY and (job.costs or job.threshold is not None or job.positive != 1):
+        raise wrong(f"positive, threshold and costs are of two classes, and its task is {job.task}")

@@ -9,18 +9,12 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from sparkkit.errors import ContractError, UsageError
-from sparkkit.ml import evaluate
+from sparkkit.learning import tasks
+from sparkkit.ml.figures import LESS
 from sparkkit.ml.scoring import PREDICTION, SCORE, scored
 from sparkkit.models.model import Model, refuse_other
 from sparkkit.models.registry import CHAMPION, Registry
-from sparkkit.training import TARGET, Training
-
-OURS = "our_score"
-MANY = 1_000_000
-"""Test rows above which pairs of scores are told apart less closely."""
-
-LESS = ("log_loss", "brier", "calibration_error", "cost")
-"""Figures of which less is better."""
+from sparkkit.training import Training
 
 
 @dataclass(frozen=True)
@@ -57,14 +51,17 @@ def against(model: Model | Verdict, predicted: DataFrame, job: Training, *, rows
     """
     if isinstance(model, Verdict):
         return model
+    other = {k: (v, model.bundle.card[k]) for k, v in tasks.card(job).items() if k != "threshold" and v != model.bundle.card[k]}
+    if other:
+        said = "; ".join(f"{key} is {theirs!r}, not {ours!r}" for key, (ours, theirs) in other.items())
+        return Verdict(False, f"the champion, version {model.version}, can't be compared: its {said}")
     try:
         refuse_other(model, predicted)
     except ContractError as error:
         return Verdict(False, f"the champion, version {model.version}, can't be compared: {error}")
-    digits = 4 if rows <= MANY else 3
-    ours = predicted.drop(PREDICTION).withColumnRenamed(SCORE, OURS)
-    both = scored(ours, model.fitted, job.cut)
-    made = evaluate.paired(both, label=TARGET, ours=OURS, theirs=SCORE, positive=1.0, threshold=job.cut, digits=digits, seed=seed).collect()
+    ours = predicted.withColumnsRenamed({SCORE: tasks.OUR_SCORE, PREDICTION: tasks.OUR_PREDICTION})
+    both = scored(ours, model.fitted, job.task, threshold=job.cut, classes=job.classes)
+    made = tasks.paired(job, both, rows=rows, seed=seed).collect()
     return verdict(job, int(model.version or 0), [row.asDict() for row in made])
 
 

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkkit.errors import ContractError, UsageError
+from sparkkit.learning import tasks
 from sparkkit.ml import leakage
 from sparkkit.training import TARGET, Training
 
@@ -30,7 +31,8 @@ def before(job: Training, parts: DataFrame, again: Again | None) -> list[Finding
     Raises:
         ContractError: with every leak that was found (`leak`).
     """
-    asked = [leakage.duplicates(parts, job.features), leakage.tells_the_label(parts, job.features, TARGET)]
+    marked, label, classes = tasks.told_apart(job, parts)
+    asked = [leakage.duplicates(parts, job.features), leakage.tells_the_label(marked, job.features, label, classes=classes)]
     asked += [leakage.entities(parts, job.entity)] if job.entity else []
     asked += [leakage.out_of_time(parts, job.at)] if job.at else []
     asked += [leakage.from_the_future(parts, job.at, job.stamps)] if job.stamps else []

@@ -15,6 +15,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from sparkkit.errors import UsageError
+from sparkkit.learning import tasks
 from sparkkit.learning.learn import Learned
 from sparkkit.ledger import Record, utc_now
 from sparkkit.models.bundle import PORTABLE, SPARK, Bundle, seal, stages
@@ -77,11 +78,9 @@ def keep(
             "run": record.run_id,
             "logical_id": record.logical_id,
             "created": utc_now(),
-            "task": "binary",
+            **tasks.card(job),
             "label": job.label,
-            "classes": [None, job.positive],
             "features": list(job.features),
-            "threshold": job.cut,
             "contract": json.loads(contract.to_json()),
             "split": job.split.describe(),
             "seed": params["seed"],

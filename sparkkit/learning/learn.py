@@ -10,13 +10,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkkit.compat import is_connect, version
-from sparkkit.errors import ContractError, JobError, UsageError
-from sparkkit.learning import guard
-from sparkkit.ml import evaluate
+from sparkkit.errors import JobError, UsageError
+from sparkkit.learning import guard, tasks
+from sparkkit.ml.figures import METRICS
 from sparkkit.ml.scoring import PREDICTION, SCORE, scored
 from sparkkit.ml.splits import SPLIT, TEST, TRAIN
 from sparkkit.training import TARGET, Training
-from sparkkit.transforms.names import col, cols, free, need
+from sparkkit.transforms.names import cols, free, need
 
 if TYPE_CHECKING:
     from pyspark.ml import PipelineModel
@@ -81,7 +81,8 @@ def learn(
         store: keeps the divided examples, which are read many times.
 
     Raises:
-        ContractError: too few examples (`no_examples`), one class alone (`one_class`), or leaks (`leak`).
+        ContractError: too few examples (`no_examples`), one class alone (`one_class`), a label that is no class (`unknown_class`), leaks
+            (`leak`).
         UsageError: `build` or `fit` gave something that can't be trained; Spark Connect.
     """
     if is_connect(spark):
@@ -92,14 +93,14 @@ def learn(
     seed = int(params["seed"])
     parts = store(divided(job, examples, seed))
     try:
-        rows = _counted(job, parts)
+        rows = tasks.counted(job, parts)
         train, test = (parts.where(F.col(SPLIT) == side).drop(SPLIT) for side in (TRAIN, TEST))
         findings = guard.before(job, parts, again)
         fitted = job.fitted(train, params)
         findings += guard.pipeline(job, fitted)
         model, others = guard.fit(job, fitted, train)
         findings += others
-        predicted = scored(test, model, job.cut)
+        predicted = scored(test, model, job.task, threshold=job.cut, classes=job.classes)
         figures = _figures(job, predicted, seed)
     except BaseException:
         parts.unpersist()
@@ -112,8 +113,7 @@ def divided(job: Training, examples: DataFrame, seed: int) -> DataFrame:
     for names in ((job.label,), job.features, job.entity, job.slices, tuple(job.stamps.values())):
         need(examples, names, where=f"training {job.name!r}")
     free(examples, [TARGET, SCORE, PREDICTION, SPLIT], where=f"training {job.name!r}")
-    target = (col(job.label) == F.lit(job.positive)).cast("double")
-    made = examples.withColumn(TARGET, target).transform(job.split.apply, features=job.features, seed=seed)
+    made = examples.withColumn(TARGET, tasks.target(job)).transform(job.split.apply, features=job.features, seed=seed)
     sided = made.withColumn(SPLIT, F.when(F.col(TARGET).isNotNull(), F.col(SPLIT)))
     key = F.xxhash64(F.lit(seed), *cols(job.features))
     return sided.repartition(key).sortWithinPartitions(key, *[c for c in cols(_orderable(sided))])
@@ -123,36 +123,9 @@ def _orderable(frame: DataFrame) -> list[str]:
     return [f.name for f in frame.schema.fields if "map<" not in f.dataType.simpleString() and "vector" not in f.dataType.simpleString()]
 
 
-def _counted(job: Training, parts: DataFrame) -> dict[str, int]:
-    found = {
-        row[SPLIT]: row for row in parts.groupBy(SPLIT).agg(F.count(F.lit(1)).alias("rows"), F.sum(TARGET).alias("positives")).collect()
-    }
-    rows = {"examples": sum(r.rows for r in found.values()), "unlabelled": found[None].rows if None in found else 0}
-    for side in (TRAIN, TEST):
-        some, positives = (found[side].rows, int(found[side].positives)) if side in found else (0, 0)
-        if not some:
-            raise ContractError(
-                f"training {job.name!r}: of {rows['examples']:,} examples none is in the {side} part ({job.split.describe()})",
-                reason="no_examples",
-                hint="look at what build returns, and at the split",
-            )
-        if positives in (0, some):
-            what = "every" if positives else "no"
-            raise ContractError(
-                f"training {job.name!r}: {what} one of the {some:,} examples of the {side} part has {job.label} = {job.positive!r}",
-                reason="one_class",
-                hint="look at the label and its positive value, or split by=(label,)",
-            )
-        rows |= {side: some, f"{side}_positives": positives}
-    return rows
-
-
 def _figures(job: Training, predicted: DataFrame, seed: int) -> list[dict[str, Any]]:
-    if job.evaluate:
-        made = job.evaluate(predicted)
-    else:
-        made = evaluate.binary(predicted, label=TARGET, threshold=job.cut, costs=job.costs, slices=job.slices, positive=1.0, seed=seed)
-    names = [part.split()[0] for part in evaluate.METRICS.split(", ")]
+    made = tasks.figures(job, predicted, seed=seed)
+    names = [part.split()[0] for part in METRICS.split(", ")]
     if sorted(made.columns) != sorted(names):
         raise JobError(f"evaluate returned the columns {', '.join(made.columns)}, not {', '.join(names)}", reason="wrong_outputs")
     rows: Sequence[Any] = made.select(*names).limit(MOST_FIGURES + 1).collect()

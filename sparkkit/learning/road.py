@@ -15,7 +15,7 @@ from sparkkit.learning.contest import Verdict
 from sparkkit.learning.keep import Kept, keep
 from sparkkit.learning.learn import Learned, learn, stored
 from sparkkit.ledger import Record
-from sparkkit.ml import evaluate
+from sparkkit.ml.figures import METRICS as FIGURES
 from sparkkit.ml.splits import SPLIT, TEST
 from sparkkit.models.registry import Registry
 from sparkkit.schema.contract import Contract
@@ -46,7 +46,7 @@ class Road:
     @property
     def outputs(self) -> dict[str, DataFrame]:
         """The test part with its predictions, and the figures with those against the champion."""
-        metrics = self.spark.createDataFrame([tuple(f.values()) for f in self.learned.figures], evaluate.METRICS)
+        metrics = self.spark.createDataFrame([tuple(f.values()) for f in self.learned.figures], FIGURES)
         return {HOLDOUT: self.learned.predicted, METRICS: metrics.coalesce(1)}
 
     def results(self) -> list[dict[str, Any]]:

@@ -1,4 +1,6 @@
-"""Evaluation as frames: one pass counts the rows of each score, and the figures are made of the counts, in a task.
+"""Evaluation of a classifier of two classes as frames.
+
+One pass counts the rows of each score, and the figures are made of the counts, in a task.
 
 Lazy, and the same on Spark Connect: nothing is collected here. Needs pandas, pyarrow and numpy where the tasks run.
 """
@@ -14,16 +16,13 @@ from pyspark.sql import functions as F
 
 from sparkkit.errors import UsageError
 from sparkkit.ml import metrics
+from sparkkit.ml.figures import ALL, METRICS, sliced, table
 from sparkkit.transforms.names import col, need
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["METRICS", "binary", "calibration", "cost_curve", "paired"]
-
-METRICS = "slice string, metric string, value double, low double, high double, rows long"
-"""The columns of `binary` and `paired`: `slice` is `all` or `column=value`, a value is null where it is
-not defined (no positives, or no negatives), the interval where none was asked for."""
 
 DIGITS = 6
 """Scores are told apart to these digits, so that counts are bounded for any number of rows: at most two million."""
@@ -90,7 +89,7 @@ def paired(
     need(predictions, (label, ours, theirs), where="evaluate.paired")
     rounded = [F.round(col(name).cast("double"), digits).alias(f"_{i}") for i, name in enumerate((ours, theirs))]
     counted = predictions.where(col(label).isNotNull()).groupBy(*rounded, _yes(label, positive)).agg(F.count(F.lit(1)).alias("n"))
-    named = counted.select(F.lit("all").alias("slice"), "*")
+    named = counted.select(F.lit(ALL).alias("slice"), "*")
 
     def differences(rows: pd.DataFrame) -> pd.DataFrame:
         return _differences(threshold, rounds, level, seed, rows)
@@ -152,10 +151,7 @@ def _yes(label: str, positive: Any) -> Column:
 
 def _counts(predictions: DataFrame, label: str, score: str, positive: Any, slices: Sequence[str]) -> DataFrame:
     need(predictions, (label, score), where="evaluate.binary")
-    names = [
-        F.concat(F.lit(f"{n}="), F.coalesce(col(n).cast("string"), F.lit("null")))
-        for n in need(predictions, slices, where="evaluate slices")
-    ]
+    names = sliced(predictions, slices)
     rounded = F.round(col(score).cast("double"), DIGITS).alias("score")
     counted = (
         predictions.where(col(label).isNotNull())
@@ -163,7 +159,7 @@ def _counts(predictions: DataFrame, label: str, score: str, positive: Any, slice
         .agg(F.count(F.lit(1)).alias("n"))
     )
     each = counted.select(
-        F.explode(F.array(F.lit("all"), *(F.col(f"_{i}") for i in range(len(names))))).alias("slice"), "score", "yes", "n"
+        F.explode(F.array(F.lit(ALL), *(F.col(f"_{i}") for i in range(len(names))))).alias("slice"), "score", "yes", "n"
     )
     return each.groupBy("slice", "score", "yes").agg(F.sum("n").alias("n"))
 
@@ -178,7 +174,7 @@ def _figures(threshold: float, costs: Any, rounds: int, level: float, seed: int,
         rows["score"] = rows["score"].round(4)
         score, (p, n) = _table(rows)
     ranges = metrics.intervals(partial(figures, score), (p, n), rounds=rounds, level=level, seed=seed) if rounds else {}
-    return _frame(rows, values, ranges)
+    return table(rows["slice"].iloc[0], int(rows["n"].sum()), values, ranges)
 
 
 def _differences(threshold: float, rounds: int, level: float, seed: int, rows: Any) -> Any:
@@ -194,7 +190,8 @@ def _differences(threshold: float, rounds: int, level: float, seed: int, rows: A
         return {name: one[name] - other[name] for name in one if name != "positive_rate"}
 
     counts = (wide[True].to_numpy(), wide[False].to_numpy())
-    return _frame(rows, difference(*counts), metrics.intervals(difference, counts, rounds=rounds, level=level, seed=seed))
+    ranges = metrics.intervals(difference, counts, rounds=rounds, level=level, seed=seed)
+    return table(rows["slice"].iloc[0], int(rows["n"].sum()), difference(*counts), ranges)
 
 
 def _table(rows: Any) -> Any:
@@ -202,10 +199,3 @@ def _table(rows: Any) -> Any:
         columns=[True, False], fill_value=0
     )
     return wide.index.to_numpy(), (wide[True].to_numpy(), wide[False].to_numpy())
-
-
-def _frame(rows: Any, values: dict[str, float], ranges: dict[str, tuple[float, float]]) -> Any:
-    import pandas as pd
-
-    made = [(rows["slice"].iloc[0], name, value, *ranges.get(name, (None, None)), int(rows["n"].sum())) for name, value in values.items()]
-    return pd.DataFrame(made, columns=["slice", "metric", "value", "low", "high", "rows"])

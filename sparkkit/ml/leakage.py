@@ -83,12 +83,13 @@ def from_the_future(parts: DataFrame, at: str, stamps: Mapping[str, str]) -> Dat
     return _found(found, "from_the_future", F.col("n") > 0, said)
 
 
-def tells_the_label(parts: DataFrame, features: Sequence[str], target: str, *, most: float = 0.98) -> DataFrame:
+def tells_the_label(parts: DataFrame, features: Sequence[str], target: str, *, classes: int = 2, most: float = 0.98) -> DataFrame:
     """Features that alone tell the label: what a value meant in the train part is asked of the test part.
 
     A numeric feature is cut into 64 bins of equal probability of the train part; any other is taken as it is, in 4,096 places by hash; null
-    is a value. A value means the class that is more frequent with it than elsewhere. Found where the mean of the two classes' recalls
-    (balanced accuracy) is at least `most`. An identifier is not found: its values do not come again.
+    is a value. A value means the class that is most frequent with it against elsewhere. Found where the mean of the classes' recalls
+    (balanced accuracy) is at least `most`. An identifier is not found: its values do not come again. `target` holds the places of the
+    classes, from 0.
     """
     some = [n for n in features if not isinstance(type_of(parts, n), T.ArrayType | T.MapType | T.StructType)]
     if not some:
@@ -103,23 +104,23 @@ def tells_the_label(parts: DataFrame, features: Sequence[str], target: str, *, m
     placed = known.crossJoin(F.broadcast(known.agg(*cuts))) if cuts else known
     places = [F.struct(F.lit(i).alias("f"), _bin(known, n, f"_c{i}") if n in numeric else _bucket(n)) for i, n in enumerate(some)]
     each = placed.select((F.col(SPLIT) == TEST).alias("test"), col(target).alias("y"), F.explode(F.array(*places)).alias("_"))
-    counts = each.groupBy("_.f", "_.p").agg(
-        *(
-            F.count(F.when((F.col("test") == side) & (F.col("y") == y), 1)).alias(f"{name}{y}")
-            for name, side in (("train", False), ("test", True))
-            for y in (0, 1)
-        )
-    )
+    sides = ("train", False), ("test", True)
+    named = [(f"{side}{y}", (F.col("test") == test) & (F.col("y") == y)) for y in range(classes) for side, test in sides]
+    counts = each.groupBy("_.f", "_.p").agg(*(F.count(F.when(condition, 1)).alias(name) for name, condition in named))
     whole = Window.partitionBy("f")
-    totalled = counts.select("*", *(F.sum(n).over(whole).alias(f"all_{n}") for n in ("train0", "train1", "test0", "test1")))
-    means_one = F.col("train1") * F.col("all_train0") > F.col("train0") * F.col("all_train1")
-    recalls = totalled.groupBy("f").agg(
-        (F.sum(F.when(means_one, F.col("test1")).otherwise(0)) / F.first("all_test1")).alias("r1"),
-        (F.sum(F.when(~means_one, F.col("test0")).otherwise(0)) / F.first("all_test0")).alias("r0"),
+    totalled = counts.select("*", *(F.sum(name).over(whole).alias(f"all_{name}") for name, _ in named))
+    shares = [F.when(F.col(f"all_train{y}") > 0, F.col(f"train{y}") / F.col(f"all_train{y}")).otherwise(0.0) for y in range(classes)]
+    means = F.array_position(F.array(*shares), F.array_max(F.array(*shares))) - 1
+    right = [F.sum(F.when(F.col("means") == y, F.col(f"test{y}")).otherwise(0)) for y in range(classes)]
+    there = [F.first(f"all_test{y}") for y in range(classes)]
+    found = totalled.withColumn("means", means).groupBy("f").agg(
+        F.array(*(F.when(n > 0, hits / n) for hits, n in zip(right, there, strict=True))).alias("recalls")
     )
+    known_recalls = F.filter("recalls", lambda recall: recall.isNotNull())
+    mean = F.aggregate(known_recalls, F.lit(0.0), lambda total, recall: total + recall) / F.size(known_recalls)
     names = F.element_at(F.array(*(F.lit(n) for n in some)), F.col("f") + 1)
-    said = F.format_string("feature %s alone tells the label in %.1f %% of both classes", names, 50 * (F.col("r1") + F.col("r0")))
-    return _found(recalls, "tells_the_label", (F.col("r1") + F.col("r0")) / 2 >= most, said)
+    said = F.format_string("feature %s alone tells the label in %.1f %% of the rows of each class", names, 100 * F.col("mean"))
+    return _found(found.withColumn("mean", mean), "tells_the_label", F.col("mean") >= most, said)
 
 
 def changed(parts: DataFrame, without: DataFrame, features: Sequence[str]) -> DataFrame:

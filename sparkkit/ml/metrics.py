@@ -1,7 +1,8 @@
-"""Figures of a binary classifier out of counts by score, in NumPy: the exact figures, and their intervals by bootstrap.
+"""Figures out of counts, in NumPy: the exact ones, and their intervals by bootstrap.
 
-Everything here is over three arrays of one length: `score` (the probability of the positive class, in ascending order, no value twice),
-`positives` and `negatives` (how many rows have that score). A million rows come as the some thousand scores that they have.
+Those of a classifier of two classes are over three arrays of one length: `score` (the probability of the positive class, in ascending
+order, no value twice), `positives` and `negatives` (how many rows have that score). A million rows come as the some thousand scores that
+they have.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["BINARY", "binary", "intervals"]
+__all__ = ["BINARY", "binary", "intervals", "multiclass", "of_class", "regression"]
 
 BINARY = (
     "roc_auc",
@@ -132,4 +133,88 @@ def _probabilities(score: Any, p: Any, n: Any, total: float) -> dict[str, Any]:
         "log_loss": -(p * np.log(inside) + n * np.log1p(-inside)).sum() / total,
         "brier": (p * (1 - score) ** 2 + n * score**2).sum() / total,
         "calibration_error": np.abs(gap).sum() / total,
+    }
+
+
+def multiclass(truth: Any, predicted: Any, confidence: Any, n: Any, classes: int) -> dict[str, float]:
+    """The figures of a classifier of several classes out of counts; NaN where one is not defined.
+
+    Args:
+        truth: the true class of each cell, 0 to classes - 1, shape (cells,).
+        predicted: the class predicted.
+        confidence: the probability of the class predicted, the mean of the cell's rows.
+        n: the rows of each cell.
+
+    >>> import numpy as np
+    >>> found = multiclass(np.array([0, 1, 1, 2]), np.array([0, 1, 0, 2]), np.array([0.9, 0.8, 0.5, 1.0]), np.array([4, 3, 1, 2]), 3)
+    >>> found["accuracy"], round(found["balanced_accuracy"], 4), round(found["kappa"], 4)
+    (0.9, 0.9167, 0.8438)
+    """
+    import numpy as np
+
+    n = np.asarray(n, float)
+    table = np.bincount(truth * classes + predicted, n, minlength=classes * classes).reshape(classes, classes)
+    hits, there, called, total = np.diag(table), table.sum(1), table.sum(0), n.sum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        recall = hits / there
+        precision = np.where(called > 0, hits / called, np.where(there > 0, 0.0, np.nan))
+        f1 = 2 * hits / (there + called)
+        chance = (there * called).sum() / total**2
+        accuracy = hits.sum() / total
+        bins = np.minimum((confidence * 10).astype(int), 9)
+        gap = np.bincount(bins, n * confidence, minlength=10) - np.bincount(bins, n * (truth == predicted), minlength=10)
+        found = {
+            "accuracy": accuracy,
+            "balanced_accuracy": _mean(recall),
+            "macro_precision": _mean(precision),
+            "macro_f1": _mean(f1),
+            "kappa": (accuracy - chance) / (1 - chance),
+            "calibration_error": np.abs(gap).sum() / total,
+        }
+    return {name: float(value) for name, value in found.items()}
+
+
+def of_class(truth: Any, predicted: Any, which: int, n: Any) -> dict[str, float]:
+    """Precision, recall and F1 of one class against the others, of the same arrays."""
+    import numpy as np
+
+    is_it, called = truth == which, predicted == which
+    tp, there, all_called = (float(np.asarray(n)[at].sum()) for at in (is_it & called, is_it, called))
+    nan = float("nan")
+    return {
+        "precision": tp / all_called if all_called else nan,
+        "recall": tp / there if there else nan,
+        "f1": 2 * tp / (there + all_called) if there + all_called else nan,
+    }
+
+
+def _mean(values: Any) -> Any:
+    import numpy as np
+
+    return values[~np.isnan(values)].mean() if not np.isnan(values).all() else np.nan
+
+
+def regression(drawn: Any, n: Any, mean: Any, var: Any, error: Any, size: Any, square: Any) -> dict[str, float]:
+    """The figures of a regression out of groups of rows; `r2` is NaN where the label does not vary.
+
+    Args:
+        drawn: how often each group is taken, shape (groups,): ones for the figures themselves.
+        n: the rows of each group; `mean` and `var` are of the label, best less its mean over all groups.
+        error: the sum of prediction less label; `size` that of its absolute value, `square` that of its square.
+
+    >>> import numpy as np
+    >>> one = np.ones(2)
+    >>> found = regression(one, one, np.array([-1.0, 1.0]), 0 * one, np.array([0.5, -0.5]), one / 2, one / 4)
+    >>> found == {"rmse": 0.5, "mae": 0.5, "r2": 0.75, "mean_error": 0.0}
+    True
+    """
+    rows = float((drawn * n).sum())
+    centre = (drawn * n * mean).sum() / rows
+    spread = float((drawn * n * (var + (mean - centre) ** 2)).sum())
+    squares = float((drawn * square).sum())
+    return {
+        "rmse": (squares / rows) ** 0.5,
+        "mae": float((drawn * size).sum()) / rows,
+        "r2": 1 - squares / spread if spread else float("nan"),
+        "mean_error": float((drawn * error).sum()) / rows,
     }

@@ -37,8 +37,7 @@ class Model:
         return f"{self.name}:{self.version or 'unregistered'} of {self.bundle.card['run']}"
 
     def score(self, df: DataFrame) -> DataFrame:
-        """The rows with `score` (the probability of class 1), `prediction` (1.0 where it is at least the card's threshold), `model`,
-        `model_version` and `model_run`.
+        """The rows with `score` and `prediction` as `sparkkit.ml.scoring` gives them by task, `model`, `model_version` and `model_run`.
 
         Raises:
             ContractError: a column that the model reads is missing, or has another type (`other_contract`).
@@ -52,8 +51,10 @@ class Model:
         refuse_other(self, df)
         free(df, ADDED, where=f"model {self.name!r}")
         version = F.lit(self.version).cast("int").alias("model_version")
-        return scored(df, self.fitted, float(self.bundle.card["threshold"])).select(
-            "*", F.lit(self.name).alias("model"), version, F.lit(str(self.bundle.card["run"])).alias("model_run")
+        card = self.bundle.card
+        found = scored(df, self.fitted, card["task"], threshold=card["threshold"], classes=card["classes"] or ())
+        return found.select(
+            "*", F.lit(self.name).alias("model"), version, F.lit(str(card["run"])).alias("model_run")
         )
 
 

@@ -15,7 +15,7 @@ def card(found: Mapping[str, Any], version: Version) -> str:
     reads = ", ".join(f"{c['name']} ({c['type']}{', required' if c['required'] else ''})" for c in found["contract"]["columns"])
     lines = [
         f"{found['name']} version {version.number}{' (' + ', '.join(version.aliases) + ')' if version.aliases else ''}",
-        f"predicts   {found['label']} = {found['classes'][1]!r}, from a score of {found['threshold']:.4g} on",
+        f"predicts   {_predicts(found)}",
         f"reads      {reads}",
         f"trained    {found['created']} by run {found['run']}, code {found['code'] or 'unknown'}",
         f"examples   {rows['examples']:,} = {rows['train']:,} train + {rows['test']:,} test + {rows['unlabelled']:,} unlabelled",
@@ -29,6 +29,15 @@ def card(found: Mapping[str, Any], version: Version) -> str:
     return "\n".join([*lines, *(_line(f) for f in found["figures"] if f["slice"] == "all"), *_slices(found)])
 
 
+def _predicts(found: Mapping[str, Any]) -> str:
+    label, classes = found["label"], found["classes"]
+    if found["task"] == "regression":
+        return f"{label}, a number"
+    if found["task"] == "multiclass":
+        return f"{label}, one of {', '.join(map(str, classes))}"
+    return f"{label} = {classes[1]!r}, from a score of {found['threshold']:.4g} on"
+
+
 def _line(figure: Mapping[str, Any]) -> str:
     if figure["value"] is None:
         return f"  {figure['metric']:20}-"
@@ -37,5 +46,6 @@ def _line(figure: Mapping[str, Any]) -> str:
 
 
 def _slices(found: Mapping[str, Any]) -> list[str]:
-    worst = [f for f in found["figures"] if f["slice"] != "all" and f["metric"] in ("roc_auc", "accuracy") and f["value"] is not None]
+    named = [f for f in found["figures"] if f["slice"] != "all" and f["metric"] in ("roc_auc", "accuracy", "recall", "rmse")]
+    worst = [f for f in named if f["value"] is not None]
     return [f"  {f['metric']} of {f['slice']} ({f['rows']:,} rows): {f['value']:.4f}" for f in worst]
