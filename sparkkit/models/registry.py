@@ -286,6 +286,7 @@ def _text(name: str) -> str:
 def _quiet() -> Iterator[None]:
     """Without the tales of schema upgrades and of tips that MLflow and alembic tell on stderr."""
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     loud = [logging.getLogger(name) for name in ("mlflow", "alembic")]
     levels = [one.level for one in loud]
     for one in loud:

@@ -16,11 +16,16 @@ from sparkkit.history import places
 from sparkkit.jars import LOG_STORE
 from sparkkit.job import Job
 from sparkkit.ledger import new_run_id
+from sparkkit.models.model import Model
 from sparkkit.submission import emr, iam, livy, local, package, send, serverless, spark, words
 from sparkkit.submission.order import FAR, Order, Sent
+from sparkkit.training import Training
 
 ON_CLUSTER = (*FAR, "k8s")
 """Targets that run the driver themselves unless they are told otherwise."""
+
+ELSEWHERE = "MLFLOW_TRACKING_URI"
+"""In the settings that give a driver on a cluster this variable: of YARN's application master, of Kubernetes, of EMR Serverless."""
 
 
 def submit(said: words.Words, target: str) -> int:
@@ -74,12 +79,15 @@ def order(said: words.Words, target: str) -> Order:
     env = said.env or words.value_of("--env", said.options, "") or (target if target in home.environments() else "")
     options = said.options if not env or words.value_of("--env", said.options, "") else ("--env", env, *said.options)
     conf = _conf(job, options, home, said.job)
+    mode = _mode(said, conf, target)
+    if mode == "cluster":
+        _refuse_lost_models(job, conf, said.spark)
     data, source = package.content(home), job.file.resolve().read_bytes()
     code = str(conf.submit.get("code", "")).rstrip("/")
     shipped = _jars(conf, said, target)
     safe = needs.LOG_STORES if any(Path(jar).name == LOG_STORE for jar in shipped) else {}
     made = Order(
-        name=job.name, file=str(job.file), options=options, target=target, deploy_mode=_mode(said, conf, target),
+        name=job.name, file=str(job.file), options=options, target=target, deploy_mode=mode,
         settings={**safe, **_plain(conf)}, submit=conf.submit, spark=said.spark, driver_python=sys.executable,
         token=new_run_id(job.name), wait=said.wait, jars=shipped,
     )
@@ -99,6 +107,16 @@ def _refuse_secrets(job: Job, options: Sequence[str]) -> None:
     if found:
         raise UsageError(f"{found} is a secret, which a cluster would show to others", reason="secret_in_options",
                          hint="write a reference such as ${env:NAME} under [params] of the job's conf")
+
+
+def _refuse_lost_models(job: Job, conf: Conf, settings: Sequence[str]) -> None:
+    """A driver on a cluster would keep a model in a file of its node, which goes with it, and would look for one there."""
+    needed = isinstance(job, Training) or any(option.kind == Model.option_kind for option in job.options)
+    named = str(conf.run.get("registry", ""))
+    server = ("://" in named or "${" in named) and not named.startswith(("sqlite:", "file:"))
+    if needed and not server and not any(ELSEWHERE in word for word in (*conf.spark, *settings)):
+        raise UsageError(f"job {job.name!r} needs the registry of models, and a driver on the cluster does not see that of this machine",
+                         reason="local_registry", hint="name a server: registry = \"https://…\" under [run]; or submit in client mode")
 
 
 def _placed(made: Order, home: project.Project, code: str, data: bytes, source: bytes) -> Order:

@@ -111,6 +111,19 @@ def test_what_a_run_would_refuse_is_refused_before_it_is_sent(project: Path, arg
         remote.order(said, said.target or "")
 
 
+@pytest.mark.parametrize(("job", "option"), [("train_sentiment", "--seed=17"), ("score", "--model=sentiment")])
+def test_a_driver_on_a_cluster_does_not_keep_or_seek_models_in_a_file_of_this_machine(project: Path, job: str, option: str) -> None:
+    def order(*settings: str, more: tuple[str, ...] = ()) -> remote.Order:
+        return remote.order(words.parse(["--deploy-mode", "cluster", *settings, str(ROOT / "jobs" / f"{job}.py"), option, *more]), "yarn")
+
+    with pytest.raises(UsageError, match="needs the registry of models, and a driver on the cluster does not see"):
+        order()
+    with pytest.raises(UsageError, match="needs the registry of models"):
+        order(more=("--set", "run.registry=sqlite:///models.db"))
+    assert order(more=("--set", "run.registry=https://models")).options
+    assert order("--conf", "spark.yarn.appMasterEnv.MLFLOW_TRACKING_URI=https://models").options
+
+
 def test_yarn_that_is_not_known_here_is_told_and_nothing_is_sent(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
