@@ -21,12 +21,18 @@ Again = Callable[[DataFrame], DataFrame | None]
 
 Finding = dict[str, str]
 
+UNASKED = {"before_the_split": "no input holds a key by its contract, or every feature as it is, so the test rows can't be told in it"}
+"""Guards that could not be asked, each with why."""
+
 SAMPLE = 500
 """Train rows on which a fitted stage is compared with one fitted on the train part alone."""
 
 
-def before(job: Training, parts: DataFrame, again: Again | None) -> list[Finding]:
+def before(job: Training, parts: DataFrame, without: DataFrame | None) -> list[Finding]:
     """Looks for leaks in the examples; those that the training allows are given back.
+
+    Args:
+        without: the examples made once more without the test part's rows; None where these can't be told in the inputs.
 
     Raises:
         ContractError: with every leak that was found (`leak`).
@@ -36,7 +42,6 @@ def before(job: Training, parts: DataFrame, again: Again | None) -> list[Finding
     asked += [leakage.entities(parts, job.entity)] if job.entity else []
     asked += [leakage.out_of_time(parts, job.at)] if job.at else []
     asked += [leakage.from_the_future(parts, job.at, job.stamps)] if job.stamps else []
-    without = again(parts) if again else None
     asked += [leakage.changed(parts, without, job.features)] if without is not None else []
     return refuse(job, [row.asDict() for row in leakage.together(asked).collect()])  # a row for each guard, feature and entity at most
 

@@ -90,6 +90,7 @@ def keep(
             "figures": learned.figures,
             "checks": list(job.checks),
             "allowed": learned.findings,
+            "unasked": learned.unasked,
             "data": dict(data),
             "code": record.code_version,
             "contracts": record.contracts,

@@ -40,6 +40,7 @@ class Learned:
     test: DataFrame
     parts: DataFrame
     findings: list[dict[str, str]] = field(default_factory=list)
+    unasked: dict[str, str] = field(default_factory=dict)
 
     def close(self) -> None:
         """Lets go of the examples, which were kept in memory and on disk."""
@@ -95,7 +96,8 @@ def learn(
     try:
         rows = tasks.counted(job, parts)
         train, test = (parts.where(F.col(SPLIT) == side).drop(SPLIT) for side in (TRAIN, TEST))
-        findings = guard.before(job, parts, again)
+        without = again(parts) if again else None
+        findings = guard.before(job, parts, without)
         fitted = job.fitted(train, params)
         findings += guard.pipeline(job, fitted)
         model, others = guard.fit(job, fitted, train)
@@ -105,7 +107,7 @@ def learn(
     except BaseException:
         parts.unpersist()
         raise
-    return Learned(model, predicted, figures, rows, train, test, parts, findings)
+    return Learned(model, predicted, figures, rows, train, test, parts, findings, dict(guard.UNASKED) if without is None else {})
 
 
 def divided(job: Training, examples: DataFrame, seed: int) -> DataFrame:

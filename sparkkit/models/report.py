@@ -23,6 +23,8 @@ def card(found: Mapping[str, Any], version: Version) -> str:
         f"params     {', '.join(f'{k}={v}' for k, v in found['params'].items()) or 'none'}",
         f"stages     {', '.join(stage.rpartition('.')[2] for stage in found['stages'])}",
         f"packages   {packages}",
+        *(f"let pass   {one['finding']} (guard {one['guard']}): {one.get('why')}" for one in found["allowed"]),
+        *(f"not asked  guard {guard}: {why}" for guard, why in found.get("unasked", {}).items()),
         f"without Spark  {'yes' if found['portable'] is None else 'no: ' + found['portable']}",
         "figures of the test part",
     ]

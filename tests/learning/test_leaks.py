@@ -102,7 +102,7 @@ def test_the_right_training_passes(spark, payments):
         "test_positives": learned.rows["test_positives"],
     }
     assert 0.55 < learned.overall["roc_auc"] < 0.95
-    assert not learned.findings
+    assert (learned.findings, learned.unasked) == ([], {})
 
 
 def noisy(payments):
@@ -215,6 +215,15 @@ def test_a_fit_of_its_own_on_the_train_part_passes(spark, payments):
 def test_the_label_can_not_be_declared_a_feature():
     with pytest.raises(Exception, match="the label 'back' is among the features"):
         training(features=("amount", "back"))
+
+
+def test_a_guard_that_can_not_be_asked_is_told(spark, payments):
+    examples = payments.withColumn("size", F.col("amount") * 2).drop("id")
+    job = training(features=("size", "night", "risk"), fit=lambda train, *, seed: pipeline(("size", "night", "risk")))
+    again = without_test(job, {"payments": payments.drop("id")}, {}, {})
+    learned = learn(spark, job, examples, {"seed": 17}, again)
+    learned.close()
+    assert list(learned.unasked) == ["before_the_split"]
 
 
 def test_a_leak_that_is_allowed_is_told(spark, payments):
