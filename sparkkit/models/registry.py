@@ -287,6 +287,7 @@ def _quiet() -> Iterator[None]:
     """Without the tales of schema upgrades and of tips that MLflow and alembic tell on stderr."""
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     loud = [logging.getLogger(name) for name in ("mlflow", "alembic")]
     levels = [one.level for one in loud]
     for one in loud:
