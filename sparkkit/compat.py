@@ -79,6 +79,18 @@ def valid_utf8(text: Column) -> Column:
     return F.encode(F.decode(text.cast("binary"), "UTF-8"), "UTF-8") == text.cast("binary")
 
 
+def sendable(model: Any) -> Any:
+    """A fitted pipeline that tasks can be given: on Spark 4.0 without its training summaries, which hold the session; this can't be
+    serialized there once a frame was observed ("Task not serializable")."""
+    if version() != (4, 0):
+        return model
+    for one in getattr(model, "stages", None) or getattr(model, "models", ()):
+        sendable(one)
+    if getattr(model, "hasSummary", False):
+        model._java_obj.setSummary(model._java_obj.getClass().getClassLoader().loadClass("scala.None$").getField("MODULE$").get(None))
+    return model
+
+
 def has_approx_top_k() -> bool:
     """Whether SQL has the aggregate `approx_top_k`: since Spark 4.1."""
     return version() >= (4, 1)

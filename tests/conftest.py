@@ -7,7 +7,6 @@ import itertools
 import os
 import re
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -41,15 +40,10 @@ ONCE = re.compile(r"tests/(history|jobs|learning|monitoring/test_(judging|retrai
 """Tests that ask nothing of a version of Spark, or what others ask of each."""
 
 
-MODELS = re.compile(r"tests/(learning|portable/test_models)")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if ONCE.match(item.nodeid):
             item.add_marker(pytest.mark.once)
-        if MODELS.match(item.nodeid) and version("pyspark").startswith("4.0."):
-            item.add_marker(pytest.mark.skip(reason="Spark 4.0's ObservationManager can't be sent to the tasks of spark.ml"))
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkkit.compat import is_connect, version
+from sparkkit.compat import is_connect, sendable
 from sparkkit.errors import JobError, UsageError
 from sparkkit.learning import guard, tasks
 from sparkkit.ml.figures import METRICS
@@ -88,9 +88,6 @@ def learn(
     """
     if is_connect(spark):
         raise UsageError("a model can't be trained over Spark Connect", reason="connect_no_files", hint="train on a classic session")
-    if version() == (4, 0):  # "Task not serializable", from the first model's transform on
-        raise UsageError("a model can't be trained on Spark 4.0, whose observations can't be sent to the tasks of spark.ml",
-                         reason="wrong_spark", hint="train on Spark 3.5, or on 4.2")
     seed = int(params["seed"])
     parts = store(divided(job, examples, seed))
     try:
@@ -102,7 +99,7 @@ def learn(
         findings += guard.pipeline(job, fitted)
         model, others = guard.fit(job, fitted, train)
         findings += others
-        predicted = scored(test, model, job.task, threshold=job.cut, classes=job.classes)
+        predicted = scored(test, sendable(model), job.task, threshold=job.cut, classes=job.classes)
         figures = _figures(job, predicted, seed)
     except BaseException:
         parts.unpersist()
