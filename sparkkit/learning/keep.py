@@ -97,6 +97,7 @@ def keep(
             "stages": stages(path / SPARK),
             "packages": {"python": platform.python_version(), **_packages()},
             "portable": _portable(path, job, learned, contract),
+            **learned.insight,
         }
         return Kept(seal(path, card), folder)
     except BaseException:

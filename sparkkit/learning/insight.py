@@ -1,0 +1,71 @@
+"""What a card tells beside the figures: the curves for plots, and how much the model needs each feature. All of it is bounded."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkkit.learning.contest import LESS
+from sparkkit.ml import curves, importance, metrics
+from sparkkit.ml.scoring import SCORE, scored
+from sparkkit.training import TARGET, Training
+
+if TYPE_CHECKING:
+    from pyspark.ml import PipelineModel
+
+SHUFFLES = 3
+"""How often each feature is shuffled."""
+
+DIGITS = 6
+"""Of what stands in the card."""
+
+
+def insight(job: Training, model: PipelineModel, test: DataFrame, predicted: DataFrame, seed: int) -> dict[str, Any]:
+    """Fields of the card of a binary classifier, in two jobs over the test part.
+
+    `better` and `costs` are the training's; `curves` has `curves.CURVES`, each a list of [x, y, threshold, rows]; `importance` has the
+    figure, the rows and the shuffles it was measured with, and for each feature the value with its interval, the greatest first.
+    """
+    told = curves.points(predicted, label=TARGET, positive=1.0, threshold=job.cut, costs=job.costs)
+    found = {"better": job.better, "costs": list(job.costs) if job.costs else None, "curves": _curves(told)}
+    return found | ({"importance": _importance(job, model, test, seed)} if job.importance else {})
+
+
+def _curves(told: DataFrame) -> dict[str, list[list[float | None]]]:
+    made: dict[str, list[list[float | None]]] = {}
+    for row in told.orderBy("curve", "place").collect():  # some six hundred points
+        made.setdefault(row.curve, []).append([_short(row[name]) for name in ("x", "y", "threshold", "rows")])
+    return made
+
+
+def _importance(job: Training, model: PipelineModel, test: DataFrame, seed: int) -> dict[str, Any]:
+    name = job.better if job.better in metrics.BINARY and (job.better != "cost" or job.costs) else "roc_auc"
+    figure = importance.binary(name, threshold=job.cut, costs=job.costs)
+    score = partial(_scored, model=model, threshold=job.cut)
+    made = importance.permutation(
+        test, job.features, score, figure, label=TARGET, less=name in LESS, most=job.importance, shuffles=SHUFFLES, seed=seed
+    )
+    rows = made.collect()  # a row a feature
+    ranked = sorted(rows, key=lambda row: (row.value is None, -(row.value or 0), row.feature))
+    return {
+        "figure": name,
+        "rows": max(row.rows for row in rows),
+        "shuffles": SHUFFLES,
+        "features": [{key: _short(row[key]) if key != "feature" else row[key] for key in ("feature", "value", "low", "high")}
+                     for row in ranked],
+    }
+
+
+def _scored(rows: DataFrame, model: PipelineModel, threshold: float) -> DataFrame:
+    return scored(rows, model, threshold).withColumn(SCORE, F.round(SCORE, DIGITS))
+
+
+def _short(value: float | int | None) -> float | int | None:
+    """A number for JSON, which has no NaN; rounded, so that a last digit of a float makes no other card."""
+    if value is None or isinstance(value, int):
+        return value
+    return None if math.isnan(value) else round(value, DIGITS)
