@@ -27,11 +27,17 @@ DIGITS = 6
 def insight(job: Training, model: PipelineModel, test: DataFrame, predicted: DataFrame, seed: int) -> dict[str, Any]:
     """Fields of the card of a binary classifier, in two jobs over the test part.
 
-    `better` and `costs` are the training's; `curves` has `curves.CURVES`, each a list of [x, y, threshold, rows]; `importance` has the
-    figure, the rows and the shuffles it was measured with, and for each feature the value with its interval, the greatest first.
+    `better`, `less_is_better` and `costs` are the training's; `curves` has `curves.CURVES`, each a list of [x, y, threshold, rows];
+    `importance` has the figure, the rows and the shuffles it was measured with, and for each feature the value with its interval, the
+    greatest first.
     """
     told = curves.points(predicted, label=TARGET, positive=1.0, threshold=job.cut, costs=job.costs)
-    found = {"better": job.better, "costs": list(job.costs) if job.costs else None, "curves": _curves(told)}
+    found = {
+        "better": job.better,
+        "less_is_better": job.better in LESS,
+        "costs": list(job.costs) if job.costs else None,
+        "curves": _curves(told),
+    }
     return found | ({"importance": _importance(job, model, test, seed)} if job.importance else {})
 
 

@@ -31,8 +31,8 @@ background: var(--paper) }
 h1 { font-size: 1.5em } h2 { font-size: 1.1em; margin: 1.6em 0 .3em }
 table { border-collapse: collapse; font-size: .87em; width: 100% } th, td { padding: .25em .6em; text-align: left; vertical-align: top;
 overflow-wrap: anywhere } caption { text-align: left; padding: .3em 0 .5em }
-th { border-bottom: 2px solid #888 } td, tbody th { border-bottom: 1px solid var(--line) } tbody th { font-weight: 600 }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: normal }
+th { border-bottom: 2px solid #888 } td, tbody th { border-bottom: 1px solid var(--line) } tbody th { font-weight: 600; min-width: 11em }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums } td.n { white-space: nowrap }
 .alarm { background: var(--alarm) } .warning { background: var(--warning) } svg { max-width: 100%; height: auto }
 """
 
@@ -61,7 +61,9 @@ def shown(text: Any) -> str:
     return escape("".join(sign if sign.isprintable() or sign in "\n\t" else "�" for sign in str(text)))
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[Any]], *, caption: str = "", numbers: Sequence[int] = (), names: bool = True) -> str:
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[Any]], *, caption: str = "", numbers: Sequence[int] = (), names: bool = True
+) -> str:
     """A table of texts, which are escaped here.
 
     Args:
@@ -117,9 +119,10 @@ def _style(salt: str) -> Iterator[None]:
         raise UsageError(
             f"plots are drawn by matplotlib, which is not installed ({error})", reason="no_matplotlib", hint="pip install 'sparkkit[ml]'"
         ) from error
-    ink = dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "legend.labelcolor"), INK)
-    with mpl.rc_context({"svg.hashsalt": salt, "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9, "text.parse_math": False,
-                         "axes.unicode_minus": True, **ink}):
+    inked = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "legend.labelcolor")
+    own: dict[Any, Any] = {name: INK for name in inked}
+    own |= {"svg.hashsalt": salt, "svg.fonttype": "none", "font.size": 9, "text.parse_math": False}
+    with mpl.rc_context({**mpl.rcParamsDefault, **own}):  # not what a matplotlibrc of this machine says
         yield
 
 
@@ -169,7 +172,7 @@ def write(path: str | Path, text: str) -> None:
     goal = Path(os.path.realpath(path))
     if goal.exists() and not goal.is_file():
         what = "a folder" if goal.is_dir() else "no file"
-        raise UsageError(f"the page can't be written to {path}, which is {what}", reason="not_a_file", hint="name a file, such as page.html")
+        raise UsageError(f"the page can't be written to {path}, which is {what}", reason="not_a_file", hint="name a file, such as a.html")
     partial = goal.with_name(f".{goal.name}.{os.getpid()}.partial")
     try:
         try:

@@ -84,6 +84,17 @@ def test_a_card_is_readable_and_whole_as_json(models):
     assert json.loads(models("show", "mood:1", "--json")[1])["run"] == "run-0.7"
 
 
+def test_a_report_is_written_and_told_where(models, tmp_path):
+    page = tmp_path / "page.html"
+    assert models("report", "mood:1", "--output", str(page)) == (0, f"the report on version 1 of mood is in {page}\n")
+    assert "<h1>mood version 1</h1>" in page.read_text(encoding="utf-8")
+
+
+def test_a_report_does_not_replace_a_folder(models, tmp_path):
+    code, said = models("report", "mood", "--output", str(tmp_path))
+    assert code == 2 and "which is a folder" in said and tmp_path.is_dir()
+
+
 def test_a_comparison_tells_what_differs(models):
     said = models("compare", "mood:2", "mood:1")[1]
     assert "+0.1000" in said and "params: {'depth': 1} against {'depth': 0}" in said and "data" not in said
