@@ -41,6 +41,12 @@ def insight(job: Training, model: PipelineModel, test: DataFrame, predicted: Dat
     return found | ({"importance": _importance(job, model, test, seed)} if job.importance else {})
 
 
+def measured(job: Training) -> str:
+    """The figure that importance is told in: the training's `better`, or the ROC AUC where that can't be made of scores and labels."""
+    known = job.better in metrics.BINARY and (job.better != "cost" or job.costs is not None)
+    return job.better if known else "roc_auc"
+
+
 def _curves(told: DataFrame) -> dict[str, list[list[float | None]]]:
     made: dict[str, list[list[float | None]]] = {}
     for row in told.orderBy("curve", "place").collect():  # some six hundred points
@@ -49,7 +55,7 @@ def _curves(told: DataFrame) -> dict[str, list[list[float | None]]]:
 
 
 def _importance(job: Training, model: PipelineModel, test: DataFrame, seed: int) -> dict[str, Any]:
-    name = job.better if job.better in metrics.BINARY and (job.better != "cost" or job.costs) else "roc_auc"
+    name = measured(job)
     figure = importance.binary(name, threshold=job.cut, costs=job.costs)
     score = partial(_scored, model=model, threshold=job.cut)
     made = importance.permutation(

@@ -12,7 +12,6 @@ from pyspark.sql import functions as F
 from sparkkit.compat import is_connect, version
 from sparkkit.errors import ContractError, JobError, UsageError
 from sparkkit.learning import guard
-from sparkkit.learning.insight import insight
 from sparkkit.ml import evaluate
 from sparkkit.ml.scoring import PREDICTION, SCORE, scored
 from sparkkit.ml.splits import SPLIT, TEST, TRAIN
@@ -31,10 +30,7 @@ MOST_FIGURES = 20_000
 
 @dataclass
 class Learned:
-    """What a training made: its model, the test part with its predictions, the figures, and how many examples there were on each side.
-
-    `insight` is what the card tells beside the figures.
-    """
+    """What a training made: its model, the test part with its predictions, the figures, and how many examples there were on each side."""
 
     model: PipelineModel
     predicted: DataFrame
@@ -44,7 +40,6 @@ class Learned:
     test: DataFrame
     parts: DataFrame
     findings: list[dict[str, str]] = field(default_factory=list)
-    insight: dict[str, Any] = field(default_factory=dict)
 
     def close(self) -> None:
         """Lets go of the examples, which were kept in memory and on disk."""
@@ -106,11 +101,10 @@ def learn(
         findings += others
         predicted = scored(test, model, job.cut)
         figures = _figures(job, predicted, seed)
-        more = insight(job, model, test, predicted, seed)
     except BaseException:
         parts.unpersist()
         raise
-    return Learned(model, predicted, figures, rows, train, test, parts, findings, more)
+    return Learned(model, predicted, figures, rows, train, test, parts, findings)
 
 
 def divided(job: Training, examples: DataFrame, seed: int) -> DataFrame:

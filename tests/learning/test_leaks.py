@@ -78,7 +78,6 @@ def training(**more: Any) -> Training:
         "split": Split(at="paid_at"),
         "stamps": {"risk": "risk_at"},
         "entity": ("customer",),
-        "importance": 0,
     }
     return Training(**{**right, **more}, name="train_fraud")
 
