@@ -84,7 +84,7 @@ def sendable(model: Any) -> Any:
     serialized there once a frame was observed ("Task not serializable")."""
     if version() != (4, 0):
         return model
-    for one in getattr(model, "stages", None) or getattr(model, "models", ()):
+    for one in (*getattr(model, "stages", ()), *getattr(model, "models", ())):
         sendable(one)
     if getattr(model, "hasSummary", False):
         model._java_obj.setSummary(model._java_obj.getClass().getClassLoader().loadClass("scala.None$").getField("MODULE$").get(None))

@@ -68,6 +68,7 @@ class Training(Job):
         checks: promises of the figures, such as `roc_auc >= 0.75`, `accuracy[source=yelp] >= 0.7`.
         margin: by how much the lower end of the paired interval of a new model's `better` must exceed the champion's for `--promote`.
         better: the figure that promotes; default `roc_auc`, `accuracy` or `rmse`, by task.
+        importance: test rows on which it is measured how much `better` falls without each feature (seconds); 0 for not at all.
         allow: guards that are let pass, each with why.
 
     Raises:
@@ -99,6 +100,7 @@ class Training(Job):
     checks: tuple[str, ...] = ()
     margin: float = 0.0
     better: str = ""
+    importance: int = 2000
     allow: Mapping[str, str] = field(default_factory=dict)
     promises: tuple[Promise, ...] = field(init=False)
 
@@ -184,6 +186,8 @@ def _refuse(job: Training) -> None:
         raise wrong(f"allow names {sorted(unknown)}, which are no guards", f"there are {', '.join(GUARDS)}")
     if not 0 <= job.cut <= 1:
         raise wrong(f"the threshold is {job.cut}", "give 0 to 1")
+    if job.importance < 0 or job.importance == 1:
+        raise wrong(f"importance is to be measured on {job.importance} rows", "give 2 or more, or 0 for not at all")
 
 
 def _refuse_task(job: Training, wrong: Callable[..., UsageError]) -> None:

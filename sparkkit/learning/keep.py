@@ -16,6 +16,7 @@ from pyspark.sql import SparkSession
 
 from sparkkit.errors import UsageError
 from sparkkit.learning import tasks
+from sparkkit.learning.insight import insight
 from sparkkit.learning.learn import Learned
 from sparkkit.ledger import Record, utc_now
 from sparkkit.models.bundle import PORTABLE, SPARK, Bundle, seal, stages
@@ -97,6 +98,7 @@ def keep(
             "stages": stages(path / SPARK),
             "packages": {"python": platform.python_version(), **_packages()},
             "portable": _portable(path, job, learned, contract),
+            **insight(job, learned.model, learned.test, learned.predicted, int(params["seed"])),
         }
         return Kept(seal(path, card), folder)
     except BaseException:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["BINARY", "binary", "intervals", "multiclass", "of_class", "regression"]
+__all__ = ["BINARY", "REGRESSION", "binary", "intervals", "multiclass", "of_class", "regression"]
 
 BINARY = (
     "roc_auc",
@@ -26,6 +26,9 @@ BINARY = (
     "cost",
 )
 """The figures, in the order in which they are told; `cost` where the costs are given."""
+
+REGRESSION = ("rmse", "mae", "r2", "mean_error")
+"""Those of a regression."""
 
 
 def binary(

@@ -28,7 +28,7 @@ def card(found: Mapping[str, Any], version: Version) -> str:
         f"without Spark  {'yes' if found['portable'] is None else 'no: ' + found['portable']}",
         "figures of the test part",
     ]
-    return "\n".join([*lines, *(_line(f) for f in found["figures"] if f["slice"] == "all"), *_slices(found)])
+    return "\n".join([*lines, *(_line(f) for f in found["figures"] if f["slice"] == "all"), *_slices(found), *_importance(found)])
 
 
 def _predicts(found: Mapping[str, Any]) -> str:
@@ -51,3 +51,11 @@ def _slices(found: Mapping[str, Any]) -> list[str]:
     named = [f for f in found["figures"] if f["slice"] != "all" and f["metric"] in ("roc_auc", "accuracy", "recall", "rmse")]
     worst = [f for f in named if f["value"] is not None]
     return [f"  {f['metric']} of {f['slice']} ({f['rows']:,} rows): {f['value']:.4f}" for f in worst]
+
+
+def _importance(found: Mapping[str, Any], most: int = 5) -> list[str]:
+    """The features that the model needs most; nothing of a card that does not tell."""
+    told = found.get("importance") or {"features": []}
+    needed = [one for one in told["features"] if one["value"] is not None]
+    lines = [f"{told['figure']} lost without a feature (the most of {len(needed)})"] if needed else []
+    return lines + [_line({**one, "metric": one["feature"]}) for one in needed[:most]]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from typing import Any
 
+from sparkkit.report.page import BLUE, ORANGE, document, number, short, shown
+from sparkkit.report.page import plot as drawn
 from sparkkit.report.text import table
 
 ORDER = ("alarm", "warning", "none")
@@ -16,15 +17,6 @@ PLOTTED = 60
 """How many features are plotted: those in alarm or with a warning first."""
 
 COLUMNS = ("feature", "measure", "severity", "value", "warn_at", "alarm_at", "p_adjusted", "reference_rows", "current_rows", "detail")
-
-_STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 72em; padding: 0 1em; color: #1b1f24 }
-h1 { font-size: 1.5em } h2 { font-size: 1.1em; margin: 1.6em 0 .3em }
-table { border-collapse: collapse; font-size: .87em; width: 100% } th, td { padding: .25em .6em; text-align: left; vertical-align: top }
-th { border-bottom: 2px solid #888 } td { border-bottom: 1px solid #ddd } td.n { text-align: right; font-variant-numeric: tabular-nums }
-.alarm { background: #fbdcd8 } .warning { background: #fdf1cf } svg { max-width: 100%; height: auto }
-"""
-
 
 def ranked(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Verdicts, the worst first; within a severity by feature and measure.
@@ -53,7 +45,7 @@ def text(rows: Sequence[Mapping[str, Any]]) -> str:
     """What is reported, as an aligned table, and the summary."""
     reported = [r for r in ranked(rows) if r["severity"] != "none"]
     head = ("feature", "measure", "severity", "value", "detail")
-    body = [[str(r["feature"]), str(r["measure"]), r["severity"], _number(r["value"]), str(r["detail"] or "")] for r in reported]
+    body = [[str(r["feature"]), str(r["measure"]), r["severity"], number(r["value"]), str(r["detail"] or "")] for r in reported]
     return "\n".join([*([table(head, body)] if body else []), summary(rows)])
 
 
@@ -65,21 +57,19 @@ def page(rows: Sequence[Mapping[str, Any]], title: str) -> str:
         title: the page's heading.
     """
     every = ranked(rows)
-    drawn = [r for r in ranked(_worst(every)) if r.get("bins")]
-    plots = [f"<h2 class='{escape(r['severity'])}'>{_title(r)}</h2>\n{plot(r)}" for r in drawn[:PLOTTED]]
-    left = f"<p>{len(drawn) - PLOTTED} more features are not plotted.</p>" if len(drawn) > PLOTTED else ""
-    head = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in COLUMNS)
-    body = "\n".join(f"<tr class='{escape(r['severity'])}'>{''.join(_cell(r, name) for name in COLUMNS)}</tr>" for r in every)
-    return "\n".join([
-        "<!doctype html>", "<html lang='en'><head><meta charset='utf-8'>",
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
-        f"<h1>{escape(title)}</h1><p>{escape(summary(every))}</p>", *plots, left,
-        f"<h2>Every verdict</h2><table><thead><tr>{head}</tr></thead><tbody>", body, "</tbody></table></body></html>\n",
+    told = [r for r in ranked(_worst(every)) if r.get("bins")]
+    plots = [f"<h2 class='{shown(r['severity'])}'>{_title(r)}</h2>\n{plot(r)}" for r in told[:PLOTTED]]
+    left = f"<p>{len(told) - PLOTTED} more features are not plotted.</p>" if len(told) > PLOTTED else ""
+    head = "".join(f"<th scope='col'>{name.replace('_', ' ')}</th>" for name in COLUMNS)
+    body = "\n".join(f"<tr class='{shown(r['severity'])}'>{''.join(_cell(r, name) for name in COLUMNS)}</tr>" for r in every)
+    return document(title, [
+        f"<h1>{shown(title)}</h1><p>{shown(summary(every))}</p>", *plots, left,
+        f"<h2>Every verdict</h2><table><thead><tr>{head}</tr></thead><tbody>", body, "</tbody></table>",
     ])
 
 
 def _title(row: Mapping[str, Any]) -> str:
-    return escape(f"{row['feature']}: {row['severity']}")
+    return shown(f"{row['feature']}: {row['severity']}")
 
 
 def _worst(every: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -93,43 +83,22 @@ def _worst(every: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def plot(row: Mapping[str, Any]) -> str:
     """Bars of the shares of rows by bin, of the reference and now, as SVG without a header; the same bytes each time."""
-    import io
-
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
     bins = json.loads(row["bins"])
-    sides = {side: [one[side] for one in bins] for side in ("reference", "current")}
-    with mpl.rc_context({"svg.hashsalt": str(row["feature"]), "svg.fonttype": "none", "font.size": 8, "text.parse_math": False}):
-        figure = Figure(figsize=(9, 2.6), layout="constrained")
-        axes = figure.subplots()
-        for offset, (side, colour) in zip((-0.2, 0.2), (("reference", "#8aa4c8"), ("current", "#d9772b")), strict=True):
-            total = sum(sides[side]) or 1
-            axes.bar([i + offset for i in range(len(bins))], [100 * n / total for n in sides[side]], 0.4, label=side, color=colour)
-        axes.set_xticks(range(len(bins)), [_short(one["bin"]) for one in bins], rotation=20, ha="right")
+
+    def draw(axes: Any) -> None:
+        for offset, side, colour in ((-0.2, "reference", BLUE), (0.2, "current", ORANGE)):
+            rows = [one[side] for one in bins]
+            total = sum(rows) or 1
+            axes.bar([i + offset for i in range(len(bins))], [100 * n / total for n in rows], 0.4, label=side, color=colour)
+        axes.set_xticks(range(len(bins)), [short(one["bin"]) for one in bins], rotation=20, ha="right")
         axes.set_ylabel("% of values")
         axes.legend(frameon=False)
-        axes.spines[["top", "right"]].set_visible(False)
-        out = io.StringIO()
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    return out.getvalue()[out.getvalue().index("<svg"):]
 
-
-def _short(label: str) -> str:
-    shown = "".join(sign if sign.isprintable() else "�" for sign in label)
-    return shown if len(shown) <= 24 else shown[:23] + "…"
+    return drawn(str(row["feature"]), f"The shares of the values of {row['feature']} by bin, in the reference and now", draw)
 
 
 def _cell(row: Mapping[str, Any], name: str) -> str:
     value = row.get(name)
     if name in ("feature", "measure", "severity", "detail"):
-        return f"<td>{escape(str(value or ''))}</td>"
-    return f"<td class='n'>{_number(value)}</td>"
-
-
-def _number(value: Any) -> str:
-    """A figure to four digits; a count whole; a dash where there is none."""
-    if value in (None, ""):
-        return "-"
-    number = float(value)
-    return f"{number:,.0f}" if isinstance(value, int) or number.is_integer() and abs(number) >= 1 else f"{number:.4g}"
+        return f"<td>{shown(str(value or ''))}</td>"
+    return f"<td class='n'>{number(value)}</td>"

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from sparkkit.errors import InfrastructureError, UsageError
+from sparkkit.errors import UsageError
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -48,15 +48,11 @@ def verdicts(path: str, kind: str | None = None) -> list[dict[str, Any]]:
 
 
 def _drift_report(args: argparse.Namespace) -> int:
-    from sparkkit.report import drift
+    from sparkkit.report import drift, page
 
     rows = verdicts(args.path, args.kind)
     if args.html:
-        try:
-            with open(args.html, "w", encoding="utf-8") as file:
-                file.write(drift.page(rows, f"Drift: {args.path}"))
-        except OSError as error:
-            raise InfrastructureError(f"the page can't be written to {args.html}: {error.strerror}", reason="not_written") from error
+        page.write(args.html, drift.page(rows, f"Drift: {args.path}"))
     print(drift.text(rows))
     return 0
 

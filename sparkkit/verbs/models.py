@@ -19,13 +19,16 @@ TOLD = ("roc_auc", "average_precision", "accuracy", "f1", "log_loss", "brier", "
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """The verb's options."""
-    models = verbs.add_parser("models", help="the registry of models: list, show, compare, promote, rollback, due")
-    nouns = models.add_subparsers(dest="noun", metavar="list|show|compare|promote|rollback|due", required=True)
+    models = verbs.add_parser("models", help="the registry of models: list, show, report, compare, promote, rollback, due")
+    nouns = models.add_subparsers(dest="noun", metavar="list|show|report|compare|promote|rollback|due", required=True)
     listed = nouns.add_parser("list", help="the models, with their champion's figures; with a NAME its versions")
     listed.add_argument("name", nargs="?")
     show = nouns.add_parser("show", help="a version's card: NAME (its champion, or else its newest), NAME@ALIAS, NAME:VERSION")
     show.add_argument("model")
     show.add_argument("--json", action="store_true", help="the whole card")
+    report = nouns.add_parser("report", help="a version's card with plots, as one page of HTML that loads nothing from outside")
+    report.add_argument("model", help="NAME (its champion, or else its newest), NAME@ALIAS, NAME:VERSION")
+    report.add_argument("--output", metavar="FILE", required=True, help="where to write the page")
     compare = nouns.add_parser("compare", help="the figures of two versions side by side, each of its own test part")
     compare.add_argument("model")
     compare.add_argument("other")
@@ -41,7 +44,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     due.add_argument("--most-days", type=float, default=90.0, metavar="D", help="the age from which on it is due anyway (default 90)")
     due.add_argument("--json", action="store_true", help="the decision with the figures that it looked at")
     due.add_argument("--exit-code", action="store_true", help="end with 3 where it is not due: `… && sparkkit run train_x --promote`")
-    for one in (listed, show, compare, promote, rollback, due):
+    for one in (listed, show, report, compare, promote, rollback, due):
         one.add_argument("--registry", metavar="URI", help="default MLFLOW_TRACKING_URI, or .sparkkit/models/mlflow.db of the project")
 
 
@@ -50,8 +53,8 @@ def _models(args: argparse.Namespace) -> int:
     from sparkkit.models import registry
 
     there = registry.where(project.find(), args.registry)
-    return {"list": _list, "show": _show, "compare": _compare, "promote": _promote, "rollback": _rollback, "due": _due}[
-        args.noun](args, there)
+    return {"list": _list, "show": _show, "report": _report, "compare": _compare, "promote": _promote, "rollback": _rollback,
+            "due": _due}[args.noun](args, there)
 
 
 def _list(args: argparse.Namespace, there: Registry) -> int:
@@ -77,6 +80,15 @@ def _show(args: argparse.Namespace, there: Registry) -> int:
     found = there.bundle(version).card
     print(json.dumps({**found, "version": version.number, "aliases": version.aliases}, indent=1, ensure_ascii=False) if args.json
           else card(found, version))
+    return 0
+
+
+def _report(args: argparse.Namespace, there: Registry) -> int:
+    from sparkkit.report import model, page
+
+    version = there.champion_or_newest(args.model)
+    page.write(args.output, model.page(there.bundle(version).card, version))
+    print(f"the report on version {version.number} of {version.name} is in {args.output}")
     return 0
 
 

@@ -113,7 +113,8 @@ def malformed(seed: int, count: int) -> Iterator[tuple[str, dict[str, str], byte
 
 def chromium() -> str | None:
     """The browser of this machine, where there is one."""
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome", "chromium-headless-shell")
+    return next(filter(None, map(shutil.which, names)), None)
 
 
 class Browser:

@@ -24,6 +24,7 @@ from sparkkit.models.model import load
 from sparkkit.models.registry import Registry, where
 from sparkkit.portable.linear import weights
 from sparkkit.project import Project
+from sparkkit.report import model as report
 from sparkkit.training import Training
 
 pytest.importorskip("mlflow")
@@ -55,6 +56,7 @@ def training(**more: Any) -> Training:
             "split": Split(by=("y",)),
             "model": "toy",
             "checks": ("accuracy >= 0.6",),
+            "importance": 0,
             **more,
         },
         name="train_toy",
@@ -85,7 +87,7 @@ def go(spark, tmp_path: Path, home: Project, stored: Path) -> Go:
 @pytest.fixture(scope="module")
 def trained(spark, tmp_path_factory, home: Project, stored: Path) -> Record:
     """The run that made the champion of the model `toy`."""
-    return runner(spark, tmp_path_factory.mktemp("trained"), home, stored)(training(), promote=True)
+    return runner(spark, tmp_path_factory.mktemp("trained"), home, stored)(training(importance=300), promote=True)
 
 
 def runner(spark, tmp_path: Path, home: Project, stored: Path) -> Go:
@@ -135,6 +137,23 @@ def test_the_card_tells_what_the_model_is(trained, home):
     assert card["packages"]["pyspark"][:2] in ("3.", "4.")
 
 
+def test_the_card_tells_what_the_model_needs_and_how_it_scores(trained, home):
+    there = where(home)
+    card = there.bundle(there.version(f"toy:{trained.model['version']}")).card
+    assert set(card["curves"]) == {"roc", "precision_recall", "calibration", "confusion", "histogram"}
+    assert sum(point[3] for point in card["curves"]["confusion"]) == card["rows"]["test"] == card["importance"]["rows"]
+    assert [one["feature"] for one in card["importance"]["features"]] == ["x", "kind"]
+    assert card["importance"]["features"][0]["low"] > 0.1 and card["better"] == card["importance"]["figure"] == "roc_auc"
+
+
+def test_its_card_is_a_page_with_plots(trained, home):
+    pytest.importorskip("matplotlib")
+    there = where(home)
+    version = there.version(f"toy:{trained.model['version']}")
+    page = report.page(there.bundle(version).card, version)
+    assert page.count("<svg") == 5 and trained.run_id in page and "Shuffling x costs most" in page
+
+
 def test_a_check_that_is_not_met_keeps_and_publishes_nothing(trained, go, home, tmp_path):
     before = _versions(home)
     with pytest.raises(ContractError, match=r"accuracy >= 0.999' is not met: 0\.\d+ found"):
@@ -150,10 +169,12 @@ def test_the_same_training_again_does_nothing(go, home):
 
 
 def test_the_same_seed_gives_the_same_model(go, home):
-    one, other = (go(training(model="same"), again=True) for _ in range(2))
+    one, other = (go(training(model="same", importance=50), again=True) for _ in range(2))
     assert one.model["metrics"] == pytest.approx(other.model["metrics"], abs=1e-12)
     models = [_weights(home, f"same:{r.model['version']}") for r in (one, other)]
     assert models[0] == pytest.approx(models[1], abs=1e-9) and one.model["version"] != other.model["version"]
+    cards = [where(home).bundle(where(home).version(f"same:{r.model['version']}")).card for r in (one, other)]
+    assert [cards[0][name] for name in ("curves", "importance")] == [cards[1][name] for name in ("curves", "importance")]
 
 
 def test_a_better_model_is_promoted_a_worse_one_is_not_and_a_rollback_undoes(go, home):

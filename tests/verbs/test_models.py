@@ -84,6 +84,25 @@ def test_a_card_is_readable_and_whole_as_json(models):
     assert json.loads(models("show", "mood:1", "--json")[1])["run"] == "run-0.7"
 
 
+def test_a_card_tells_what_the_model_needs_most(models, uri, tmp_path):
+    features = [{"feature": f"f{i}", "value": 0.1 / (i + 1), "low": 0.0, "high": 0.2} for i in range(7)]
+    told = bundle(tmp_path / "b", 0.9, importance={"figure": "roc_auc", "rows": 50, "shuffles": 3, "features": features})
+    Registry(uri).register(told, run="r", logical_id="l")
+    lines = models("show", "mood")[1].splitlines()
+    assert lines[-6:-4] == ["roc_auc lost without a feature (the most of 7)", "  f0                  0.1000  (0.0000 to 0.2000)"]
+
+
+def test_a_report_is_written_and_told_where(models, tmp_path):
+    page = tmp_path / "page.html"
+    assert models("report", "mood:1", "--output", str(page)) == (0, f"the report on version 1 of mood is in {page}\n")
+    assert "<h1>mood version 1</h1>" in page.read_text(encoding="utf-8")
+
+
+def test_a_report_does_not_replace_a_folder(models, tmp_path):
+    code, said = models("report", "mood", "--output", str(tmp_path))
+    assert code == 2 and "which is a folder" in said and tmp_path.is_dir()
+
+
 def test_a_comparison_tells_what_differs(models):
     said = models("compare", "mood:2", "mood:1")[1]
     assert "+0.1000" in said and "params: {'depth': 1} against {'depth': 0}" in said and "data" not in said
