@@ -11,12 +11,12 @@ from pyspark.sql import functions as F
 
 from sparkkit.compat import is_connect, version
 from sparkkit.errors import ContractError, JobError, UsageError
-from sparkkit.learning import guard
+from sparkkit.learning import fitting, guard, tune
 from sparkkit.ml import evaluate
 from sparkkit.ml.scoring import PREDICTION, SCORE, scored
-from sparkkit.ml.splits import SPLIT, TEST, TRAIN
+from sparkkit.ml.splits import SPLIT, TEST, TRAIN, ordered
 from sparkkit.training import TARGET, Training
-from sparkkit.transforms.names import col, cols, free, need
+from sparkkit.transforms.names import col, free, need
 
 if TYPE_CHECKING:
     from pyspark.ml import PipelineModel
@@ -30,7 +30,8 @@ MOST_FIGURES = 20_000
 
 @dataclass
 class Learned:
-    """What a training made: its model, the test part with its predictions, the figures, and how many examples there were on each side."""
+    """What a training made: its model, the test part with its predictions, the figures, and how many examples there were on each side;
+    where it was tuned the parameters that were `chosen`, and what the search tells."""
 
     model: PipelineModel
     predicted: DataFrame
@@ -40,6 +41,8 @@ class Learned:
     test: DataFrame
     parts: DataFrame
     findings: list[dict[str, str]] = field(default_factory=list)
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    search: Mapping[str, Any] | None = None
 
     def close(self) -> None:
         """Lets go of the examples, which were kept in memory and on disk."""
@@ -73,15 +76,17 @@ def learn(
     params: Mapping[str, Any],
     again: guard.Again | None = None,
     store: Store = persisted,
+    pause: Callable[[], None] = lambda: None,
 ) -> Learned:
-    """Splits the examples, fits on the train part alone, and judges on the test part.
+    """Splits the examples, tunes and fits on the train part alone, and judges on the test part.
 
     Args:
         again: makes the examples once more without the test part, for the guard of what was computed before the split.
         store: keeps the divided examples, which are read many times.
+        pause: called where a long search may stop; raises where the run was told to.
 
     Raises:
-        ContractError: too few examples (`no_examples`), one class alone (`one_class`), or leaks (`leak`).
+        ContractError: too few examples (`no_examples`), one class alone (`one_class`), leaks (`leak`), or what `tune.tune` raises.
         UsageError: `build` or `fit` gave something that can't be trained; Spark Connect.
     """
     if is_connect(spark):
@@ -89,22 +94,25 @@ def learn(
     if version() == (4, 0):  # "Task not serializable", from the first model's transform on
         raise UsageError("a model can't be trained on Spark 4.0, whose observations can't be sent to the tasks of spark.ml",
                          reason="wrong_spark", hint="train on Spark 3.5, or on 4.2")
+    tune.ready(job, params)
     seed = int(params["seed"])
     parts = store(divided(job, examples, seed))
     try:
         rows = _counted(job, parts)
         train, test = (parts.where(F.col(SPLIT) == side).drop(SPLIT) for side in (TRAIN, TEST))
         findings = guard.before(job, parts, again)
-        fitted = job.fitted(train, params)
-        findings += guard.pipeline(job, fitted)
-        model, others = guard.fit(job, fitted, train)
-        findings += others
+        tuned = tune.tune(job, train, params, pause=pause) if tune.asked(job, params) else tune.Tuned()
+        made = fitting.seeded(job.fitted(train, {**params, **tuned.chosen}), seed)
+        findings += guard.pipeline(job, made) + fitting.outside(made)
+        whole, others = guard.fit(job, made, train)
+        findings += [one for one in others if one not in findings]
+        model = fitting.best(whole)
         predicted = scored(test, model, job.cut)
         figures = _figures(job, predicted, seed)
     except BaseException:
         parts.unpersist()
         raise
-    return Learned(model, predicted, figures, rows, train, test, parts, findings)
+    return Learned(model, predicted, figures, rows, train, test, parts, findings, tuned.chosen, tuned.told or fitting.grid(whole))
 
 
 def divided(job: Training, examples: DataFrame, seed: int) -> DataFrame:
@@ -115,12 +123,7 @@ def divided(job: Training, examples: DataFrame, seed: int) -> DataFrame:
     target = (col(job.label) == F.lit(job.positive)).cast("double")
     made = examples.withColumn(TARGET, target).transform(job.split.apply, features=job.features, seed=seed)
     sided = made.withColumn(SPLIT, F.when(F.col(TARGET).isNotNull(), F.col(SPLIT)))
-    key = F.xxhash64(F.lit(seed), *cols(job.features))
-    return sided.repartition(key).sortWithinPartitions(key, *[c for c in cols(_orderable(sided))])
-
-
-def _orderable(frame: DataFrame) -> list[str]:
-    return [f.name for f in frame.schema.fields if "map<" not in f.dataType.simpleString() and "vector" not in f.dataType.simpleString()]
+    return sided.transform(ordered, by=job.features, seed=seed)
 
 
 def _counted(job: Training, parts: DataFrame) -> dict[str, int]:
