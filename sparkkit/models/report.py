@@ -21,12 +21,22 @@ def card(found: Mapping[str, Any], version: Version) -> str:
         f"examples   {rows['examples']:,} = {rows['train']:,} train + {rows['test']:,} test + {rows['unlabelled']:,} unlabelled",
         f"split      {found['split']}; seed {found['seed']}",
         f"params     {', '.join(f'{k}={v}' for k, v in found['params'].items()) or 'none'}",
+        *_search(found.get("search")),
         f"stages     {', '.join(stage.rpartition('.')[2] for stage in found['stages'])}",
         f"packages   {packages}",
         f"without Spark  {'yes' if found['portable'] is None else 'no: ' + found['portable']}",
         "figures of the test part",
     ]
     return "\n".join([*lines, *(_line(f) for f in found["figures"] if f["slice"] == "all"), *_slices(found)])
+
+
+def _search(told: Mapping[str, Any] | None) -> list[str]:
+    if not told:
+        return []
+    chosen = ", ".join(f"{name}={value}" for name, value in told["chosen"].items())
+    counts = ", ".join(f"{told[state]} {state}" for state in ("complete", "pruned", "failed", "repeated") if told[state])
+    said = f"{told['metric']} {told['mean']:.4f} in {told['folds']} folds; of {told['trials']} trials {counts}; {told['why']}"
+    return [f"search     {chosen}: {said}"]
 
 
 def _line(figure: Mapping[str, Any]) -> str:
