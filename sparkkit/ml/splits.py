@@ -112,8 +112,9 @@ class Split:
     def fit_on(self, fold: int) -> Column:
         """The rows to fit on where `fold` is validated: all others; by time those before it (forward chaining, Tashman 2000).
 
-        >>> Split(at="paid").fit_on(1), Split().fit_on(1)
-        (Column<'(fold < 1)'>, Column<...fold = 1...>)
+        >>> three = spark.range(3).toDF("fold")
+        >>> three.where(Split().fit_on(1)).collect(), three.where(Split(at="paid").fit_on(1)).collect()
+        ([Row(fold=0), Row(fold=2)], [Row(fold=0)])
         """
         return F.col("fold") < fold if self.at else F.col("fold") != fold
 
