@@ -67,6 +67,7 @@ class Road:
             "registry": self.registry.uri,
             "rows": self.learned.rows,
             "metrics": self.learned.overall,
+            **({"chosen": dict(self.learned.chosen)} if self.learned.chosen else {}),
         }
 
     def close(self) -> None:

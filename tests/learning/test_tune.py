@@ -119,7 +119,7 @@ def test_the_card_has_what_was_chosen_and_the_search(learned, home):  # noqa: F8
     version = there.version(f"tuned:{learned.record.model['version']}")
     told = there.bundle(version).card
     assert {**told["params"], **learned.chosen} == told["params"] and told["params"]["trials"] == 2
-    assert told["search"] == learned.search
+    assert told["search"] == learned.search and learned.record.model["chosen"] == learned.chosen
     chosen = ", ".join(f"{name}={value}" for name, value in learned.chosen.items())
     assert f"search     {chosen}: roc_auc {told['search']['mean']:.4f} in 2 folds; of 2 trials 2 complete;" in card(told, version)
 
