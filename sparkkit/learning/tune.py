@@ -184,7 +184,7 @@ def _ended(search: Tuning) -> tuple[str, str] | None:
     """Why a search is over: a word, and a sentence; None where it is not."""
     job, tried = search.job, search.tried
     assert job.search is not None
-    trials = int(search.params.get("trials") or MOST_TRIALS)
+    trials = min(int(search.params.get("trials") or MOST_TRIALS), MOST_TRIALS)
     done = [t for t in tried if t.state == COMPLETE]
     if search.best is None:
         return ("failed", "every trial failed") if len(tried) >= min(trials, ENOUGH_FAILED) else None

@@ -12,7 +12,9 @@ from unittest.mock import MagicMock
 import pytest
 from pyspark.sql import functions as F
 
+from sparkkit import conf as confs
 from sparkkit.errors import ContractError, InfrastructureError, JobError, UsageError
+from sparkkit.identity import identity
 from sparkkit.learning import fitting, folds, road, tune
 from sparkkit.learning.learn import learn
 from sparkkit.ml import evaluate, steps
@@ -122,6 +124,12 @@ def test_the_card_has_what_was_chosen_and_the_search(learned, home):  # noqa: F8
     assert told["search"] == learned.search and learned.record.model["chosen"] == learned.chosen
     chosen = ", ".join(f"{name}={value}" for name, value in learned.chosen.items())
     assert f"search     {chosen}: roc_auc {told['search']['mean']:.4f} in 2 folds; of 2 trials 2 complete;" in card(told, version)
+
+
+def test_another_number_of_trials_is_another_run(home):  # noqa: F811
+    conf = confs.load(home, JOB.name, inputs=(), outputs=(), params=())
+    made = [identity(JOB, conf, {"trials": n}, None, {}, code="c1", contracts={}, run_id="r").logical_id for n in (0, 2, 2)]
+    assert made[0] != made[1] == made[2]
 
 
 # the loop itself, with figures that are given rather than fitted
