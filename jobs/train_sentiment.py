@@ -6,6 +6,7 @@ from pyspark.ml.classification import LogisticRegression
 
 from sparkkit import DataFrame, Training, main
 from sparkkit.ml import steps
+from sparkkit.ml.search import Search, log, whole
 from sparkkit.ml.splits import Split
 
 
@@ -28,6 +29,7 @@ def fit(train: DataFrame, *, regularisation: float = 1e-4, characters: int = 5) 
 JOB = Training(
     build, fit=fit, label="sentiment", features=("text",), split=Split(test=0.2, by=("sentiment",)), slices=("source",),
     checks=("accuracy >= 0.75", "low(roc_auc) >= 0.75"), better="log_loss",
+    search=Search({"regularisation": log(1e-6, 1e-2), "characters": whole(0, 6)}),
     contracts={"reviews": "reviews"}, settings={"inputs.reviews.format": "csv"},
 )
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from sparkkit.errors import JobError, UsageError
 from sparkkit.job import Job
+from sparkkit.ml import metrics
 from sparkkit.ml.leakage import GUARDS
 from sparkkit.ml.scoring import BINARY, MULTICLASS, REGRESSION, TASKS
+from sparkkit.ml.search import KINDS, Search
 from sparkkit.ml.splits import Split
 from sparkkit.models.promises import Promise, promise
 from sparkkit.options import Option, options_of
@@ -37,6 +40,19 @@ def own(*, seed: int = 17, promote: bool = False) -> None:
         seed: of the split, the fit and the intervals; the same data, code and seed give the same model.
         promote: make it the champion where it is better on the same test part, by the training's margin.
     """
+
+
+def searched(*, trials: int = 0, tune_seconds: float = 0.0) -> None:
+    """The options of every training with a search.
+
+    Args:
+        trials: tune: so many settings of the parameters are tried in folds of the train part, and the best is fitted; 0 for as given.
+        tune_seconds: tune for so long at most; then the same run may find something else.
+    """
+
+
+MOST_TRIALS = 1000
+"""Trials of one search, each of which is in the card."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +86,7 @@ class Training(Job):
         better: the figure that promotes; default `roc_auc`, `accuracy` or `rmse`, by task.
         importance: test rows on which it is measured how much `better` falls without each feature (seconds); 0 for not at all.
         allow: guards that are let pass, each with why.
+        search: what `--trials` and `--tune-seconds` search: parameters of `fit`, each with its range; by the figure of `better`.
 
     Raises:
         UsageError: for what can't be a training.
@@ -102,6 +119,7 @@ class Training(Job):
     better: str = ""
     importance: int = 2000
     allow: Mapping[str, str] = field(default_factory=dict)
+    search: Search | None = None
     promises: tuple[Promise, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -113,7 +131,8 @@ class Training(Job):
         _set(self, "better", self.better or BETTER.get(self.task))
         _set(self, "settings", {**{f"outputs.{name}.mode": "overwrite" for name in self.outputs}, **self.settings})
         _set(self, "promises", tuple(promise(text) for text in self.checks))
-        mine = {o.parameter: o for o in (*options_of(self.build), *options_of(self.fit), *options_of(own))}
+        more = options_of(searched) if self.search else ()
+        mine = {o.parameter: o for o in (*options_of(self.build), *options_of(self.fit), *options_of(own), *more)}
         _set(self, "options", tuple(_known(o) for o in mine.values()))
 
     def examples(self, frames: tuple[DataFrame, ...], params: Params) -> DataFrame:
@@ -159,7 +178,23 @@ class Training(Job):
 
 
 def _known(option: Option) -> Option:
+    if option.parameter == "trials":
+        return replace(option, parse=_trials)
+    if option.parameter == "tune_seconds":
+        return replace(option, parse=_seconds)
     return replace(option, required=False, default=17) if option.parameter == "seed" else option
+
+
+def _trials(text: str) -> int:
+    if not 0 <= int(text) <= MOST_TRIALS:
+        raise argparse.ArgumentTypeError(f"{text} trials: give 0 to {MOST_TRIALS:,}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    if not 0 <= float(text) < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} seconds: give 0 or more")
+    return float(text)
 
 
 def _for(function: Callable[..., Any], params: Params) -> dict[str, Any]:
@@ -188,6 +223,7 @@ def _refuse(job: Training) -> None:
         raise wrong(f"the threshold is {job.cut}", "give 0 to 1")
     if job.importance < 0 or job.importance == 1:
         raise wrong(f"importance is to be measured on {job.importance} rows", "give 2 or more, or 0 for not at all")
+    _refuse_search(job, wrong)
 
 
 def _refuse_task(job: Training, wrong: Callable[..., UsageError]) -> None:
@@ -197,3 +233,28 @@ def _refuse_task(job: Training, wrong: Callable[..., UsageError]) -> None:
         raise wrong(f"task {job.task} with the classes {list(job.classes)}", "name each of three or more classes, for multiclass alone")
     if job.task != BINARY and (job.costs or job.threshold is not None or job.positive != 1):
         raise wrong(f"positive, threshold and costs are of two classes, and its task is {job.task}")
+
+
+def _refuse_search(job: Training, wrong: Callable[..., UsageError]) -> None:
+    if not job.search or not job.fit:
+        return
+    known = {o.parameter: o for o in options_of(job.fit)}
+    others = {o.parameter for function in (job.build, own, searched) for o in options_of(function)}
+    for name, one in job.search.ranges.items():
+        option = known.get(name)
+        if option is None:
+            raise wrong(f"search names {name}, which is no parameter of fit", f"it has {', '.join(known) or 'none'}")
+        if name in others:
+            raise wrong(f"search names {name}, which is not fit's alone", "what build makes, and the seed, are the same in each trial")
+        if option.many or option.kind not in KINDS[one.kind] or not _typed(option, one.values):
+            raise wrong(f"search has {one.kind}{one.values!r} for {name}, which is {'several' if option.many else option.kind}")
+    if {"trials", "tune_seconds"} & set(known):
+        raise wrong("fit has a parameter trials or tune_seconds, as every training with a search has")
+    figures = [name for name in metrics.BY_TASK[job.task] if name != "cost" or job.costs]
+    if not job.evaluate and job.better not in figures:
+        raise wrong(f"search goes by better={job.better!r}, which is no figure", f"there are {', '.join(figures)}")
+
+
+def _typed(option: Option, values: tuple[Any, ...]) -> bool:
+    types = {"float": (int, float), "int": (int,), "bool": (bool,), "text": (str,)}[option.kind]
+    return all(type(v) in types and (not option.choices or v in option.choices) for v in values)

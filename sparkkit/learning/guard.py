@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkkit.errors import ContractError, UsageError
-from sparkkit.learning import tasks
+from sparkkit.errors import ContractError
+from sparkkit.learning import fitting, tasks
 from sparkkit.ml import leakage
 from sparkkit.training import TARGET, Training
 
@@ -55,8 +55,7 @@ def pipeline(job: Training, fitted: Any) -> list[Finding]:
     from pyspark.ml import Estimator, Model, PipelineModel
 
     found = []
-    stages = _flat(fitted)
-    for stage in stages:
+    for stage in fitting.flat(fitted):
         name = type(stage).__name__
         if isinstance(fitted, Estimator) and isinstance(stage, Model) and not isinstance(stage, PipelineModel):
             found.append({"guard": "fitted_before", "finding": f"stage {name} of the pipeline was fitted before fit had the train part"})
@@ -66,26 +65,19 @@ def pipeline(job: Training, fitted: Any) -> list[Finding]:
     return refuse(job, found)
 
 
-def fit(job: Training, fitted: Any, train: DataFrame) -> tuple[PipelineModel, list[Finding]]:
+def fit(job: Training, made: Any, train: DataFrame) -> tuple[PipelineModel, list[Finding]]:
     """The fitted pipeline, and findings that the training allows; one that `fit` fitted itself is compared with what the train part gives.
 
     Raises:
         UsageError: `fit` returned neither an estimator nor a fitted pipeline (`wrong_fit`).
-        ContractError: a stage saw other rows (`leak`).
+        ContractError: a stage saw other rows, or reads the label in what a search chose (`leak`).
     """
-    from pyspark.ml import Estimator, Model, PipelineModel
+    from pyspark.ml import Estimator
 
-    ours = isinstance(fitted, Estimator)
-    model = fitted.fit(train) if ours else fitted
-    model = getattr(model, "bestModel", model)
-    if not isinstance(model, Model):
-        raise UsageError(
-            f"fit of training {job.name!r} returned {type(fitted).__name__}",
-            reason="wrong_fit",
-            hint="return a Pipeline of spark.ml, or a fitted one",
-        )
-    whole: PipelineModel = model if isinstance(model, PipelineModel) else PipelineModel([model])
-    return whole, [] if ours else refuse(job, _others(whole, train))
+    model = fitting.fitted(job, made, train)
+    if isinstance(made, Estimator):
+        return model, pipeline(job, model) if fitting.grid(model) else []
+    return model, refuse(job, _others(fitting.best(model), train))
 
 
 def refuse(job: Training, found: list[Finding]) -> list[Finding]:
@@ -160,16 +152,6 @@ def _same(one: Any, other: Any) -> bool:
             return bool(one == other)
         return a.shape == b.shape and bool(np.allclose(a, b, rtol=1e-6, atol=1e-9, equal_nan=True))
     return bool(one == other)
-
-
-def _flat(stage: Any) -> list[Any]:
-    from pyspark.ml import Pipeline, PipelineModel
-
-    inner = stage.getStages() if isinstance(stage, Pipeline) else stage.stages if isinstance(stage, PipelineModel) else None
-    if inner is None:
-        tuned = stage.getEstimator() if hasattr(stage, "getEstimator") else None
-        return [stage] if tuned is None else _flat(tuned)
-    return [one for each in inner for one in _flat(each)]
 
 
 def _reads(stage: Any) -> list[str]:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkkit.compat import is_connect, sendable
+from sparkkit.compat import is_connect
 from sparkkit.errors import JobError, UsageError
-from sparkkit.learning import guard, tasks
+from sparkkit.learning import fitting, guard, tasks, tune
 from sparkkit.ml.figures import METRICS
 from sparkkit.ml.scoring import PREDICTION, SCORE, scored
-from sparkkit.ml.splits import SPLIT, TEST, TRAIN
+from sparkkit.ml.splits import SPLIT, TEST, TRAIN, ordered
 from sparkkit.training import TARGET, Training
-from sparkkit.transforms.names import cols, free, need
+from sparkkit.transforms.names import free, need
 
 if TYPE_CHECKING:
     from pyspark.ml import PipelineModel
@@ -30,7 +30,8 @@ MOST_FIGURES = 20_000
 
 @dataclass
 class Learned:
-    """What a training made: its model, the test part with its predictions, the figures, and how many examples there were on each side."""
+    """What a training made: its model, the test part with its predictions, the figures, and how many examples there were on each side;
+    where it was tuned the parameters that were `chosen`, and what the search tells."""
 
     model: PipelineModel
     predicted: DataFrame
@@ -41,6 +42,8 @@ class Learned:
     parts: DataFrame
     findings: list[dict[str, str]] = field(default_factory=list)
     unasked: dict[str, str] = field(default_factory=dict)
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    search: Mapping[str, Any] | None = None
 
     def close(self) -> None:
         """Lets go of the examples, which were kept in memory and on disk."""
@@ -74,20 +77,23 @@ def learn(
     params: Mapping[str, Any],
     again: guard.Again | None = None,
     store: Store = persisted,
+    pause: Callable[[], None] = lambda: None,
 ) -> Learned:
-    """Splits the examples, fits on the train part alone, and judges on the test part.
+    """Splits the examples, tunes and fits on the train part alone, and judges on the test part.
 
     Args:
         again: makes the examples once more without the test part, for the guard of what was computed before the split.
         store: keeps the divided examples, which are read many times.
+        pause: called where a long search may stop; raises where the run was told to.
 
     Raises:
         ContractError: too few examples (`no_examples`), one class alone (`one_class`), a label that is no class (`unknown_class`), leaks
-            (`leak`).
+            (`leak`), or what `tune.tune` raises.
         UsageError: `build` or `fit` gave something that can't be trained; Spark Connect.
     """
     if is_connect(spark):
         raise UsageError("a model can't be trained over Spark Connect", reason="connect_no_files", hint="train on a classic session")
+    tune.ready(job, params)
     seed = int(params["seed"])
     parts = store(divided(job, examples, seed))
     try:
@@ -95,16 +101,20 @@ def learn(
         train, test = (parts.where(F.col(SPLIT) == side).drop(SPLIT) for side in (TRAIN, TEST))
         without = again(parts) if again else None
         findings = guard.before(job, parts, without)
-        fitted = job.fitted(train, params)
-        findings += guard.pipeline(job, fitted)
-        model, others = guard.fit(job, fitted, train)
-        findings += others
-        predicted = scored(test, sendable(model), job.task, threshold=job.cut, classes=job.classes)
+        tuned = tune.tune(job, train, params, pause=pause) if tune.asked(job, params) else tune.Tuned()
+        made = fitting.seeded(job.fitted(train, {**params, **tuned.chosen}), seed)
+        findings += guard.pipeline(job, made) + fitting.outside(made)
+        whole, others = guard.fit(job, made, train)
+        findings += [one for one in others if one not in findings]
+        model = fitting.best(whole)
+        predicted = scored(test, model, job.task, threshold=job.cut, classes=job.classes)
         figures = _figures(job, predicted, seed)
     except BaseException:
         parts.unpersist()
         raise
-    return Learned(model, predicted, figures, rows, train, test, parts, findings, dict(guard.UNASKED) if without is None else {})
+    unasked = dict(guard.UNASKED) if without is None else {}
+    told = tuned.told or fitting.grid(whole)
+    return Learned(model, predicted, figures, rows, train, test, parts, findings, unasked, chosen=tuned.chosen, search=told)
 
 
 def divided(job: Training, examples: DataFrame, seed: int) -> DataFrame:
@@ -114,12 +124,7 @@ def divided(job: Training, examples: DataFrame, seed: int) -> DataFrame:
     free(examples, [TARGET, SCORE, PREDICTION, SPLIT], where=f"training {job.name!r}")
     made = examples.withColumn(TARGET, tasks.target(job)).transform(job.split.apply, features=job.features, seed=seed)
     sided = made.withColumn(SPLIT, F.when(F.col(TARGET).isNotNull(), F.col(SPLIT)))
-    key = F.xxhash64(F.lit(seed), *cols(job.features))
-    return sided.repartition(key).sortWithinPartitions(key, *[c for c in cols(_orderable(sided))])
-
-
-def _orderable(frame: DataFrame) -> list[str]:
-    return [f.name for f in frame.schema.fields if "map<" not in f.dataType.simpleString() and "vector" not in f.dataType.simpleString()]
+    return sided.transform(ordered, by=job.features, seed=seed)
 
 
 def _figures(job: Training, predicted: DataFrame, seed: int) -> list[dict[str, Any]]:

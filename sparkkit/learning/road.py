@@ -67,6 +67,7 @@ class Road:
             "registry": self.registry.uri,
             "rows": self.learned.rows,
             "metrics": self.learned.overall,
+            **({"chosen": dict(self.learned.chosen)} if self.learned.chosen else {}),
         }
 
     def close(self) -> None:
@@ -96,7 +97,8 @@ def begin(
     examples = job.examples(tuple(frames.values()), params)
     inputs = {n: contracts[n] for n in job.inputs if n in contracts}
     tags = guard.refuse(job, by_contract(job, inputs))
-    learned = learn(spark, job, examples, params, without_test(job, frames, params, inputs), stored(f"{staging}-examples"))
+    learned = learn(spark, job, examples, params, without_test(job, frames, params, inputs), stored(f"{staging}-examples"),
+                    pause=lambda: record.between_steps("build"))
     learned.findings += tags
     closed.callback(learned.close)
     judged = contest.against(contest.champion(spark, registry, job), learned.predicted, job, rows=learned.rows["test"],

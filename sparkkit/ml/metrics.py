@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["BINARY", "REGRESSION", "binary", "intervals", "multiclass", "of_class", "regression"]
+__all__ = ["BINARY", "BY_TASK", "MULTICLASS", "REGRESSION", "binary", "intervals", "multiclass", "of_class", "regression"]
 
 BINARY = (
     "roc_auc",
@@ -27,8 +27,14 @@ BINARY = (
 )
 """The figures, in the order in which they are told; `cost` where the costs are given."""
 
+MULTICLASS = ("accuracy", "balanced_accuracy", "macro_precision", "macro_f1", "kappa", "calibration_error")
+"""Those of a classifier of several classes."""
+
 REGRESSION = ("rmse", "mae", "r2", "mean_error")
 """Those of a regression."""
+
+BY_TASK = {"binary": BINARY, "multiclass": MULTICLASS, "regression": REGRESSION}
+"""The figures of each task."""
 
 
 def binary(

@@ -16,7 +16,7 @@ from pyspark.sql import types as T
 from sparkkit.errors import UsageError
 from sparkkit.transforms.names import col, free, need, type_of
 
-__all__ = ["SPLIT", "TEST", "TRAIN", "Split", "as_of", "folds", "normalised"]
+__all__ = ["SPLIT", "TEST", "TRAIN", "Split", "as_of", "folds", "normalised", "ordered"]
 
 SPLIT, TRAIN, TEST = "split", "train", "test"
 """The column that `Split.apply` adds, and its values."""
@@ -92,6 +92,32 @@ class Split:
             return examples.withColumn(SPLIT, _side(place >= round((1 - self.test) * _PLACES)))
         return _shared(examples, place, self.by).withColumn(SPLIT, _side(F.col("_share") >= 1 - self.test)).drop("_share", "_place")
 
+    def folds(self, train: DataFrame, *, features: Sequence[str], k: int, seed: int) -> DataFrame:
+        """The train part with a column `fold`, by which it is divided as this split divides examples; see `fit_on`.
+
+        By hash as `splits.folds`. By time in k + 1 stretches of as many rows: the first is -1, which is fitted on alone, and the others are
+        0 to k - 1. Rows of one time are in one stretch; those without a time in the first.
+
+        Raises:
+            UsageError: fewer than two folds, unknown columns, or there is a column `fold` already.
+        """
+        if not self.at:
+            return folds(train, k=k, keys=self.keys or tuple(features), by=self.by, seed=seed)
+        _refuse_folds(train, k)
+        need(train, self.at, where="Split.folds at")
+        shared = _in_time(train, self.at)
+        stretch = F.least(F.floor(F.coalesce(F.col("_share"), F.lit(0.0)) * (k + 1)), F.lit(k)).cast("int")
+        return shared.withColumn("fold", stretch - 1).drop("_share", "_place", "_number", "_min", "_max")
+
+    def fit_on(self, fold: int) -> Column:
+        """The rows to fit on where `fold` is validated: all others; by time those before it (forward chaining, Tashman 2000).
+
+        >>> three = spark.range(3).toDF("fold")
+        >>> three.where(Split().fit_on(1)).collect(), three.where(Split(at="paid").fit_on(1)).collect()
+        ([Row(fold=0), Row(fold=2)], [Row(fold=0)])
+        """
+        return F.col("fold") < fold if self.at else F.col("fold") != fold
+
 
 def folds(examples: DataFrame, *, k: int, keys: str | Sequence[str], by: str | Sequence[str] = (), seed: int) -> DataFrame:
     """The examples with a column `fold`, 0 to k - 1, of equal size within each value of `by`; a key's rows are in one fold.
@@ -105,12 +131,22 @@ def folds(examples: DataFrame, *, k: int, keys: str | Sequence[str], by: str | S
     >>> sorted(row["count"] for row in five.groupBy("fold").count().collect())
     [200, 200, 200, 200, 200]
     """
-    if k < 2:
-        raise UsageError(f"splits.folds: k is {k}", reason="wrong_split", hint="give 2 or more")
-    free(examples, ["fold"], where="splits.folds")
+    _refuse_folds(examples, k)
     by = need(examples, by, where="splits.folds by")
     placed = _shared(examples, _place(_hash(examples, need(examples, keys, where="splits.folds keys", some=True), seed)), by)
     return placed.withColumn("fold", F.least(F.floor(F.col("_share") * k), F.lit(k - 1)).cast("int")).drop("_share", "_place")
+
+
+def ordered(examples: DataFrame, *, by: Sequence[str], seed: int) -> DataFrame:
+    """The same rows, in partitions and an order that are the same every time: sums and what is drawn by the row go by them.
+
+    >>> some = spark.range(100).transform(ordered, by=["id"], seed=17).collect()
+    >>> some == spark.range(100).orderBy("id", ascending=False).transform(ordered, by=["id"], seed=17).collect()
+    True
+    """
+    key = F.xxhash64(F.lit(seed), *(col(n) for n in by))
+    kinds = {f.name: f.dataType.simpleString() for f in examples.schema.fields}
+    return examples.repartition(key).sortWithinPartitions(key, *(col(n) for n, k in kinds.items() if "map<" not in k and "vector" not in k))
 
 
 def normalised(examples: DataFrame, names: Sequence[str]) -> list[Column]:
@@ -175,6 +211,12 @@ def as_of(df: DataFrame, table: DataFrame, *, on: str | Sequence[str], at: str, 
     return seen.select(*(F.col("_row")[n].alias(n) for n in df.columns), *(F.when(some, F.col("_last")[n]).alias(n) for n in wanted))
 
 
+def _refuse_folds(examples: DataFrame, k: int) -> None:
+    if k < 2:
+        raise UsageError(f"splits.folds: k is {k}", reason="wrong_split", hint="give 2 or more")
+    free(examples, ["fold"], where="splits.folds")
+
+
 def _struct(table: DataFrame, names: Sequence[str]) -> T.StructType:
     return T.StructType([T.StructField(n, type_of(table, n)) for n in names])
 
@@ -211,6 +253,13 @@ def _timed(examples: DataFrame, at: str, cut: str, test: float) -> DataFrame:
     kind = type_of(examples, at)
     if cut:
         return examples.withColumn(SPLIT, _side(F.coalesce(col(at) >= F.lit(cut).cast(kind), F.lit(False))))
+    side = _side(F.coalesce(F.col("_share") >= 1 - test, F.lit(False)))
+    return _in_time(examples, at).withColumn(SPLIT, side).drop("_share", "_place", "_number", "_min", "_max")
+
+
+def _in_time(examples: DataFrame, at: str) -> DataFrame:
+    """With `_share`: how much of the rows stands before the row's time; null without one."""
+    kind = type_of(examples, at)
     number = (
         col(at).cast("timestamp").cast("double")
         if isinstance(kind, T.DateType | T.TimestampType | T.TimestampNTZType)
@@ -219,6 +268,4 @@ def _timed(examples: DataFrame, at: str, cut: str, test: float) -> DataFrame:
     ends = examples.agg(F.min(number).alias("_min"), F.max(number).alias("_max"))
     width = F.greatest((F.col("_max") - F.col("_min")) / (_PLACES - 1), F.lit(1e-9))
     placed = examples.withColumn("_number", number).crossJoin(F.broadcast(ends))
-    shared = _shared(placed, F.floor((F.col("_number") - F.col("_min")) / width), ())
-    side = _side(F.coalesce(F.col("_share") >= 1 - test, F.lit(False)))
-    return shared.withColumn(SPLIT, side).drop("_share", "_place", "_number", "_min", "_max")
+    return _shared(placed, F.floor((F.col("_number") - F.col("_min")) / width), ())

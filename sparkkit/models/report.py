@@ -21,6 +21,7 @@ def card(found: Mapping[str, Any], version: Version) -> str:
         f"examples   {rows['examples']:,} = {rows['train']:,} train + {rows['test']:,} test + {rows['unlabelled']:,} unlabelled",
         f"split      {found['split']}; seed {found['seed']}",
         f"params     {', '.join(f'{k}={v}' for k, v in found['params'].items()) or 'none'}",
+        *_search(found.get("search")),
         f"stages     {', '.join(stage.rpartition('.')[2] for stage in found['stages'])}",
         f"packages   {packages}",
         *(f"let pass   {one['finding']} (guard {one['guard']}): {one.get('why')}" for one in found["allowed"]),
@@ -38,6 +39,15 @@ def _predicts(found: Mapping[str, Any]) -> str:
     if found["task"] == "multiclass":
         return f"{label}, one of {', '.join(map(str, classes))}"
     return f"{label} = {classes[1]!r}, from a score of {found['threshold']:.4g} on"
+
+
+def _search(told: Mapping[str, Any] | None) -> list[str]:
+    if not told:
+        return []
+    chosen = ", ".join(f"{name}={value}" for name, value in told["chosen"].items())
+    counts = ", ".join(f"{told[state]} {state}" for state in ("complete", "pruned", "failed", "repeated") if told[state])
+    said = f"{told['metric']} {told['mean']:.4f} in {told['folds']} folds; of {told['trials']} trials {counts}; {told['why']}"
+    return [f"search     {chosen}: {said}"]
 
 
 def _line(figure: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyspark.sql import functions as F
 
 from sparkkit.errors import UsageError
 from sparkkit.ml.splits import Split, as_of, folds
@@ -79,6 +80,22 @@ def test_folds_are_of_equal_size_in_each_label(spark):
     rows = spark.range(3000).selectExpr("id", "id % 2 as label").transform(folds, k=5, keys="id", by="label", seed=17)
     sizes = [r["count"] for r in rows.groupBy("fold", "label").count().collect()]
     assert len(sizes) == 10 and sum(sizes) == 3000 and max(sizes) - min(sizes) <= 2
+
+
+def test_folds_by_time_are_validated_by_what_came_before_them(spark):
+    split, rows = Split(at="t"), spark.range(800).selectExpr("id", "if(id = 5, null, cast(id / 4 as int)) as t")
+    made = rows.transform(split.folds, features=["id"], k=3, seed=17)
+    ends = {r.fold: (r.low, r.high, r.n) for r in made.groupBy("fold").agg(F.min("t").alias("low"), F.max("t").alias("high"),
+                                                                          F.count("id").alias("n")).collect()}
+    assert ends == {-1: (0, 49, 200), 0: (50, 99, 200), 1: (100, 149, 200), 2: (150, 199, 200)}
+    assert made.where(split.fit_on(1)).select("fold").distinct().orderBy("fold").collect() == [(-1,), (0,)]
+
+
+def test_folds_by_hash_are_fitted_on_all_others_and_a_key_is_in_one(spark):
+    split = Split(keys="k")
+    made = spark.range(300).selectExpr("id", "id % 60 as k").transform(split.folds, features=["id"], k=3, seed=17)
+    assert made.groupBy("k").agg(F.count_distinct("fold").alias("n")).where("n > 1").count() == 0
+    assert made.where(split.fit_on(1)).select("fold").distinct().orderBy("fold").collect() == [(0,), (2,)]
 
 
 def test_as_of_sees_what_was_known_at_that_time(spark):
