@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparkkit.errors import JobError, UsageError
 from sparkkit.job import Job
+from sparkkit.ml.balance import Balance
 from sparkkit.ml.leakage import GUARDS
 from sparkkit.ml.splits import Split
 from sparkkit.models.promises import Promise, promise
@@ -52,6 +53,7 @@ class Training(Job):
         positive: the value of the label that is class 1.
         model: the name in the registry; default the job's without `train_`.
         split: the test part.
+        balance: how a rare class is balanced in the train part, such as `Balance("under")`; `fit` sees what comes of it. Default: not.
         entity: columns whose values must not be on both sides (a customer's).
         at: the column of the time at which an example's features are asked for; a split must then be by time.
         stamps: feature to the column that says from when on it was known, compared with `at`.
@@ -81,6 +83,7 @@ class Training(Job):
     positive: Any = 1
     model: str = ""
     split: Split = field(default_factory=Split)
+    balance: Balance | None = None
     entity: tuple[str, ...] = ()
     at: str = ""
     stamps: Mapping[str, str] = field(default_factory=dict)

@@ -48,7 +48,7 @@ def pipeline(job: Training, fitted: Any) -> list[Finding]:
     from pyspark.ml import Estimator, Model, PipelineModel
 
     found = []
-    stages = _flat(fitted)
+    stages = flat(fitted)
     for stage in stages:
         name = type(stage).__name__
         if isinstance(fitted, Estimator) and isinstance(stage, Model) and not isinstance(stage, PipelineModel):
@@ -155,14 +155,15 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _flat(stage: Any) -> list[Any]:
+def flat(stage: Any) -> list[Any]:
+    """The stages of what `fit` returned, those of pipelines and searches within it too."""
     from pyspark.ml import Pipeline, PipelineModel
 
     inner = stage.getStages() if isinstance(stage, Pipeline) else stage.stages if isinstance(stage, PipelineModel) else None
     if inner is None:
         tuned = stage.getEstimator() if hasattr(stage, "getEstimator") else None
-        return [stage] if tuned is None else _flat(tuned)
-    return [one for each in inner for one in _flat(each)]
+        return [stage] if tuned is None else flat(tuned)
+    return [one for each in inner for one in flat(each)]
 
 
 def _reads(stage: Any) -> list[str]:

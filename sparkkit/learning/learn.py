@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from sparkkit.compat import is_connect, version
 from sparkkit.errors import ContractError, JobError, UsageError
-from sparkkit.learning import guard
+from sparkkit.learning import balance, guard
 from sparkkit.ml import evaluate
 from sparkkit.ml.scoring import PREDICTION, SCORE, scored
 from sparkkit.ml.splits import SPLIT, TEST, TRAIN
@@ -95,10 +95,14 @@ def learn(
         rows = _counted(job, parts)
         train, test = (parts.where(F.col(SPLIT) == side).drop(SPLIT) for side in (TRAIN, TEST))
         findings = guard.before(job, parts, again)
-        fitted = job.fitted(train, params)
-        findings += guard.pipeline(job, fitted)
-        model, others = guard.fit(job, fitted, train)
+        with balance.seen(job, train, rows, seed) as seen:
+            fitted = job.fitted(seen.train, params)
+            findings += guard.pipeline(job, fitted)
+            balance.read(job, fitted)
+            model, others = guard.fit(job, fitted, seen.train)
         findings += others
+        rows |= seen.rows
+        model = balance.corrected(job, model, seen.odds)
         predicted = scored(test, model, job.cut)
         figures = _figures(job, predicted, seed)
     except BaseException:

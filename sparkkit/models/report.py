@@ -20,6 +20,7 @@ def card(found: Mapping[str, Any], version: Version) -> str:
         f"trained    {found['created']} by run {found['run']}, code {found['code'] or 'unknown'}",
         f"examples   {rows['examples']:,} = {rows['train']:,} train + {rows['test']:,} test + {rows['unlabelled']:,} unlabelled",
         f"split      {found['split']}; seed {found['seed']}",
+        *_balance(found),
         f"params     {', '.join(f'{k}={v}' for k, v in found['params'].items()) or 'none'}",
         f"stages     {', '.join(stage.rpartition('.')[2] for stage in found['stages'])}",
         f"packages   {packages}",
@@ -27,6 +28,13 @@ def card(found: Mapping[str, Any], version: Version) -> str:
         "figures of the test part",
     ]
     return "\n".join([*lines, *(_line(f) for f in found["figures"] if f["slice"] == "all"), *_slices(found)])
+
+
+def _balance(found: Mapping[str, Any]) -> list[str]:
+    rows = found["rows"]
+    if not found.get("balance"):  # cards of before have none
+        return []
+    return [f"balance    {found['balance']}: fitted on {rows['balanced']:,} rows, {rows['balanced_positives']:,} of them positive"]
 
 
 def _line(figure: Mapping[str, Any]) -> str:

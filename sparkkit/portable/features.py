@@ -179,6 +179,7 @@ KINDS = {
     "RobustScalerModel": Kind(_robust, _scale, _same_names),
     "MinMaxScalerModel": Kind(_export_min_max, _min_max, _same_names),
     "PCAModel": Kind(_export_components, _project),
+    "SVDModel": Kind(_export_components, _project),
     "VarianceThresholdSelectorModel": _SELECTOR,
     "UnivariateFeatureSelectorModel": _SELECTOR,
     "ChiSqSelectorModel": _SELECTOR,
