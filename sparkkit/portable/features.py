@@ -136,7 +136,8 @@ def _project(params: Params) -> Step:
 
 
 def _export_selector(stage: Any) -> dict[str, Any]:
-    return {"input": stage.getFeaturesCol(), "output": stage.getOutputCol(), "indices": [int(at) for at in stage.selectedFeatures]}
+    # UnivariateFeatureSelector tells them in the order of their p-values, and transforms in that of their places
+    return {"input": stage.getFeaturesCol(), "output": stage.getOutputCol(), "indices": sorted(int(at) for at in stage.selectedFeatures)}
 
 
 def _export_slicer(stage: Any) -> dict[str, Any]:
