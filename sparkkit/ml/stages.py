@@ -78,20 +78,21 @@ class Fill(_Each):
 class ClipModel(_Each, Model):
     """Columns set to their bounds where they are beyond them; null and NaN stay."""
 
-    low = Param(Params._dummy(), "low", "the lower bound of each column", TypeConverters.toListFloat)
-    high = Param(Params._dummy(), "high", "the upper bound of each column", TypeConverters.toListFloat)
+    low = Param(Params._dummy(), "low", "the lower quantile, 0 to 1", TypeConverters.toFloat)
+    high = Param(Params._dummy(), "high", "the upper quantile, 0 to 1", TypeConverters.toFloat)
+    lows = Param(Params._dummy(), "lows", "the lower bound of each column", TypeConverters.toListFloat)
+    highs = Param(Params._dummy(), "highs", "the upper bound of each column", TypeConverters.toListFloat)
 
     def _made(self, value: Column, at: int) -> Column:
         number = value.cast("double")
-        low, high = self.getOrDefault("low")[at], self.getOrDefault("high")[at]
+        low, high = self.getOrDefault("lows")[at], self.getOrDefault("highs")[at]
         return F.when(F.isnan(number), number).otherwise(F.when(number.isNotNull(), F.least(F.greatest(number, F.lit(low)), F.lit(high))))
 
 
 class Clip(Estimator[ClipModel], HasInputCols, HasOutputCols, DefaultParamsReadable["Clip"], DefaultParamsWritable):
     """Winsorizes: learns two quantiles of each column and sets what lies beyond to them (Tukey 1962). Null and NaN are not looked at."""
 
-    low = Param(Params._dummy(), "low", "the lower quantile, 0 to 1", TypeConverters.toFloat)
-    high = Param(Params._dummy(), "high", "the upper quantile, 0 to 1", TypeConverters.toFloat)
+    low, high = ClipModel.low, ClipModel.high
 
     def __init__(
         self,
@@ -113,8 +114,8 @@ class Clip(Estimator[ClipModel], HasInputCols, HasOutputCols, DefaultParamsReada
         ends = dataset.select(*numbers).approxQuantile(names, [self.getOrDefault("low"), self.getOrDefault("high")], 0.0001)
         if empty := [n for n, end in zip(names, ends, strict=True) if not end]:
             raise UsageError(f"Clip: column {empty[0]} has no number to learn from", reason="empty_column")
-        model = ClipModel(names, self.getOutputCols())
-        model._set(low=[low for low, _ in ends], high=[high for _, high in ends])
+        model: ClipModel = self._copyValues(ClipModel())
+        model._set(lows=[low for low, _ in ends], highs=[high for _, high in ends])
         return model
 
 

@@ -47,7 +47,7 @@ def _log(value: Any) -> float | None:
 
 
 def _export_clip(stage: Any) -> dict[str, Any]:
-    return several(stage) | {name: [plain(bound) for bound in stage.getOrDefault(name)] for name in ("low", "high")}
+    return several(stage) | {name: [plain(bound) for bound in stage.getOrDefault(f"{name}s")] for name in ("low", "high")}
 
 
 def _clip(params: Params) -> Step:
