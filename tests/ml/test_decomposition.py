@@ -21,12 +21,12 @@ def framed(spark):
 
 def test_singular_values_and_vectors_of_many_columns_are_numpys(framed):
     matrix = np.random.default_rng(3).normal(size=(30, 120)) * 0.7 ** np.arange(120) + 0.1
-    model = SVD(2, "v", "out").fit(framed(matrix.tolist()))
+    model = SVD(4, "v", "out").fit(framed(matrix.tolist()))
     _, values, vectors = np.linalg.svd(matrix)
     found = model.pc.toArray()
-    assert np.allclose(model.explainedVariance.toArray(), values[:2], rtol=1e-9)
-    assert np.allclose(np.abs(found), np.abs(vectors[:2].T), atol=1e-9)
-    assert (found[np.abs(found).argmax(axis=0), range(2)] > 0).all()
+    assert np.allclose(model.explainedVariance.toArray(), values[:4], rtol=1e-9)
+    assert np.allclose(np.abs(found), np.abs(vectors[:4].T), atol=1e-9)
+    assert (found[np.abs(found).argmax(axis=0), range(4)] > 0).all()
 
 
 def test_rows_are_projected_without_centring_and_a_lesser_rank_gives_fewer(framed):
