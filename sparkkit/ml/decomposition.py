@@ -74,8 +74,10 @@ def _rows(dataset: DataFrame, name: str) -> Iterator[tuple[DataFrame, int]]:
     """The vectors as mllib's, kept meanwhile, and how many places they have.
 
     Raises:
-        UsageError: there are none (`no_examples`).
+        UsageError: there are none (`no_examples`), or a value is NaN or infinite (`not_finite`), which ARPACK would tell of in riddles.
     """
+    import numpy as np
+    from pyspark.ml.stat import Summarizer
     from pyspark.mllib.util import MLUtils
 
     kept = dataset.select(col(name).alias("v")).persist()
@@ -83,6 +85,11 @@ def _rows(dataset: DataFrame, name: str) -> Iterator[tuple[DataFrame, int]]:
         first = kept.head()
         if first is None:
             raise UsageError("SVD: there are no rows", reason="no_examples")
+        sizes = kept.agg(Summarizer.normL1(col("v")).alias("sizes")).collect()[0].sizes.toArray()
+        odd = np.flatnonzero(~np.isfinite(sizes))
+        if odd.size:
+            raise UsageError(f"SVD: {odd.size} of {sizes.size} features have a NaN or an infinite value, the first at place {odd[0]}",
+                             reason="not_finite", hint="fill what is missing first, as steps.numbers does")
         yield MLUtils.convertVectorColumnsFromML(kept, "v"), first.v.size
     finally:
         kept.unpersist()

@@ -42,5 +42,7 @@ def test_what_can_not_be_decomposed_is_said(framed):
         SVD(3, "v", "out").fit(rows)
     with pytest.raises(UsageError, match="there are no rows"):
         SVD(2, "v", "out").fit(rows.limit(0))
+    with pytest.raises(UsageError, match="1 of 2 features have a NaN or an infinite value, the first at place 1"):
+        SVD(1, "v", "out").fit(framed([[1.0, 2.0], [2.0, float("nan")]]))
     with pytest.raises(UsageError, match="k is 0"):
         SVD(0)
