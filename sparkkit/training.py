@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sparkkit.errors import JobError, UsageError
 from sparkkit.job import Job
 from sparkkit.ml import metrics
+from sparkkit.ml.balance import Balance
 from sparkkit.ml.leakage import GUARDS
 from sparkkit.ml.scoring import BINARY, MULTICLASS, REGRESSION, TASKS
 from sparkkit.ml.search import KINDS, Search
@@ -74,6 +75,7 @@ class Training(Job):
         positive: the value of the label that is class 1, of two.
         model: the name in the registry; default the job's without `train_`.
         split: the test part.
+        balance: how a rare class is balanced in the train part, such as `Balance("under")`; `fit` sees what comes of it. Default: not.
         entity: columns whose values must not be on both sides (a customer's).
         at: the column of the time at which an example's features are asked for; a split must then be by time.
         stamps: feature to the column that says from when on it was known, compared with `at`.
@@ -107,6 +109,7 @@ class Training(Job):
     positive: Any = 1
     model: str = ""
     split: Split = field(default_factory=Split)
+    balance: Balance | None = None
     entity: tuple[str, ...] = ()
     at: str = ""
     stamps: Mapping[str, str] = field(default_factory=dict)
@@ -231,8 +234,8 @@ def _refuse_task(job: Training, wrong: Callable[..., UsageError]) -> None:
         raise wrong(f"its task is {job.task!r}", f"give {', '.join(TASKS)}")
     if (job.task == MULTICLASS) != (len(set(job.classes)) >= 3) or len(set(job.classes)) != len(job.classes):
         raise wrong(f"task {job.task} with the classes {list(job.classes)}", "name each of three or more classes, for multiclass alone")
-    if job.task != BINARY and (job.costs or job.threshold is not None or job.positive != 1):
-        raise wrong(f"positive, threshold and costs are of two classes, and its task is {job.task}")
+    if job.task != BINARY and (job.costs or job.threshold is not None or job.positive != 1 or job.balance):
+        raise wrong(f"positive, threshold, costs and balance are of two classes, and its task is {job.task}")
 
 
 def _refuse_search(job: Training, wrong: Callable[..., UsageError]) -> None:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkkit.errors import ContractError, JobError
-from sparkkit.learning import fitting, guard, tasks
+from sparkkit.learning import balance, fitting, guard, tasks
 from sparkkit.ml.scoring import BINARY, scored
 from sparkkit.ml.splits import ordered
 from sparkkit.training import TARGET, Training
 from sparkkit.transforms.names import col, cols
-
-Prepare = Callable[[DataFrame], DataFrame]
-"""What is done to the rows that a pipeline is fitted on, and not to those that judge it."""
 
 HELD, FITTED = "_held", "fitted on"
 
@@ -61,9 +58,9 @@ def refuse_poor(job: Training, parts: DataFrame) -> None:
             which = 1 if job.task == BINARY else poor[0] if poor else None
             value = job.positive if job.task == BINARY else job.classes[poor[0]] if poor else None
             told = f" are {job.label} = {value!r}" if which is not None else ""
+            some = f"{counted[f'_{i}_{which}']:,} of the {rows:,} rows {name} in fold {fold + 1}"
             raise ContractError(
-                f"training {job.name!r} can't be tuned in {job.search.folds} folds: {counted[f'_{i}_{which}']:,} of the {rows:,} rows {name} "
-                f"in fold {fold + 1}{told}",
+                f"training {job.name!r} can't be tuned in {job.search.folds} folds: {some}{told}",
                 reason="poor_folds",
                 hint="take fewer folds, or more examples",
             )
@@ -73,7 +70,7 @@ def _classes(job: Training) -> int:
     return 2 if job.task == BINARY else len(job.classes)
 
 
-def figure(job: Training, parts: DataFrame, fold: int, params: Mapping[str, Any], prepare: Prepare) -> float:
+def figure(job: Training, parts: DataFrame, fold: int, params: Mapping[str, Any]) -> float:
     """The training's `better` figure of a fold, by a pipeline that was made and fitted without it.
 
     Raises:
@@ -82,10 +79,10 @@ def figure(job: Training, parts: DataFrame, fold: int, params: Mapping[str, Any]
     """
     seed = int(params["seed"])
     fit_on, held_out = (parts.where(side).drop("fold", HELD) for side in sides(job, parts, fold))
-    train = prepare(fit_on)
-    made = fitting.seeded(job.fitted(train, params), seed)
-    guard.pipeline(job, made)
-    model = fitting.best(fitting.fitted(job, made, train))
+    with balance.seen(job, fit_on, seed) as seen:
+        made = fitting.seeded(job.fitted(seen.train, params), seed)
+        guard.pipeline(job, made)
+        model = balance.corrected(job, fitting.best(fitting.fitted(job, made, seen.train)), seen.odds)
     predicted = scored(held_out, model, job.task, threshold=job.cut, classes=job.classes)
     return _better(job, predicted, seed)
 

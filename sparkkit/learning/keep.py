@@ -84,6 +84,7 @@ def keep(
             "features": list(job.features),
             "contract": json.loads(contract.to_json()),
             "split": job.split.describe(),
+            "balance": job.balance.describe() if job.balance else None,
             "seed": params["seed"],
             "params": {o.parameter: HIDDEN if o.secret else {**params, **learned.chosen}[o.parameter] for o in job.options},
             "search": learned.search,

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from sparkkit.compat import is_connect
 from sparkkit.errors import JobError, UsageError
-from sparkkit.learning import fitting, guard, tasks, tune
+from sparkkit.learning import balance, fitting, guard, tasks, tune
 from sparkkit.ml.figures import METRICS
 from sparkkit.ml.scoring import PREDICTION, SCORE, scored
 from sparkkit.ml.splits import SPLIT, TEST, TRAIN, ordered
@@ -102,11 +102,14 @@ def learn(
         without = again(parts) if again else None
         findings = guard.before(job, parts, without)
         tuned = tune.tune(job, train, params, pause=pause) if tune.asked(job, params) else tune.Tuned()
-        made = fitting.seeded(job.fitted(train, {**params, **tuned.chosen}), seed)
-        findings += guard.pipeline(job, made) + fitting.outside(made)
-        whole, others = guard.fit(job, made, train)
+        with balance.seen(job, train, seed) as seen:
+            made = fitting.seeded(job.fitted(seen.train, {**params, **tuned.chosen}), seed)
+            findings += guard.pipeline(job, made) + fitting.outside(made)
+            balance.read(job, made)
+            whole, others = guard.fit(job, made, seen.train)
         findings += [one for one in others if one not in findings]
-        model = fitting.best(whole)
+        rows |= seen.rows
+        model = balance.corrected(job, fitting.best(whole), seen.odds)
         predicted = scored(test, model, job.task, threshold=job.cut, classes=job.classes)
         figures = _figures(job, predicted, seed)
     except BaseException:

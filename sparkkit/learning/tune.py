@@ -72,7 +72,6 @@ class Tuning:
     job: Training
     parts: DataFrame
     params: Mapping[str, Any]
-    prepare: folds.Prepare
     pause: Callable[[], None]
     study: optuna.Study
     given: Mapping[str, Any]
@@ -102,8 +101,7 @@ def ready(job: Training, params: Mapping[str, Any]) -> None:
         _optuna()
 
 
-def tune(job: Training, train: DataFrame, params: Mapping[str, Any], prepare: folds.Prepare = lambda rows: rows,
-         pause: Callable[[], None] = lambda: None) -> Tuned:
+def tune(job: Training, train: DataFrame, params: Mapping[str, Any], pause: Callable[[], None] = lambda: None) -> Tuned:
     """Tries settings of the parameters in folds of the train part, one at a time, and gives the best; what is given comes first.
 
     The settings are those of a tree-structured Parzen estimator (Bergstra et al. 2011): the same data, code, seed and budget in trials
@@ -113,7 +111,6 @@ def tune(job: Training, train: DataFrame, params: Mapping[str, Any], prepare: fo
         train: the examples of the train part, with `target`; divided into folds as the training's split divides examples, so that no fold
             shares an entity or a duplicate with what judges it, and none is judged by its past.
         params: the parameters as given, with `seed`, `trials` and `tune_seconds`.
-        prepare: what is done to the rows that a pipeline is fitted on.
         pause: called before each fold; raises where the run was told to stop.
 
     Raises:
@@ -128,7 +125,7 @@ def tune(job: Training, train: DataFrame, params: Mapping[str, Any], prepare: fo
     parts = folds.divided(job, train, seed).persist()
     try:
         folds.refuse_poor(job, parts)
-        search = Tuning(job, parts, params, prepare, pause, study, given, began + float(params.get("tune_seconds") or "inf"))
+        search = Tuning(job, parts, params, pause, study, given, began + float(params.get("tune_seconds") or "inf"))
         while not (ended := _ended(search)):
             search.tried.append(_trial(search))
             log.info("training %s: trial %d: %s", job.name, len(search.tried), search.tried[-1].told())
@@ -251,7 +248,7 @@ def _figure(search: Tuning, values: Mapping[str, Any], fold: int) -> float:
     search.pause()
     said = ", ".join(f"{name}={value}" for name, value in values.items())
     search.parts.sparkSession.sparkContext.setJobDescription(f"{search.job.name}: trial {len(search.tried) + 1}, fold {fold + 1}: {said}")
-    return folds.figure(search.job, search.parts, fold, {**search.params, **values}, search.prepare)
+    return folds.figure(search.job, search.parts, fold, {**search.params, **values})
 
 
 def _suggested(ranges: Mapping[str, Range], given: Mapping[str, Any], asked: optuna.Trial) -> dict[str, Any]:

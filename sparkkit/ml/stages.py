@@ -5,12 +5,13 @@ Each is expressions over columns, so that rows never pass through Python. They w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from pyspark.ml import Estimator, Model, Transformer
 from pyspark.ml.param import Param, Params, TypeConverters
-from pyspark.ml.param.shared import HasInputCols, HasOutputCols
+from pyspark.ml.param.shared import HasInputCol, HasInputCols, HasOutputCols
 from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -18,7 +19,7 @@ from pyspark.sql import functions as F
 from sparkkit.errors import UsageError
 from sparkkit.transforms.names import col
 
-__all__ = ["Clip", "ClipModel", "DateParts", "LogPlus", "MissingIndicator"]
+__all__ = ["Clip", "ClipModel", "DateParts", "Fill", "LogPlus", "MissingIndicator", "PriorCorrection"]
 
 PARTS = ("year", "month", "day", "hour", "minute", "weekday", "day_of_year", "seconds")
 """The parts of a time that `DateParts` knows; `weekday` is 0 (Monday) to 6, `seconds` those since 1970."""
@@ -56,23 +57,42 @@ class LogPlus(_Each):
         return F.signum(number) * F.log1p(F.abs(number))
 
 
+class Fill(_Each):
+    """Columns as doubles, with one value where they are null or NaN."""
+
+    value = Param(Params._dummy(), "value", "what stands for null and NaN", TypeConverters.toFloat)
+
+    def __init__(
+        self,
+        inputCols: Sequence[str] = (),  # noqa: N803, as Spark's own
+        outputCols: Sequence[str] = (),  # noqa: N803, as Spark's own
+        value: float = 0.0,
+    ) -> None:
+        super().__init__(inputCols, outputCols)
+        self._set(value=value)
+
+    def _made(self, value: Column, at: int) -> Column:
+        return F.coalesce(F.nanvl(value.cast("double"), F.lit(None).cast("double")), F.lit(self.getOrDefault("value")))
+
+
 class ClipModel(_Each, Model):
     """Columns set to their bounds where they are beyond them; null and NaN stay."""
 
-    low = Param(Params._dummy(), "low", "the lower bound of each column", TypeConverters.toListFloat)
-    high = Param(Params._dummy(), "high", "the upper bound of each column", TypeConverters.toListFloat)
+    low = Param(Params._dummy(), "low", "the lower quantile, 0 to 1", TypeConverters.toFloat)
+    high = Param(Params._dummy(), "high", "the upper quantile, 0 to 1", TypeConverters.toFloat)
+    lows = Param(Params._dummy(), "lows", "the lower bound of each column", TypeConverters.toListFloat)
+    highs = Param(Params._dummy(), "highs", "the upper bound of each column", TypeConverters.toListFloat)
 
     def _made(self, value: Column, at: int) -> Column:
         number = value.cast("double")
-        low, high = self.getOrDefault("low")[at], self.getOrDefault("high")[at]
+        low, high = self.getOrDefault("lows")[at], self.getOrDefault("highs")[at]
         return F.when(F.isnan(number), number).otherwise(F.when(number.isNotNull(), F.least(F.greatest(number, F.lit(low)), F.lit(high))))
 
 
 class Clip(Estimator[ClipModel], HasInputCols, HasOutputCols, DefaultParamsReadable["Clip"], DefaultParamsWritable):
     """Winsorizes: learns two quantiles of each column and sets what lies beyond to them (Tukey 1962). Null and NaN are not looked at."""
 
-    low = Param(Params._dummy(), "low", "the lower quantile, 0 to 1", TypeConverters.toFloat)
-    high = Param(Params._dummy(), "high", "the upper quantile, 0 to 1", TypeConverters.toFloat)
+    low, high = ClipModel.low, ClipModel.high
 
     def __init__(
         self,
@@ -94,8 +114,8 @@ class Clip(Estimator[ClipModel], HasInputCols, HasOutputCols, DefaultParamsReada
         ends = dataset.select(*numbers).approxQuantile(names, [self.getOrDefault("low"), self.getOrDefault("high")], 0.0001)
         if empty := [n for n, end in zip(names, ends, strict=True) if not end]:
             raise UsageError(f"Clip: column {empty[0]} has no number to learn from", reason="empty_column")
-        model = ClipModel(names, self.getOutputCols())
-        model._set(low=[low for low, _ in ends], high=[high for _, high in ends])
+        model: ClipModel = self._copyValues(ClipModel())
+        model._set(lows=[low for low, _ in ends], highs=[high for _, high in ends])
         return model
 
 
@@ -115,6 +135,30 @@ class DateParts(Transformer, HasInputCols, HasOutputCols, DefaultParamsReadable[
         time = col(self.getInputCols()[0])
         made = zip(self.getOrDefault("parts"), self.getOutputCols(), strict=True)
         return dataset.select("*", *(_part(time, part).cast("double").alias(name) for part, name in made))
+
+
+class PriorCorrection(Transformer, HasInputCol, DefaultParamsReadable["PriorCorrection"], DefaultParamsWritable):
+    """Sets the probabilities of two classes right that a model learned on rows with another share of class 1 than there is.
+
+    The odds of class 1 are multiplied by `odds`: those of all rows over those of the rows that were learned from (Elkan 2001; for
+    under-sampling Dal Pozzolo et al. 2015). The column of probabilities, a vector, is replaced; the order of scores stays.
+    """
+
+    odds = Param(Params._dummy(), "odds", "what the odds of class 1 are multiplied by", TypeConverters.toFloat)
+
+    def __init__(self, inputCol: str = "probability", odds: float = 1.0) -> None:  # noqa: N803, as Spark's own
+        super().__init__()
+        if not 0 < odds < math.inf:
+            raise UsageError(f"PriorCorrection: odds is {odds}", hint="give a number above 0")
+        self._set(inputCol=inputCol, odds=odds)
+
+    def _transform(self, dataset: DataFrame) -> DataFrame:
+        from pyspark.ml.functions import array_to_vector, vector_to_array
+
+        name = self.getInputCol()
+        both = vector_to_array(col(name))
+        yes, no = both[1] * self.getOrDefault("odds"), both[0]
+        return dataset.withColumn(name, array_to_vector(F.array(no / (yes + no), yes / (yes + no))))
 
 
 def _part(time: Column, part: str) -> Column:

@@ -20,6 +20,7 @@ def card(found: Mapping[str, Any], version: Version) -> str:
         f"trained    {found['created']} by run {found['run']}, code {found['code'] or 'unknown'}",
         f"examples   {rows['examples']:,} = {rows['train']:,} train + {rows['test']:,} test + {rows['unlabelled']:,} unlabelled",
         f"split      {found['split']}; seed {found['seed']}",
+        *_balance(found),
         f"params     {', '.join(f'{k}={v}' for k, v in found['params'].items()) or 'none'}",
         *_search(found.get("search")),
         f"stages     {', '.join(stage.rpartition('.')[2] for stage in found['stages'])}",
@@ -48,6 +49,13 @@ def _search(told: Mapping[str, Any] | None) -> list[str]:
     counts = ", ".join(f"{told[state]} {state}" for state in ("complete", "pruned", "failed", "repeated") if told[state])
     said = f"{told['metric']} {told['mean']:.4f} in {told['folds']} folds; of {told['trials']} trials {counts}; {told['why']}"
     return [f"search     {chosen}: {said}"]
+
+
+def _balance(found: Mapping[str, Any]) -> list[str]:
+    rows = found["rows"]
+    if not found.get("balance"):  # cards of before have none
+        return []
+    return [f"balance    {found['balance']}: fitted on {rows['balanced']:,} rows, {rows['balanced_positives']:,} of them positive"]
 
 
 def _line(figure: Mapping[str, Any]) -> str:

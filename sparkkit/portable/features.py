@@ -136,7 +136,8 @@ def _project(params: Params) -> Step:
 
 
 def _export_selector(stage: Any) -> dict[str, Any]:
-    return {"input": stage.getFeaturesCol(), "output": stage.getOutputCol(), "indices": [int(at) for at in stage.selectedFeatures]}
+    # UnivariateFeatureSelector tells them in the order of their p-values, and transforms in that of their places
+    return {"input": stage.getFeaturesCol(), "output": stage.getOutputCol(), "indices": sorted(int(at) for at in stage.selectedFeatures)}
 
 
 def _export_slicer(stage: Any) -> dict[str, Any]:
@@ -179,6 +180,7 @@ KINDS = {
     "RobustScalerModel": Kind(_robust, _scale, _same_names),
     "MinMaxScalerModel": Kind(_export_min_max, _min_max, _same_names),
     "PCAModel": Kind(_export_components, _project),
+    "SVDModel": Kind(_export_components, _project),
     "VarianceThresholdSelectorModel": _SELECTOR,
     "UnivariateFeatureSelectorModel": _SELECTOR,
     "ChiSqSelectorModel": _SELECTOR,

@@ -116,7 +116,7 @@ def unpacked(packed: Any) -> list[float]:
 def inputs(params: Params) -> list[str]:
     """The columns that a stage reads."""
     if "columns" in params:
-        return [source for source, _ in params["columns"]]
+        return [source for source, _ in params["columns"]] + list(params.get("by", ()))
     if "inputs" in params:
         return list(params["inputs"])
     return [params.get("input") or params["features"]]

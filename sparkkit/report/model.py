@@ -207,16 +207,17 @@ def _guards(card: Mapping[str, Any]) -> str:
 
 
 def _search(card: Mapping[str, Any]) -> str:
-    trials: Sequence[Mapping[str, Any]] = (card.get("search") or {}).get("trials") or ()
-    if not trials:
+    found: Mapping[str, Any] = card.get("search") or {}
+    tried: Sequence[Mapping[str, Any]] = found.get("tried") or ()
+    if not tried:
         return ""
-    states = [str(one.get("state", "")).lower() for one in trials]
-    told = ", ".join(f"{states.count(state):,} {state or 'of no state'}" for state in dict.fromkeys(states))
-    rows = [[one.get("number", ""), _figure(one.get("value")), one.get("state", ""), number(one.get("seconds")),
-             ", ".join(f"{name} = {_plain(value)}" for name, value in (one.get("params") or {}).items())] for one in trials[:MOST]]
-    left = f" The first {MOST} are shown." if len(trials) > MOST else ""
-    caption = f"Trials of the search for parameters: {len(trials):,}, {told}.{left}"
-    return table(["trial", "value", "state", "seconds", "parameters"], rows, caption=caption, numbers=(1, 3))
+    chosen = next((i for i, one in enumerate(tried) if one["params"] == found["chosen"] and one["figure"] == found["mean"]), None)
+    rows = [[f"{i + 1}{' (chosen)' if i == chosen else ''}", _figure(one["figure"]), one["state"], number(one.get("seconds")),
+             ", ".join(f"{name} = {_plain(value)}" for name, value in one["params"].items())] for i, one in enumerate(tried[:MOST])]
+    left = f" The first {MOST} are shown." if len(tried) > MOST else ""
+    caption = (f"Settings that were tried, each by its mean {found['metric']} in {found['folds']:,} folds of the train part: "
+               f"{found['complete']:,} of {found['trials']:,} to the end; {found['why']}.{left}")
+    return table(["trial", found["metric"], "state", "seconds", "parameters"], rows, caption=caption, numbers=(1, 3))
 
 
 def _plain(value: Any) -> str:

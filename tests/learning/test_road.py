@@ -18,6 +18,7 @@ from sparkkit.job import Job
 from sparkkit.learning import contest
 from sparkkit.ledger import Record
 from sparkkit.ml import steps
+from sparkkit.ml.balance import Balance
 from sparkkit.ml.splits import Split
 from sparkkit.models.bundle import Bundle
 from sparkkit.models.model import load
@@ -169,7 +170,8 @@ def test_the_same_training_again_does_nothing(go, home):
 
 
 def test_the_same_seed_gives_the_same_model(go, home):
-    one, other = (go(training(model="same", importance=50), again=True) for _ in range(2))
+    one, other = (go(training(model="same", balance=Balance("over"), importance=50), again=True) for _ in range(2))
+    assert one.model["rows"]["balanced"] > one.model["rows"]["train"]
     assert one.model["metrics"] == pytest.approx(other.model["metrics"], abs=1e-12)
     models = [_weights(home, f"same:{r.model['version']}") for r in (one, other)]
     assert models[0] == pytest.approx(models[1], abs=1e-9) and one.model["version"] != other.model["version"]
@@ -283,4 +285,4 @@ def _versions(home: Project) -> list[int]:
 def _weights(home: Project, spec: str) -> list[float]:
     there = where(home)
     portable = json.loads((there.bundle(there.version(spec)).path / "portable.json").read_text(encoding="utf-8"))
-    return [weight for row in weights(portable["stages"][-1]) for weight in row]
+    return [weight for stage in portable["stages"] if "coefficients" in stage for row in weights(stage) for weight in row]

@@ -159,7 +159,7 @@ def test_a_class_that_is_not_there_is_named(spark, rows):
         ({"task": "ranking"}, "its task is 'ranking'"),
         ({"classes": ("a", "b")}, r"task multiclass with the classes \['a', 'b'\]"),
         ({"task": "binary"}, "task binary with the classes"),
-        ({"costs": (1.0, 5.0)}, "positive, threshold and costs are of two classes"),
+        ({"costs": (1.0, 5.0)}, "positive, threshold, costs and balance are of two classes"),
     ],
 )
 def test_what_can_be_no_training_is_refused_when_it_is_defined(change, said):

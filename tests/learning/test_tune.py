@@ -144,7 +144,7 @@ def search(monkeypatch) -> Callable[..., tune.Tuned]:
 
     def call(figure: Callable[[dict[str, Any], int], float], *, ranges: Any = None, pause: Any = lambda: None, seed: int = 1,
              better: str = "roc_auc", trials: int = 0, tune_seconds: float = 0.0, **options: Any) -> tune.Tuned:
-        monkeypatch.setattr(folds, "figure", lambda job, parts, fold, params, prepare: figure(params, fold))
+        monkeypatch.setattr(folds, "figure", lambda job, parts, fold, params: figure(params, fold))
         job = training(ranges or {"regularisation": log(1e-3, 10.0)}, search=options, better=better)
         given = {"seed": seed, "trials": trials, "tune_seconds": tune_seconds}
         return tune.tune(job, rows, given, pause=pause)

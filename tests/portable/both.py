@@ -8,6 +8,7 @@ import math
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.linalg import DenseVector, SparseVector
 
+from sparkkit.compat import sendable
 from sparkkit.portable.export import export
 from sparkkit.portable.scorer import Scorer
 from sparkkit.portable.stage import NotScorableError
@@ -23,7 +24,7 @@ def portable(model, frame):
 
 def fitted(*stages, on):
     """A pipeline of the stages, fitted."""
-    return Pipeline(stages=list(stages)).fit(on)
+    return sendable(Pipeline(stages=list(stages)).fit(on))
 
 
 def compare(model: PipelineModel, frame, *columns):

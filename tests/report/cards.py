@@ -32,8 +32,10 @@ def card(**more: Any) -> dict[str, Any]:
             "histogram": [[0, 1, None, 20], [0.5, 1, None, 80], [0, 0, None, 800], [0.5, 0, None, 100]],
         },
         "importance": {"figure": "roc_auc", "rows": 1000, "shuffles": 3, "features": features},
-        "search": {"trials": [{"number": 0, "params": {"depth": 3}, "value": 0.7, "state": "COMPLETE", "seconds": 2.5},
-                              {"number": 1, "params": {"depth": 9}, "value": None, "state": "FAIL", "seconds": 1}]},
+        "search": {"trials": 2, "complete": 1, "pruned": 0, "failed": 1, "repeated": 0, "ended": "trials", "why": "2 trials were done",
+                   "folds": 3, "metric": "roc_auc", "mean": 0.7, "spread": 0.01, "chosen": {"depth": 3},
+                   "tried": [{"params": {"depth": 3}, "figure": 0.7, "state": "complete", "seconds": 2.5},
+                             {"params": {"depth": 9}, "figure": None, "state": "failed", "seconds": 1}]},
         **more,
     }
 
