@@ -127,7 +127,8 @@ def test_the_card_has_what_was_chosen_and_the_search(learned, home):  # noqa: F8
 
 
 def test_another_number_of_trials_is_another_run(home):  # noqa: F811
-    conf = confs.load(home, JOB.name, inputs=(), outputs=(), params=())
+    over = {f"outputs.{name}.path": f"out/{name}" for name in JOB.outputs}
+    conf = confs.load(home, JOB.name, inputs=(), outputs=JOB.outputs, params=(), over=over)
     made = [identity(JOB, conf, {"trials": n}, None, {}, code="c1", contracts={}, run_id="r").logical_id for n in (0, 2, 2)]
     assert made[0] != made[1] == made[2]
 
