@@ -31,6 +31,9 @@ MEANINGS = {
 }
 """What the figures of a binary classifier mean."""
 
+BESIDE = ("positive_rate", "precision", "recall", "calibration_error", "cost")
+"""Figures that a table of slices tells first beside the one by which it is sorted."""
+
 MOST = 500
 """Rows of a table: of slices, of trials."""
 
@@ -156,7 +159,8 @@ def _slices(card: Mapping[str, Any]) -> str:
     sign = -1 if card.get("less_is_better") else 1
     worst = sorted((found[better] for found in by.values() if better in found),
                    key=lambda one: (one["value"] is None, sign * (one["value"] or 0), one["slice"]))
-    names = list(dict.fromkeys(name for found in by.values() for name in found if name != better))[:6]
+    known = dict.fromkeys(name for found in by.values() for name in found if name != better)
+    names = sorted(known, key=lambda name: BESIDE.index(name) if name in BESIDE else len(BESIDE))[:5]
     rows = [[one["slice"], f"{one['rows']:,}", _figure(one["value"]), _interval(one),
              *(_figure(by[one["slice"]][name]["value"]) if name in by[one["slice"]] else "-" for name in names)] for one in worst[:MOST]]
     left = f" The first {MOST} of {len(worst):,} are shown." if len(worst) > MOST else ""

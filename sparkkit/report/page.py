@@ -32,7 +32,7 @@ h1 { font-size: 1.5em } h2 { font-size: 1.1em; margin: 1.6em 0 .3em }
 table { border-collapse: collapse; font-size: .87em; width: 100% } th, td { padding: .25em .6em; text-align: left; vertical-align: top;
 overflow-wrap: anywhere } caption { text-align: left; padding: .3em 0 .5em }
 th { border-bottom: 2px solid #888 } td, tbody th { border-bottom: 1px solid var(--line) } tbody th { font-weight: 600; min-width: 11em }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums } td.n { white-space: nowrap }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: normal } td.n { white-space: nowrap }
 .alarm { background: var(--alarm) } .warning { background: var(--warning) } svg { max-width: 100%; height: auto }
 """
 

@@ -96,7 +96,7 @@ def calibration(points: Points) -> str:
     if off:
         x, y, n, low, high = max(off, key=lambda one: one[2] * abs(one[0] - one[1]))
         said = (f"In {len(off)} of {len(told)} bins the mean score is outside the 95 % interval of what happened; most rows are amiss "
-                f"where scores are {number(x)} in the mean: {_percent(y)} are positive ({_percent(low)} to {_percent(high)}, {n:,} rows).")
+                f"where scores are {x:.2g} in the mean: {_percent(y)} are positive ({_percent(low)} to {_percent(high)}, {n:,} rows).")
     else:
         said = "In every bin of scores, what happened agrees with the scores within its 95 % interval."
 
