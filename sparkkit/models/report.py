@@ -25,7 +25,7 @@ def card(found: Mapping[str, Any], version: Version) -> str:
         *_search(found.get("search")),
         f"stages     {', '.join(stage.rpartition('.')[2] for stage in found['stages'])}",
         f"packages   {packages}",
-        *(f"let pass   {one['finding']} (guard {one['guard']}): {one.get('why')}" for one in found["allowed"]),
+        *(f"let pass   {one['finding']} (guard {one['guard']}): {one.get('why')}" for one in found.get("allowed", ())),
         *(f"not asked  guard {guard}: {why}" for guard, why in found.get("unasked", {}).items()),
         f"without Spark  {'yes' if found['portable'] is None else 'no: ' + found['portable']}",
         "figures of the test part",
@@ -35,9 +35,9 @@ def card(found: Mapping[str, Any], version: Version) -> str:
 
 def _predicts(found: Mapping[str, Any]) -> str:
     label, classes = found["label"], found["classes"]
-    if found["task"] == "regression":
+    if found.get("task") == "regression":
         return f"{label}, a number"
-    if found["task"] == "multiclass":
+    if found.get("task") == "multiclass":
         return f"{label}, one of {', '.join(map(str, classes))}"
     return f"{label} = {classes[1]!r}, from a score of {found['threshold']:.4g} on"
 
