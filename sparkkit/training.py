@@ -128,10 +128,10 @@ class Training(Job):
     def __post_init__(self) -> None:
         super().__post_init__()
         _set = object.__setattr__
+        _set(self, "better", self.better or BETTER.get(self.task, ""))
         _refuse(self)
         assert self.fit is not None
         _set(self, "model", self.model or self.name.removeprefix("train_"))
-        _set(self, "better", self.better or BETTER.get(self.task))
         _set(self, "settings", {**{f"outputs.{name}.mode": "overwrite" for name in self.outputs}, **self.settings})
         _set(self, "promises", tuple(promise(text) for text in self.checks))
         more = options_of(searched) if self.search else ()

@@ -45,7 +45,7 @@ def seen(job: Training, train: DataFrame, seed: int) -> Iterator[Seen]:
         return
     made = balanced(job, train, seed).persist()
     try:
-        before = train.agg((F.sum(TARGET) / F.sum(1 - F.col(TARGET))).alias("odds")).head()
+        before = train.agg(F.sum(TARGET).alias("yes"), F.sum(1 - F.col(TARGET)).alias("no")).head()
         weight = F.col(WEIGHT) if job.balance.how == "weights" else F.lit(1.0)
         found = made.agg(F.count(F.lit(1)).alias("n"), F.sum(TARGET).alias("yes"), F.sum(weight).alias("all"),
                          F.sum(weight * F.col(TARGET)).alias("heavy")).head()
@@ -53,7 +53,7 @@ def seen(job: Training, train: DataFrame, seed: int) -> Iterator[Seen]:
             raise ContractError(f"training {job.name!r}: its balance ({job.balance.describe()}) leaves one class alone", reason="one_class",
                                 hint="take a lower ratio, or weights")
         after = found["heavy"] / (found["all"] - found["heavy"])
-        yield Seen(made, {"balanced": found["n"], "balanced_positives": int(found["yes"])}, before["odds"] / after)
+        yield Seen(made, {"balanced": found["n"], "balanced_positives": int(found["yes"])}, before["yes"] / before["no"] / after)
     finally:
         made.unpersist()
 

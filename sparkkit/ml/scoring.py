@@ -28,8 +28,10 @@ def scored(rows: DataFrame, model: PipelineModel, task: str, *, threshold: float
     class predicted, and that class; of a regression the number predicted, twice.
 
     Raises:
-        UsageError: the model gives no probability (`no_probability`) or no prediction (`no_prediction`).
+        UsageError: there is no such task; the model gives no probability (`no_probability`) or no prediction (`no_prediction`).
     """
+    if task not in TASKS:
+        raise UsageError(f"a model's task is {task!r}", reason="wrong_model", hint=f"there are {', '.join(TASKS)}")
     made = model.transform(rows)
     if task == REGRESSION:
         _need(made, PREDICTION, "a regression of spark.ml, such as LinearRegression")

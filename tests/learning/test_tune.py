@@ -75,7 +75,7 @@ def learned(spark, tmp_path_factory, home, stored):  # noqa: F811
         found.sides = [frozenset(r.id for r in rows.select("id").collect()) for rows in (learned.train, learned.test)]
         made = fitting.seeded(job.fitted(learned.train, {**params, **learned.chosen}), 17)
         found.second = fitting.fitted(job, made, learned.train)
-        found.figures = {f.metric: f.value for f in noted(scored(learned.test, found.second, 0.5)).collect()}
+        found.figures = {f.metric: f.value for f in noted(scored(learned.test, found.second, "binary", threshold=0.5)).collect()}
         return learned
 
     with pytest.MonkeyPatch.context() as patched:
