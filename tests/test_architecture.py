@@ -59,6 +59,11 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("transforms/export.py", "action: collect()"): "the same, on Spark 3.5, which has no toArrow",
     ("transforms/privacy.py", "session: sparkSession"): "the key must be a row: a literal would stand in the event log",
     ("transforms/privacy.py", "session: createDataFrame"): "the same",
+    **{("ml/encoding.py", what): "a fit acts: one bounded aggregation; the model's means are joined as a small frame"
+       for what in ("action: collect()", "session: sparkSession", "session: createDataFrame")},
+    **{("ml/decomposition.py", what): "a fit acts: mllib computes the vectors in the JVM, and Spark's own model holds them"
+       for what in ("action: collect()", "action: head()", "action: persist()", "action: unpersist()", "internals: _jvm",
+                    "internals: sparkContext", "session: sparkSession")},
 }
 """What the pure ring may do all the same, by file: why."""
 
