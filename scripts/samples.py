@@ -63,7 +63,7 @@ def payments(rows: int = 4000, seed: int = 2, first: int = 1, changed: bool = Fa
 
     Args:
         first: the number of the first, and so its time.
-        changed: whether amounts are greater, most orders are of restaurants, and it is the customers known long that cheat.
+        changed: whether amounts and scores are greater, most orders are of restaurants, and it is the customers known long that cheat.
     """
     chance, start = random.Random(seed), dt.datetime(2026, 1, 1)
     made: list[tuple[object, ...]] = []
@@ -76,7 +76,7 @@ def payments(rows: int = 4000, seed: int = 2, first: int = 1, changed: bool = Fa
         entity, card = chance.choice(("FO_AA", "FO_AA", "FO_BB")), chance.choice(("DEBIT", "DEBIT", "CREDIT"))
         switch = int(chance.random() < 0.06)
         discount, saved, secure = chance.random() < 0.2, chance.random() < 0.6, chance.random() < 0.9
-        score = round(100 * chance.betavariate(2, 5), 2)
+        score = round(100 * chance.betavariate(3 if changed else 2, 5), 2)
         rule, action = chance.choice((*[("None", "none")] * 3, ("velocity", "review"), ("card_limit", "hard_block")))
         risk = -4.2 + 0.7 * (math.log(amount) - 3.2) + 1.1 * ((customer == "New") != changed) + 0.9 * (country == "International")
         risk += 0.05 * score + 0.7 * (ordered.hour < 5) + 0.6 * (action == "hard_block") - 0.4 * saved
@@ -108,3 +108,4 @@ def write(path: Path, name: str, rows: list[tuple[object, ...]]) -> None:
 if __name__ == "__main__":
     write(DATA / "reviews" / "reviews.csv", "reviews", reviews())
     write(DATA / "payments" / "payments.csv", "payments", payments())
+    write(DATA / "payments_newer" / "payments.csv", "payments", payments(1000, seed=3, first=4001, changed=True))

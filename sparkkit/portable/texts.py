@@ -125,7 +125,7 @@ def _count_terms(params: Params) -> Step:
     places = {term: at for at, term in enumerate(params["vocabulary"])}
 
     def present(row: Row) -> None:  # each word that there is counts one: no need to count
-        row[target] = Sparse(len(places), {places[word]: 1.0 for word in places.keys() & _words(row, source)})
+        row[target] = Sparse(len(places), {places[word]: 1.0 for word in _words(row, source) if word in places})
 
     def step(row: Row) -> None:
         words = _words(row, source)

@@ -178,7 +178,7 @@ def test_tls_and_tokens_guard_a_server_and_both_workers_are_counted(champion: Pa
 
 
 def test_a_server_needs_neither_pyspark_nor_java(champion: Path, tmp_path: Path) -> None:
-    names = "flask gunicorn werkzeug jinja2 markupsafe click itsdangerous blinker prometheus_client numpy packaging".split()
+    names = "flask gunicorn werkzeug jinja2 markupsafe click itsdangerous blinker prometheus_client numpy".split()
     python = environments.make(tmp_path / "venv", lambda name: name.split(".")[0] in names)
     with serving(champion, workers=1, python=str(python)) as server:
         assert json.loads(server.ask("/predict", GOOD)[1])["prediction"] == "positive"

@@ -1,4 +1,4 @@
-"""The job drift on its sample: the alarm, the kept profile, and the real payments."""
+"""The job drift on the payments of its conf: the alarm, the kept profile, and the real payments."""
 
 from __future__ import annotations
 
@@ -11,27 +11,32 @@ from pyspark.sql import functions as F
 from sparkkit.testing import RunJob
 
 pytest.importorskip("scipy")
-SAMPLE = Path(__file__).resolve().parents[2] / "data" / "payments_sample"
-OPTIONS = ["--ignore=id", "--ignore=at"]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The paths of a conf are the project's."""
+    monkeypatch.chdir(ROOT)
 
 
 def test_planted_drift_of_the_sample_is_an_alarm_and_the_table_is_published(run_job: RunJob) -> None:
-    done = run_job("drift", {"reference": SAMPLE / "earlier", "current": SAMPLE / "newest"}, [*OPTIONS, "--predictions=score"])
+    done = run_job("drift", options=["--predictions=risk_score"])
     found = {(row.feature, row.role, row.severity) for row in done.output.where("severity <> 'none'").collect()}
     assert (done.exit_code, done.record["reason"]) == (4, "alarm")
-    assert done.message == "alarm: 2 rows of 'verdicts' where severity = 'alarm': amount, score"
-    assert found == {("amount", "feature", "alarm"), ("amount", "feature", "warning"), ("country", "feature", "warning"),
-                     ("score", "prediction", "alarm")}
+    assert done.message == "alarm: 12 rows of 'verdicts' where severity = 'alarm': amount_eur, risk_score, vendor_vertical"
+    assert found == {("amount_eur", "feature", "alarm"), ("vendor_vertical", "feature", "alarm"), ("risk_score", "prediction", "alarm")}
 
 
 def test_a_kept_profile_stands_for_the_reference(run_job: RunJob) -> None:
-    kept = run_job("drift_profile", {"reference": SAMPLE / "earlier"}, OPTIONS)
-    done = run_job("drift", {"reference": kept.output, "current": SAMPLE / "earlier"}, [*OPTIONS, "--limit=ks=0.01,0.02"])
+    kept = run_job("drift_profile")
+    done = run_job("drift", {"reference": kept.output, "current": ROOT / "data" / "payments"},
+                   ["--set=inputs.reference.contract=drift_profile", "--limit=ks=0.01,0.02"])
     assert (kept.exit_code, done.exit_code, done.output.where("severity <> 'none'").count()) == (0, 0, 0)
 
 
 def test_a_limit_that_is_none_is_refused(run_job: RunJob) -> None:
-    done = run_job("drift", {"reference": SAMPLE / "earlier", "current": SAMPLE / "newest"}, ["--limit=psi"])
+    done = run_job("drift", options=["--limit=psi"])
     assert (done.exit_code, "is not MEASURE=WARNING,ALARM" in done.message) == (2, True)
 
 
@@ -40,5 +45,6 @@ def test_real_payments_drift_where_they_are_changed_and_nowhere_else(spark: Spar
     half = F.pmod(F.hash(*every.columns), F.lit(2)) == 0
     some = F.pmod(F.hash("risk_score", "amount_eur"), F.lit(5)) == 0
     changed = every.where(~half).withColumn("amount_eur", F.when(some, F.col("amount_eur") * 100).otherwise(F.col("amount_eur")))
-    done = run_job("drift", {"reference": every.where(half), "current": changed})
+    untyped = [f"--set=inputs.{name}.contract=" for name in ("reference", "current")] + ["--set=params.ignore=[]"]
+    done = run_job("drift", {"reference": every.where(half), "current": changed}, untyped)
     assert (done.exit_code, {row.feature for row in done.output.where("severity <> 'none'").collect()}) == (4, {"amount_eur"})

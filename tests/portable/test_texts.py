@@ -9,6 +9,7 @@ from pyspark.ml.feature import IDF, CountVectorizer, HashingTF, NGram, Normalize
 
 from sparkkit.errors import UsageError
 from sparkkit.portable import java
+from sparkkit.portable.scorer import Scorer
 from tests.portable.both import FAILS, equal, fitted, outcome
 
 ODD = [
@@ -88,6 +89,14 @@ def test_counts_with_their_limits_weights_and_norms_are_sparks(spark):
                        Normalizer(inputCol="w", outputCol="f", p=p), on=words)
         odd = spark.createDataFrame([*rows, ([None, "b", "q", "q", "q"],)], words.schema)
         assert equal(model, odd, "n", "w", "f")
+
+
+@pytest.mark.parametrize("options", [{"binary": True}, {"binary": False}, {"binary": True, "minTF": 0.01}])
+def test_counts_stand_in_the_order_of_the_text_so_that_another_process_sums_alike(options):
+    words = [f"word{number}" for number in range(20)]
+    counts = {"stage": "CountVectorizerModel", "input": "words", "output": "n", "vocabulary": words, "minTF": 1.0, **options}
+    row = Scorer({"format": 1, "stages": [counts]}).columns({"words": [*reversed(words), "word3", "unknown"]})
+    assert list(row["n"].items) == list(range(19, -1, -1))
 
 
 def test_hashed_terms_count_once_where_they_are_binary_and_nulls_fall_where_spark_puts_them(spark):
