@@ -5,7 +5,7 @@
 #   scripts/dockerfile.sh MODEL RECORD      MODEL is a bundle's folder, RECORD the JSON of a record
 #   scripts/dockerfile.sh --needs           only says what is missing here
 set -euo pipefail
-model=$(realpath -m "${1:-.}")
+model=$(realpath -m -- "${1:-.}")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 missing=()
 [[ $EUID == 0 ]] || missing+=(root)
