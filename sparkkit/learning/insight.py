@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkkit.ml import curves, importance, metrics
+from sparkkit.ml import curves, importance, metrics, multiclass
 from sparkkit.ml.figures import LESS
 from sparkkit.ml.scoring import BINARY, MULTICLASS, PREDICTION, REGRESSION, SCORE, scored
 from sparkkit.training import BETTER, TARGET, Training
@@ -82,7 +82,7 @@ def _scored(job: Training, model: PipelineModel, rows: DataFrame) -> DataFrame:
     """With the number that the figure is made of: of several classes the place of the one predicted."""
     made = scored(rows, model, job.task, threshold=job.cut, classes=job.classes)
     if job.task == MULTICLASS:
-        return made.withColumn(SCORE, F.array_position(F.array(*(F.lit(c) for c in job.classes)), F.col(PREDICTION)) - 1)
+        return made.withColumn(SCORE, multiclass.place(PREDICTION, job.classes))
     return made.withColumn(SCORE, F.round(SCORE, DIGITS))
 
 

@@ -110,7 +110,9 @@ def tells_the_label(parts: DataFrame, features: Sequence[str], target: str, *, c
     whole = Window.partitionBy("f")
     totalled = counts.select("*", *(F.sum(name).over(whole).alias(f"all_{name}") for name, _ in named))
     shares = [F.when(F.col(f"all_train{y}") > 0, F.col(f"train{y}") / F.col(f"all_train{y}")).otherwise(0.0) for y in range(classes)]
-    means = F.array_position(F.array(*shares), F.array_max(F.array(*shares))) - 1
+    most_likely, means = F.greatest(*shares), F.lit(0)
+    for y in reversed(range(classes)):  # of equal ones the first
+        means = F.when(shares[y] == most_likely, y).otherwise(means)
     right = [F.sum(F.when(F.col("means") == y, F.col(f"test{y}")).otherwise(0)) for y in range(classes)]
     there = [F.first(f"all_test{y}") for y in range(classes)]
     found = totalled.withColumn("means", means).groupBy("f").agg(

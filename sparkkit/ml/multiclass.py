@@ -19,7 +19,7 @@ from sparkkit.transforms.names import col, need
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["evaluate", "paired"]
+__all__ = ["evaluate", "paired", "place"]
 
 BINS = 10
 """Equal bins of the confidence, for the calibration error."""
@@ -59,8 +59,8 @@ def evaluate(
     need(predictions, (label, prediction, score), where="multiclass.evaluate")
     names = [name.alias(f"_{i}") for i, name in enumerate(sliced(predictions, slices))]
     confidence = col(score).cast("double")
-    place = F.least(F.floor(confidence * BINS), F.lit(BINS - 1)).cast("int").alias("bin")
-    keys = [_index(label, classes).alias("t"), _index(prediction, classes).alias("p"), place]
+    within = F.least(F.floor(confidence * BINS), F.lit(BINS - 1)).cast("int").alias("bin")
+    keys = [place(label, classes).alias("t"), place(prediction, classes).alias("p"), within]
     counted = predictions.where(col(label).isNotNull()).groupBy(*names, *keys).agg(_count(), F.sum(confidence).alias("sum"))
     inside = F.explode(F.array(F.lit(ALL), *(F.col(f"_{i}") for i in range(len(names))))).alias("slice")
     each = counted.select(inside, "t", "p", "bin", "n", "sum").groupBy("slice", "t", "p", "bin").agg(F.sum("n").alias("n"), _sum("sum"))
@@ -87,8 +87,8 @@ def paired(
     `ours` and `theirs` are columns of the class predicted and of its probability, of which 1,000 steps are told apart.
     """
     need(predictions, tuple(dict.fromkeys((label, *ours, *theirs))), where="multiclass.paired")
-    sides = [c for i, (p, s) in enumerate((ours, theirs)) for c in (_index(p, classes).alias(f"p{i}"), F.round(s, 3).alias(f"s{i}"))]
-    counted = predictions.where(col(label).isNotNull()).groupBy(_index(label, classes).alias("t"), *sides).agg(_count())
+    sides = [c for i, (p, s) in enumerate((ours, theirs)) for c in (place(p, classes).alias(f"p{i}"), F.round(s, 3).alias(f"s{i}"))]
+    counted = predictions.where(col(label).isNotNull()).groupBy(place(label, classes).alias("t"), *sides).agg(_count())
     named = counted.select(F.lit(ALL).alias("slice"), "*")
 
     def differences(rows: pd.DataFrame) -> pd.DataFrame:
@@ -103,8 +103,8 @@ def paired(
     return named.groupBy("slice").applyInPandas(differences, METRICS)
 
 
-def _index(name: str, classes: Sequence[Any]) -> Column:
-    """The place of a class, from 0; null for none of them."""
+def place(name: str, classes: Sequence[Any]) -> Column:
+    """The place of a column's value among the classes, from 0; null where it is none of them."""
     found = F.lit(None).cast("int")
     for i, value in reversed(list(enumerate(classes))):
         found = F.when(col(name) == F.lit(value), i).otherwise(found)
