@@ -7,6 +7,7 @@ import itertools
 import os
 import re
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -40,8 +41,14 @@ ONCE = re.compile(r"tests/(history|jobs|learning|monitoring/test_(judging|retrai
 """Tests that ask nothing of a version of Spark, or what others ask of each."""
 
 
+SEARCHES = re.compile(r"tests/learning/test_fitting.py::(test_the_best_model_of_a_search|test_the_card_tells_what_the_grid"
+                      r"|test_it_is_exported|test_what_is_fitted_before_a_search|test_a_setting_of_a_grid)")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if SEARCHES.match(item.nodeid) and version("pyspark").startswith("4.0."):
+            item.add_marker(pytest.mark.skip(reason="a search of spark.ml can't be fitted on Spark 4.0, and is refused there"))
         if ONCE.match(item.nodeid):
             item.add_marker(pytest.mark.once)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
 
-from sparkkit.compat import sendable
+from sparkkit.compat import sendable, version
 from sparkkit.errors import UsageError
 from sparkkit.training import Training
 
@@ -47,10 +47,15 @@ def fitted(job: Training, made: Any, train: DataFrame) -> PipelineModel:
     """The fitted pipeline: of what `fit` returned, on the train part, unless it was fitted there; of a search the best one.
 
     Raises:
-        UsageError: `fit` returned neither an estimator nor a fitted pipeline (`wrong_fit`).
+        UsageError: `fit` returned neither an estimator nor a fitted pipeline (`wrong_fit`), or a search that Spark 4.0 can't fit
+            (`wrong_spark`).
     """
     from pyspark.ml import Estimator, Model, PipelineModel
 
+    searches = [type(stage).__name__ for stage in flat(made) if hasattr(stage, "getEstimatorParamMaps")] if version() == (4, 0) else []
+    if searches and isinstance(made, Estimator):
+        raise UsageError(f"training {job.name!r}: Spark 4.0 can't fit a {searches[0]} where a frame was observed, as in every run",
+                         reason="wrong_spark", hint="tune by search= and --trials, or train on Spark 3.5 or 4.2")
     model = made.fit(train) if isinstance(made, Estimator) else made
     if not isinstance(model, Model):
         raise UsageError(

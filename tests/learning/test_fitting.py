@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sparkkit.errors import ContractError
+from sparkkit.errors import ContractError, UsageError
 from sparkkit.learning import fitting, guard
 from sparkkit.models.model import load
 from tests.learning.test_road import home, runner, stored, training  # noqa: F401
@@ -102,6 +102,12 @@ def test_a_setting_of_a_grid_that_reads_the_label_is_found_where_it_is_chosen(sp
     assert guard.pipeline(job, search) == []
     with pytest.raises(ContractError, match="stage VectorAssembler reads y as a feature"):
         guard.fit(job, search, rows.coalesce(1).cache())
+
+
+def test_a_search_is_refused_on_spark_4_0_before_it_fails_there(spark, monkeypatch):
+    monkeypatch.setattr(fitting, "version", lambda: (4, 0))
+    with pytest.raises(UsageError, match="Spark 4.0 can't fit a TrainValidationSplit"):
+        fitting.fitted(training(), within(None), spark.range(1))
 
 
 def test_every_stage_that_draws_at_random_has_the_runs_seed_but_where_it_has_its_own(spark):

@@ -32,6 +32,7 @@ from pyspark.ml.regression import (
     RandomForestRegressor,
 )
 
+from sparkkit.compat import sendable
 from sparkkit.errors import UsageError
 from sparkkit.portable.scorer import Score, Scorer
 from sparkkit.portable.stage import NotScorableError
@@ -106,7 +107,7 @@ def test_predictions_are_sparks(train, sample, prepared, features, predictors):
         columns += [f"prediction{number}", *([options["linkPredictionCol"]] if "linkPredictionCol" in options else [])]
         limits = options.get("thresholds")
         stage._set(**{name: value for name, value in options.items() if name != "thresholds"})
-        fits.append((stage.setThresholds(limits) if limits else stage).fit(ready))
+        fits.append(sendable((stage.setThresholds(limits) if limits else stage).fit(ready)))
     assert equal(PipelineModel([prepared, *fits]), sample, *columns)
 
 
