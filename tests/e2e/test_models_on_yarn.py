@@ -21,7 +21,7 @@ from tests.e2e import cluster
 from tests.e2e.cluster import ROOT, Hdfs
 
 pytest.importorskip("mlflow")
-pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(1800)]
 SERVER = ("aiohttp==3.*", "huey==3.*", "flask-cors==6.*")
 """What the server of MLflow needs beyond its client."""
 
