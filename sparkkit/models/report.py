@@ -66,7 +66,8 @@ def _line(figure: Mapping[str, Any]) -> str:
 
 
 def _slices(found: Mapping[str, Any]) -> list[str]:
-    named = [f for f in found["figures"] if f["slice"] != "all" and f["metric"] in ("roc_auc", "accuracy", "recall", "rmse")]
+    told = {"multiclass": ("accuracy", "recall"), "regression": ("rmse",)}.get(found.get("task", ""), ("roc_auc", "accuracy"))
+    named = [f for f in found["figures"] if f["slice"] != "all" and f["metric"] in told]
     worst = [f for f in named if f["value"] is not None]
     return [f"  {f['metric']} of {f['slice']} ({f['rows']:,} rows): {f['value']:.4f}" for f in worst]
 
