@@ -72,40 +72,47 @@ def keep(
         except ValueError as error:  # what Spark says of a stage of Python that can't write itself
             raise UsageError(f"the model can't be saved: {error}", reason="not_saved", hint="use stages that can be written") from error
         Hadoop.of(spark).fetch(at, path / SPARK)
-        contract = promised(job, learned, contracts)
-        card = {
-            "name": job.model,
-            "version": None,
-            "run": record.run_id,
-            "logical_id": record.logical_id,
-            "created": utc_now(),
-            **tasks.card(job),
-            "label": job.label,
-            "features": list(job.features),
-            "contract": json.loads(contract.to_json()),
-            "split": job.split.describe(),
-            "balance": job.balance.describe() if job.balance else None,
-            "seed": params["seed"],
-            "params": {o.parameter: HIDDEN if o.secret else {**params, **learned.chosen}[o.parameter] for o in job.options},
-            "search": learned.search,
-            "rows": learned.rows,
-            "metrics": learned.overall,
-            "figures": learned.figures,
-            "checks": list(job.checks),
-            "allowed": learned.findings,
-            "unasked": learned.unasked,
-            "data": dict(data),
-            "code": record.code_version,
-            "contracts": record.contracts,
-            "stages": stages(path / SPARK),
-            "packages": {"python": platform.python_version(), **_packages()},
-            "portable": _portable(path, job, learned, contract),
-            **insight(job, learned.model, learned.test, learned.predicted, int(params["seed"])),
-        }
+        card = _card(job, learned, record, contracts, params, data, path)
         return Kept(seal(path, card), folder)
     except BaseException:
         folder.cleanup()
         raise
+
+
+def _card(
+    job: Training, learned: Learned, record: Record, contracts: Mapping[str, Contract], params: Mapping[str, Any],
+    data: Mapping[str, Any], path: Path,
+) -> dict[str, Any]:
+    contract = promised(job, learned, contracts)
+    return {
+        "name": job.model,
+        "version": None,
+        "run": record.run_id,
+        "logical_id": record.logical_id,
+        "created": utc_now(),
+        **tasks.card(job),
+        "label": job.label,
+        "features": list(job.features),
+        "contract": json.loads(contract.to_json()),
+        "split": job.split.describe(),
+        "balance": job.balance.describe() if job.balance else None,
+        "seed": params["seed"],
+        "params": {o.parameter: HIDDEN if o.secret else {**params, **learned.chosen}[o.parameter] for o in job.options},
+        "search": learned.search,
+        "rows": learned.rows,
+        "metrics": learned.overall,
+        "figures": learned.figures,
+        "checks": list(job.checks),
+        "allowed": learned.findings,
+        "unasked": learned.unasked,
+        "data": dict(data),
+        "code": record.code_version,
+        "contracts": record.contracts,
+        "stages": stages(path / SPARK),
+        "packages": {"python": platform.python_version(), **_packages()},
+        "portable": _portable(path, job, learned, contract),
+        **insight(job, learned.model, learned.test, learned.predicted, int(params["seed"])),
+    }
 
 
 def promised(job: Training, learned: Learned, contracts: Mapping[str, Contract]) -> Contract:

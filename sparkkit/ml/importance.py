@@ -131,8 +131,7 @@ def binary(name: str, *, threshold: float = 0.5, costs: tuple[float, float] | No
     Raises:
         UsageError: there is no such figure.
     """
-    if name not in metrics.BINARY:
-        raise UsageError(f"there is no figure {name!r}", hint=f"there are {', '.join(metrics.BINARY)}")
+    _refuse(name, metrics.BINARY)
 
     def prepared(score: Any, label: Any) -> Callable[[Any], float]:
         import numpy as np
@@ -158,8 +157,7 @@ def regression(name: str) -> Figure:
     Raises:
         UsageError: there is no such figure.
     """
-    if name not in metrics.REGRESSION:
-        raise UsageError(f"there is no figure {name!r}", hint=f"there are {', '.join(metrics.REGRESSION)}")
+    _refuse(name, metrics.REGRESSION)
 
     def prepared(score: Any, label: Any) -> Callable[[Any], float]:
         import numpy as np
@@ -180,6 +178,11 @@ def accuracy(score: Any, label: Any) -> Callable[[Any], float]:
     """
     hits = score == label
     return lambda weight: float((weight * hits).sum() / weight.sum())
+
+
+def _refuse(name: str, known: Sequence[str]) -> None:
+    if name not in known:
+        raise UsageError(f"there is no figure {name!r}", hint=f"there are {', '.join(known)}")
 
 
 def _importance(

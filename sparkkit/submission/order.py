@@ -53,10 +53,18 @@ class Order:
     notes: tuple[str, ...] = ()
 
     @property
+    def far(self) -> bool:
+        """Whether the driver runs on another machine, in whatever mode: what it leaves on its disk is not here.
+
+        >>> Order("x", "x.py", target="emr", deploy_mode="client").far, Order("x", "x.py", target="yarn").far
+        (True, False)
+        """
+        return self.deploy_mode == "cluster" or self.target in FAR
+
+    @property
     def arguments(self) -> tuple[str, ...]:
         """The job's options as they are sent: to a driver on a cluster those with odd signs in base64."""
-        far = self.deploy_mode == "cluster" or self.target in FAR
-        return tuple(map(shipped, self.options)) if far else self.options
+        return tuple(map(shipped, self.options)) if self.far else self.options
 
     def said(self, key: str, kind: type = str) -> Any:
         """The value of a key of `[submit]`, None where there is none.

@@ -4,7 +4,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,21 +78,20 @@ def order(said: words.Words, target: str) -> Order:
     home = project.find(job.file)
     env = said.env or words.value_of("--env", said.options, "") or (target if target in home.environments() else "")
     options = said.options if not env or words.value_of("--env", said.options, "") else ("--env", env, *said.options)
-    conf = _conf(job, options, home, said.job)
-    mode = _mode(said, conf, target)
-    if mode == "cluster":
-        _refuse_lost_models(job, conf, said.spark)
+    conf, params = _settings(job, options, home, said.job)
     data, source = package.content(home), job.file.resolve().read_bytes()
     code = str(conf.submit.get("code", "")).rstrip("/")
     shipped = _jars(conf, said, target)
     safe = needs.LOG_STORES if any(Path(jar).name == LOG_STORE for jar in shipped) else {}
     made = Order(
-        name=job.name, file=str(job.file), options=options, target=target, deploy_mode=mode,
+        name=job.name, file=str(job.file), options=options, target=target, deploy_mode=_mode(said, conf, target),
         settings={**safe, **_plain(conf)}, submit=conf.submit, spark=said.spark, driver_python=sys.executable,
         token=new_run_id(job.name), wait=said.wait, jars=shipped,
     )
+    if made.far:
+        _refuse_lost_models(job, conf, params, said.spark)
     place = places.find(home, words.value_of("--ledger", options, "") or None, conf.ledger.get("path"))
-    if made.deploy_mode == "cluster" and place.local:
+    if made.far and place.local:
         made = replace(made, notes=("the run's record stays on the node of its driver: name a ledger on a store of the cluster"
                                     " ([ledger] path, or --ledger)",))
     if not code and target in FAR:
@@ -109,9 +108,9 @@ def _refuse_secrets(job: Job, options: Sequence[str]) -> None:
                          hint="write a reference such as ${env:NAME} under [params] of the job's conf")
 
 
-def _refuse_lost_models(job: Job, conf: Conf, settings: Sequence[str]) -> None:
+def _refuse_lost_models(job: Job, conf: Conf, params: Mapping[str, Any], settings: Sequence[str]) -> None:
     """A driver on a cluster would keep a model in a file of its node, which goes with it, and would look for one there."""
-    needed = isinstance(job, Training) or any(option.kind == Model.option_kind for option in job.options)
+    needed = isinstance(job, Training) or any(params.get(o.parameter) for o in job.options if o.kind == Model.option_kind)
     named = str(conf.run.get("registry", ""))
     server = ("://" in named or "${" in named) and not named.startswith(("sqlite:", "file:"))
     if needed and not server and not any(ELSEWHERE in word for word in (*conf.spark, *settings)):
@@ -147,9 +146,9 @@ def _with_environment(made: Order, home: project.Project, code: str) -> Order:
     return replace(made, submit={**made.submit, "environment": place}, uploads={**made.uploads, place: data})
 
 
-def _conf(job: Job, options: Sequence[str], home: project.Project, prog: str) -> Conf:
+def _settings(job: Job, options: Sequence[str], home: project.Project, prog: str) -> tuple[Conf, dict[str, Any]]:
     args = command.parser(job, f"sparkkit submit {prog} --").parse_args(list(options))
-    return command.settings(job, args, home, follow=False)[0]
+    return command.settings(job, args, home, follow=False)
 
 
 def _mode(said: words.Words, conf: Conf, target: str) -> str:

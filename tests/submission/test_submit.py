@@ -124,6 +124,11 @@ def test_a_driver_on_a_cluster_does_not_keep_or_seek_models_in_a_file_of_this_ma
     assert order("--conf", "spark.yarn.appMasterEnv.MLFLOW_TRACKING_URI=https://models").options
 
 
+def test_a_step_s_driver_is_far_in_client_mode_too(project: Path) -> None:
+    with pytest.raises(UsageError, match="needs the registry of models"):
+        remote.order(words.parse(["--deploy-mode", "client", str(ROOT / "jobs" / "train_sentiment.py")]), "emr")
+
+
 def test_yarn_that_is_not_known_here_is_told_and_nothing_is_sent(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
