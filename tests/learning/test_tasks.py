@@ -10,10 +10,11 @@ from pyspark.sql import functions as F
 from sparkkit import conf as confs
 from sparkkit import run, sinks
 from sparkkit.errors import ContractError, UsageError
-from sparkkit.learning import contest
+from sparkkit.learning import contest, folds, tasks
 from sparkkit.learning.learn import learn
 from sparkkit.ledger import Record
 from sparkkit.ml import steps
+from sparkkit.ml.search import Search, choice
 from sparkkit.ml.splits import Split
 from sparkkit.models.model import load
 from sparkkit.models.registry import where
@@ -119,10 +120,36 @@ def test_the_card_says_what_is_predicted(home, trained, task, said):
     assert f"predicts   {said}\n" in card(there.bundle(version).card, version)
 
 
-@pytest.mark.parametrize(("task", "worse"), [("multiclass", 50.0), ("regression", 50.0)])
-def test_a_worse_model_does_not_win(spark, rows, home, trained, task, worse):
+@pytest.mark.parametrize(("task", "figure"), [("multiclass", "accuracy"), ("regression", "rmse")])
+def test_the_card_tells_which_feature_is_needed_most(home, trained, task, figure):
+    there = where(home)
+    importance = there.bundle(there.version(task)).card["importance"]
+    most, other = importance["features"]
+    assert (importance["figure"], most["feature"], most["low"] > other["value"] > 0) == (figure, "x", True)
+
+
+@pytest.mark.parametrize("task", ["multiclass", "regression"])
+def test_a_search_goes_by_the_task_s_figure(spark, rows, task):
+    job = training(task, search=Search({"regularisation": choice(0.01, 50.0)}, folds=2))
+    known = rows.withColumn("target", tasks.target(job)).where("target is not null")
+    parts = folds.divided(job, known, 17).persist()
+    folds.refuse_poor(job, parts)
+    good, bad = (folds.figure(job, parts, 0, {"seed": 17, "regularisation": value}) for value in (0.01, 50.0))
+    assert (job.better, good < bad) == (("rmse", True) if task == "regression" else ("accuracy", False)) and good != bad
+
+
+def test_a_class_that_a_fold_can_not_learn_is_named(spark, rows):
+    once = rows.withColumn("level", F.when(F.col("id") == 50, "odd").otherwise(F.col("level")))
+    job = training("multiclass", classes=(*CLASSES, "odd"), search=Search({"regularisation": choice(0.01, 50.0)}, folds=2))
+    parts = folds.divided(job, once.withColumn("target", tasks.target(job)), 17)
+    with pytest.raises(ContractError, match="0 of the .* rows fitted on in fold . are level = 'odd'"):
+        folds.refuse_poor(job, parts)
+
+
+@pytest.mark.parametrize("task", ["multiclass", "regression"])
+def test_a_worse_model_does_not_win(spark, rows, home, trained, task):
     job = training(task)
-    learned = learn(spark, job, rows, {"seed": 17, "regularisation": worse})
+    learned = learn(spark, job, rows, {"seed": 17, "regularisation": 50.0})
     verdict = contest.against(contest.champion(spark, where(home), job), learned.predicted, job, rows=learned.rows["test"], seed=17)
     learned.close()
     assert not verdict.better and "against version 1 (interval" in verdict.why
